@@ -1,7 +1,7 @@
 """Writing files so that a reader sees a whole file or none.
 
 Everything goes to a temporary name in the target's own folder, is flushed to the disk and renamed. A process killed at
-any moment leaves at worst a file whose name starts with a dot and ends in `.tmp`.
+any moment leaves at worst a file whose name starts with `.tmp-`.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from viddiff.errors import OutputError
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; rename it to `path` when the block ends well, else remove it.
+    """Yield a temporary path beside `path`, with the same suffix; rename it to `path` when the block ends well, else remove it.
 
     Raises `OutputError` with the target's name if the system refuses to write.
     """
     target = Path(path)
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")
+    temporary = target.with_name(f".tmp-{uuid.uuid4().hex[:8]}-{target.name}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
