@@ -1,0 +1,202 @@
+"""What every dataset of videos can do, the registry of those known, and seeded crops for training.
+
+A dataset is a list of videos, uint8 `[T, C, H, W]` with three channels (grey is repeated) and square frames. Tests read
+from frame 0; training reads random crops.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from viddiff.errors import InputError
+
+SPLITS = ("train", "test")
+CHANNELS = 3
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the videos of one split lie and what is expected of them."""
+
+    name: str
+    split: str
+    path: Path  # the dataset's folder
+    image_size: int  # height and width of the frames
+    length: int | None  # frames per video; None if videos differ
+    cache: Path | None = None  # local folder that files are copied to as they are first read
+
+
+class VideoDataset(ABC):
+    """Videos of one split. `video`, `length` and `random_crop` take the index of a video, from 0."""
+
+    channels = CHANNELS
+
+    def __init__(self, source: Source):
+        self.source = source
+        self.name = source.name
+        self.split = source.split
+        self.image_size = source.image_size
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def file(self, index: int) -> Path:
+        """The file that holds a video, for messages."""
+
+    @abstractmethod
+    def length(self, index: int) -> int:
+        """Frames of a video."""
+
+    @abstractmethod
+    def frames(self, index: int, start: int, stop: int) -> UInt8[np.ndarray, "T C H W"]:
+        """Frames `start` to `stop - 1` of a video; the range lies inside the video."""
+
+    def video(self, index: int, length: int | None = None) -> UInt8[np.ndarray, "T C H W"]:
+        """The first `length` frames of a video, or all. Raises `InputError` if the video is shorter."""
+        self._check(index, length)
+        return self.frames(index, 0, self.length(index) if length is None else length)
+
+    def random_crop(
+        self, index: int, length: int, generator: np.random.Generator
+    ) -> UInt8[np.ndarray, "T C H W"]:
+        """`length` consecutive frames of a video from a uniformly drawn start."""
+        self._check(index, length)
+        start = int(generator.integers(self.length(index) - length + 1))
+        return self.frames(index, start, start + length)
+
+    def _check(self, index: int, length: int | None) -> None:
+        if not 0 <= index < len(self):
+            raise InputError(f"{self.name}: no {self.split} video {index}; there are {len(self)}")
+        if length is not None and not 1 <= length <= self.length(index):
+            raise InputError(
+                f"{self.file(index)}: video {index} has {self.length(index)} frames, {length} are needed"
+            )
+
+
+class TrainingCrops(torch.utils.data.Dataset):
+    """`count` random crops of `length` frames for training; item i is a draw, not a video.
+
+    Which video and where it starts depend on `(seed, i)` alone: any number of workers draws the same crops, no two
+    workers draw alike, and a resumed run goes on from its own i.
+    """
+
+    def __init__(self, dataset: VideoDataset, length: int, seed: int, count: int = 2**62):
+        self.dataset = dataset
+        self.crop_length = length
+        self.seed = seed
+        self.count = count
+        if len(dataset) == 0:
+            raise InputError(f"{dataset.name}: no {dataset.split} videos in {dataset.source.path}")
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, draw: int) -> UInt8[Tensor, "T C H W"]:
+        generator = np.random.default_rng([self.seed, draw])
+        index = int(generator.integers(len(self.dataset)))
+        crop = self.dataset.random_crop(index, self.crop_length, generator)
+        return torch.from_numpy(np.array(crop, order="C"))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A known dataset: its reader, the folders under the data root it may lie in, and its usual shape."""
+
+    reader: type[VideoDataset]
+    folders: tuple[str, ...]
+    image_size: int
+    length: int | None
+
+
+DATASETS: dict[str, Entry] = {}
+
+
+def find_source(
+    name: str,
+    split: str,
+    root: str | os.PathLike[str],
+    config: Mapping[str, Any] | None = None,
+    cache: str | os.PathLike[str] | None = None,
+) -> tuple[Entry, Source]:
+    """Resolve a dataset's name to its reader and folder; see `open_dataset`."""
+    if split not in SPLITS:
+        raise InputError(f"split {split!r}: must be one of {', '.join(SPLITS)}")
+    own = (config or {}).get("datasets") or {}
+    if name in own:
+        return _configured(name, split, Path(root), own[name], cache)
+    if name not in DATASETS:
+        raise InputError(unknown("dataset", name, [*DATASETS, *own]))
+    entry = DATASETS[name]
+    candidates = [Path(root) / folder for folder in entry.folders]
+    path = next((candidate for candidate in candidates if candidate.is_dir()), candidates[0])
+    return entry, Source(name, split, path, entry.image_size, entry.length, Path(cache) if cache else None)
+
+
+def _configured(
+    name: str, split: str, root: Path, settings: Mapping[str, Any], cache: str | os.PathLike[str] | None
+) -> tuple[Entry, Source]:
+    """A dataset of the user's: `{kind: <known name>, path: ..., image_size: ..., length: ...}`."""
+    where = f"datasets.{name}"
+    if not isinstance(settings, Mapping):
+        raise InputError(f"{where}: must be a mapping with kind and path, not {settings!r}")
+    allowed = ("kind", "path", "image_size", "length")
+    for key in settings:
+        if key not in allowed:
+            raise InputError(unknown(f"{where}: key", key, allowed))
+    kind = settings.get("kind")
+    if kind not in DATASETS:
+        raise InputError(unknown(f"{where}.kind", kind, DATASETS))
+    entry = DATASETS[kind]
+    for key in ("image_size", "length"):
+        value = settings.get(key)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise InputError(f"{where}.{key}: must be a positive integer, not {value!r}")
+    if not isinstance(settings.get("path"), str | os.PathLike):
+        raise InputError(f"{where}.path: must name the folder of the videos, not {settings.get('path')!r}")
+    if settings.get("image_size"):
+        entry = replace(entry, image_size=settings["image_size"])
+    if "length" in settings:
+        entry = replace(entry, length=settings["length"])
+    path = root / settings["path"]
+    return entry, Source(name, split, path, entry.image_size, entry.length, Path(cache) if cache else None)
+
+
+def open_dataset(
+    name: str,
+    split: str,
+    root: str | os.PathLike[str],
+    config: Mapping[str, Any] | None = None,
+    cache: str | os.PathLike[str] | None = None,
+) -> VideoDataset:
+    """Open one split ("train" or "test") of a dataset.
+
+    A name of `DATASETS` is looked for under `root`. `config["datasets"]` may describe more:
+    `{my_videos: {kind: video_folder, path: ..., image_size: 64, length: 120}}`, where `path` is relative to `root`
+    unless absolute. With `cache`, files are copied to that folder as they are first read.
+
+    Raises `InputError` for an unknown name and for data that is absent or broken.
+    """
+    entry, source = find_source(name, split, root, config, cache)
+    if not source.path.is_dir():
+        raise InputError(f"dataset {name}: no folder {source.path}")
+    return entry.reader(source)
+
+
+def unknown(what: str, name: object, known: Any) -> str:
+    """The message for a name that is not known: the known ones, and the nearest if one is near."""
+    names = sorted(map(str, known))
+    near = difflib.get_close_matches(str(name), names, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"{what} {name!r} is unknown{hint} Known: {', '.join(names)}"

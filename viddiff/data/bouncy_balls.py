@@ -1,0 +1,178 @@
+"""Bouncing balls: three equal discs in a box with elastic collisions (Sutskever, Hinton and Taylor 2008, RTRBM).
+
+The data are made, not downloaded. Motion between collisions is straight, so the simulation steps from one collision to
+the next and is exact: balls never overlap nor leave the box and the energy is constant, to rounding.
+On disk: `{train,test}.pt`, each a float tensor `[N, T, 1, H, W]` in [0, 1].
+"""
+
+from __future__ import annotations
+
+import os
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, UInt8
+
+from viddiff.data.base import CHANNELS, DATASETS, Entry, Source, VideoDataset
+from viddiff.errors import InputError
+from viddiff.files import atomic_path
+
+BALLS = 3
+RADIUS = 1.2
+BOX = 10.0
+IMAGE_SIZE = 32
+LENGTH = 100
+SPEED = 0.5  # Euclidean norm of all velocities together, in box units per frame
+CHUNK = 64  # videos drawn or converted at a time
+
+
+def start_state(
+    n_videos: int, seed: int
+) -> tuple[Float[np.ndarray, "N balls 2"], Float[np.ndarray, "N balls 2"]]:
+    """Positions (inside the box, no overlap) and velocities at frame 0; video i depends on `(seed, i)` alone."""
+    positions = np.empty((n_videos, BALLS, 2))
+    velocities = np.empty((n_videos, BALLS, 2))
+    for video in range(n_videos):
+        generator = np.random.default_rng([seed, video])
+        velocity = generator.standard_normal((BALLS, 2))
+        velocities[video] = velocity * (SPEED / np.linalg.norm(velocity))
+        while True:
+            position = generator.uniform(RADIUS, BOX - RADIUS, (BALLS, 2))
+            if all(
+                np.linalg.norm(position[i] - position[j]) > 2 * RADIUS
+                for i, j in combinations(range(BALLS), 2)
+            ):
+                break
+        positions[video] = position
+    return positions, velocities
+
+
+def simulate(
+    positions: Float[np.ndarray, "N balls 2"], velocities: Float[np.ndarray, "N balls 2"], length: int
+) -> tuple[Float[np.ndarray, "N T balls 2"], Float[np.ndarray, "N T balls 2"]]:
+    """Positions and velocities at `length` frames, the first of which is the given state."""
+    x, v = positions.copy(), velocities.copy()
+    all_x, all_v = np.empty((2, len(x), length, BALLS, 2))
+    for frame in range(length):
+        all_x[:, frame], all_v[:, frame] = x, v
+        remaining = np.ones(len(x))
+        while (moving := np.flatnonzero(remaining > 0)).size:
+            x[moving], v[moving], remaining[moving] = _to_next_collision(
+                x[moving], v[moving], remaining[moving]
+            )
+    return all_x, all_v
+
+
+def _to_next_collision(x: np.ndarray, v: np.ndarray, remaining: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Move each video to its next collision and bounce, or by `remaining` frames if none comes sooner."""
+    pairs = np.array(list(combinations(range(BALLS), 2)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        wall = np.where(v > 0, BOX - RADIUS, RADIUS)
+        wall_time = np.where(v == 0, np.inf, (wall - x) / v)
+        apart = x[:, pairs[:, 0]] - x[:, pairs[:, 1]]
+        relative = v[:, pairs[:, 0]] - v[:, pairs[:, 1]]
+        # |apart + t * relative| = 2 r, the earlier root; only balls that approach (b < 0) can meet.
+        a, b = (relative**2).sum(-1), (apart * relative).sum(-1)
+        root = b**2 - a * ((apart**2).sum(-1) - (2 * RADIUS) ** 2)
+        pair_time = np.where((b < 0) & (root > 0), (-b - np.sqrt(np.abs(root))) / a, np.inf)
+    times = np.maximum(np.concatenate([wall_time.reshape(len(x), -1), pair_time], axis=1), 0)
+    event = times.argmin(1)
+    first = times[np.arange(len(x)), event]
+    step = np.minimum(first, remaining)
+    x = np.clip(x + v * step[:, None, None], RADIUS, BOX - RADIUS)
+    remaining = np.where(first < remaining, remaining - step, 0)
+
+    n_walls = BALLS * 2
+    hits = np.flatnonzero((first < np.inf) & (first == step) & (event < n_walls))
+    ball, axis = np.divmod(event[hits], 2)
+    v[hits, ball, axis] *= -1
+    hits = np.flatnonzero((first < np.inf) & (first == step) & (event >= n_walls))
+    one, two = pairs[event[hits] - n_walls].T
+    normal = x[hits, one] - x[hits, two]
+    normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
+    exchange = ((v[hits, one] - v[hits, two]) * normal).sum(-1, keepdims=True) * normal
+    v[hits, one] -= exchange
+    v[hits, two] += exchange
+    return x, v, remaining
+
+
+def draw(
+    positions: Float[np.ndarray, "N T balls 2"], image_size: int = IMAGE_SIZE
+) -> Float32[np.ndarray, "N T 1 H W"]:
+    """Each ball as `exp(-(d^2 / r^2)^4)` of the distance d to its centre, summed and clipped at 1."""
+    centres = ((np.arange(image_size) + 0.5) * (BOX / image_size)).astype(np.float32)
+    images = np.zeros((*positions.shape[:2], 1, image_size, image_size), np.float32)
+    for first in range(0, len(positions), CHUNK):
+        chunk = images[first : first + CHUNK, :, 0]
+        for ball in range(BALLS):
+            x, y = np.moveaxis(positions[first : first + CHUNK, :, ball].astype(np.float32), -1, 0)
+            across, down = (centres - x[..., None]) ** 2, (centres - y[..., None]) ** 2
+            ratio = (across[..., None, :] + down[..., :, None]) / np.float32(RADIUS**2)
+            chunk += np.exp(-np.square(np.square(ratio)))
+        np.minimum(chunk, 1, out=chunk)
+    return images
+
+
+def make_bouncy_balls(
+    n_videos: int, length: int = LENGTH, seed: int = 0, image_size: int = IMAGE_SIZE
+) -> Float32[np.ndarray, "N T 1 H W"]:
+    """Videos in [0, 1]. Video i depends on `(seed, i)` alone, so a larger set begins with the smaller one."""
+    positions, _ = simulate(*start_state(n_videos, seed), length)
+    return draw(positions, image_size)
+
+
+def write_bouncy_balls(
+    root: str | os.PathLike[str], n_train: int, n_test: int, length: int = LENGTH, seed: int = 0
+) -> None:
+    """Write `<root>/bouncy_balls/{train,test}.pt`. Training videos use seed `2 * seed`, test videos the next."""
+    for split, n_videos, split_seed in (("train", n_train, 2 * seed), ("test", n_test, 2 * seed + 1)):
+        videos = torch.from_numpy(make_bouncy_balls(n_videos, length, split_seed))
+        with (
+            atomic_path(Path(root) / "bouncy_balls" / f"{split}.pt") as temporary,
+            open(temporary, "wb") as file,
+        ):
+            torch.save(videos, file)
+
+
+class BouncyBalls(VideoDataset):
+    """All videos of a split in memory, as uint8 with one channel: a quarter of the file's size."""
+
+    def __init__(self, source: Source):
+        super().__init__(source)
+        self.path = source.path / f"{source.split}.pt"
+        self.videos = self._load()
+
+    def _load(self) -> UInt8[np.ndarray, "N T 1 H W"]:
+        if not self.path.is_file():
+            raise InputError(f"{self.path}: no such file")
+        try:
+            stored = torch.load(self.path, map_location="cpu", mmap=True, weights_only=True)
+        except Exception as error:
+            raise InputError(f"{self.path}: cannot be read: {str(error).splitlines()[0]}") from error
+        size = self.image_size
+        if not isinstance(stored, torch.Tensor) or not stored.is_floating_point() or stored.ndim != 5:
+            raise InputError(f"{self.path}: must hold a float tensor [N, T, 1, {size}, {size}]")
+        if tuple(stored.shape[2:]) != (1, size, size):
+            raise InputError(f"{self.path}: shape {list(stored.shape)}, must be [N, T, 1, {size}, {size}]")
+        videos = np.empty(tuple(stored.shape), np.uint8)
+        for first in range(0, len(stored), CHUNK):
+            levels = stored[first : first + CHUNK].float() * 255
+            videos[first : first + CHUNK] = levels.add(0.5).clamp(0, 255).to(torch.uint8).numpy()
+        return videos
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+    def file(self, index: int) -> Path:
+        return self.path
+
+    def length(self, index: int) -> int:
+        return self.videos.shape[1]
+
+    def frames(self, index: int, start: int, stop: int) -> UInt8[np.ndarray, "T C H W"]:
+        return self.videos[index, start:stop].repeat(CHANNELS, axis=1)
+
+
+DATASETS["bouncy_balls"] = Entry(BouncyBalls, ("bouncy_balls",), IMAGE_SIZE, LENGTH)
