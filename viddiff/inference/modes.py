@@ -1,0 +1,139 @@
+"""Mode names: everything about a completion but the model, in one folder name.
+
+`[<dataset>_][gradientmethod_][trainset_]<strategy>[_optimal[-<how>]]_<max_frames>_<step_size>_<T>_<obs_length>`
+
+For example `hierarchy-2_optimal-linspace-t_20_10_300_36`: windows of 20 frames, 10 made per stage, videos of 300 frames
+of which 36 are observed. Dataset names may contain underscores, strategy names may not. Trees of the original code hold
+`None` where a number was not given.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from viddiff.errors import InputError
+from viddiff.inference.plan import Plan
+from viddiff.inference.strategies import check_parameters, stages_of
+
+# As wide as one folder name, so that a misspelt mode reaches `parse_mode`, which says what is wrong with it.
+MODE_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._,=+-]*"
+
+_NUMBERS = ("max_frames", "step_size", "T", "obs_length")
+_FLAGS = ("gradientmethod", "trainset")
+_FORM = "[<dataset>_][gradientmethod_][trainset_]<strategy>[_optimal[-<how>]]_<max_frames>_<step_size>_<T>_<obs_length>"
+_WORD = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+@dataclass(frozen=True)
+class Mode:
+    """A strategy and its parameters.
+
+    max_frames: the most frames of a window; step_size: frames made per stage; T: frames of the video; obs_length: how
+    many of its first frames are observed. Each is `None` if not given. dataset: another dataset than the model was
+    trained on; gradient_method: observed frames by reconstruction guidance; trainset: videos of the training set;
+    optimal: observed frames from a searched schedule, and how it was searched ("" if not said).
+
+    Raises `InputError` naming the field and what is allowed.
+    """
+
+    strategy: str
+    max_frames: int | None
+    step_size: int | None
+    T: int | None
+    obs_length: int | None
+    dataset: str | None = None
+    gradient_method: bool = False
+    trainset: bool = False
+    optimal: str | None = None
+
+    def __post_init__(self) -> None:
+        if not _WORD.fullmatch(self.strategy) or _is_optimal(self.strategy):
+            raise InputError(
+                f"strategy is {self.strategy!r}, must be lower-case letters, digits and single hyphens"
+            )
+        if self.optimal and not _WORD.fullmatch(self.optimal):
+            raise InputError(
+                f"optimal is {self.optimal!r}, must be lower-case letters, digits and single hyphens"
+            )
+        if self.dataset is not None:
+            _check_dataset_name(self.dataset)
+        check_parameters(self.max_frames, self.step_size, self.T, self.obs_length)
+
+
+def parse_mode(text: str) -> Mode:
+    """Read a mode's name. Raises `InputError` with the name, what is wrong with it, and the form that it must have."""
+    *names, max_frames, step_size, T, obs_length = _split(text)
+    numbers = [
+        _number(text, *item) for item in zip(_NUMBERS, (max_frames, step_size, T, obs_length), strict=True)
+    ]
+    optimal = names.pop().removeprefix("optimal").removeprefix("-") if _is_optimal(names[-1]) else None
+    if not names:
+        raise InputError(f"mode {text!r} names no strategy; the form is {_FORM}")
+    strategy = names.pop()
+    trainset = names[-1:] == ["trainset"] and bool(names.pop())
+    gradient_method = names[-1:] == ["gradientmethod"] and bool(names.pop())
+    dataset = "_".join(names) if names else None
+    try:
+        return Mode(strategy, *numbers, dataset, gradient_method, trainset, optimal)
+    except InputError as error:
+        raise type(error)(f"mode {text!r}: {error}") from None
+
+
+def format_mode(mode: Mode) -> str:
+    """The mode's name; `parse_mode` reads it back."""
+    names = [
+        mode.dataset,
+        "gradientmethod" if mode.gradient_method else None,
+        "trainset" if mode.trainset else None,
+        mode.strategy,
+        None if mode.optimal is None else "-".join(filter(None, ("optimal", mode.optimal))),
+    ]
+    numbers = (mode.max_frames, mode.step_size, mode.T, mode.obs_length)
+    return "_".join([name for name in names if name is not None] + [str(number) for number in numbers])
+
+
+def make_plan(mode: Mode) -> Plan:
+    """The mode's plan, checked. Raises `InputError`, before any work, if there is none.
+
+    `gradient_method`, `dataset` and `trainset` say how and on what the plan is executed; they do not change it.
+    """
+    name = format_mode(mode)
+    for field in _NUMBERS:
+        if getattr(mode, field) is None:
+            raise InputError(f"mode {name!r}: {field} is not given, must be a whole number")
+    if mode.optimal is not None:
+        raise InputError(f"mode {name!r} observes the frames of an optimal schedule, which must be given")
+    try:
+        stages = stages_of(mode.strategy, mode.T, mode.obs_length, mode.max_frames, mode.step_size)
+        plan = Plan(length=mode.T, given=mode.obs_length, stages=tuple(stages))
+        plan.check(mode.max_frames)
+    except InputError as error:
+        raise type(error)(f"mode {name!r}: {error}") from None
+    return plan
+
+
+def _split(text: str) -> list[str]:
+    parts = text.split("_")
+    if not re.fullmatch(MODE_PATTERN, text) or len(parts) < 5:
+        raise InputError(f"mode {text!r} is not of the form {_FORM}")
+    return parts
+
+
+def _number(text: str, name: str, value: str) -> int | None:
+    if value == "None":
+        return None
+    if not re.fullmatch(r"-?[1-9][0-9]*|0", value):
+        raise InputError(f"mode {text!r}: {name} is {value!r}, must be a whole number; the form is {_FORM}")
+    return int(value)
+
+
+def _is_optimal(name: str) -> bool:
+    return name == "optimal" or name.startswith("optimal-")
+
+
+def _check_dataset_name(name: str) -> None:
+    if not re.fullmatch(MODE_PATTERN, name) or name.split("_")[-1] in _FLAGS:
+        raise InputError(
+            f"dataset is {name!r}, must be letters, digits and ._,=+- and not end with {' or '.join(_FLAGS)}"
+        )

@@ -1,0 +1,160 @@
+"""The tree of results: what a path says, and the path of what is to be made. The only module that knows the layout.
+
+    results/<run>/<checkpoint>/<mode>/            an evaluation directory
+        model_config.json
+        samples/sample_<video:04d>-<sample>.npy
+        videos/sample_<video:04d>-<sample>.gif
+        metrics_<videos>-<samples>-<T>.pkl
+
+`<run>` is the folder of the checkpoint file below `checkpoints/`, possibly several folders deep. `<checkpoint>` is the
+stem of the file, the step if the stem ends with `latest`, and the sampler where it is not the default one:
+`ema_0.9999_latest_250000_ddim_respace25`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from viddiff.errors import InputError
+from viddiff.inference.modes import parse_mode
+
+RESULTS = "results"
+CHECKPOINTS = "checkpoints"
+
+# As wide as a folder name, so that a misspelt one reaches the parser, which says what is wrong with it.
+CHECKPOINT_PATTERN = r"[A-Za-z0-9_,=+][A-Za-z0-9._,=+-]*"
+RUN_PATTERN = rf"{CHECKPOINT_PATTERN}(?:/{CHECKPOINT_PATTERN})*"
+
+_CHECKPOINT = re.compile(
+    r"(?P<stem>(?:model|ema_[0-9][0-9.e-]*)_(?:[0-9]+|(?P<latest>latest)))"
+    r"(?(latest)_(?P<step>0|[1-9][0-9]*))"
+    r"(?P<ddim>_ddim)?"
+    r"(?:_respace(?P<respacing>(?:ddim)?[1-9][0-9]*|[0-9]+(?:,[0-9]+)+))?"
+)
+_CHECKPOINT_FORM = "{model,ema_<rate>}_{<step>,latest_<step>}[_ddim][_respace{<n>,ddim<n>,<n>,<n>,…}]"
+
+
+@dataclass(frozen=True)
+class CheckpointName:
+    """A checkpoint and the sampler that it is used with.
+
+    stem: of the file, `ema_0.9999_400000` or `ema_0.9999_latest`; step: the step that a `latest` file holds, else
+    `None`; sampler: "ancestral" or "ddim"; respacing: of the diffusion steps, "" as trained.
+    """
+
+    stem: str
+    step: int | None = None
+    sampler: str = "ancestral"
+    respacing: str = ""
+
+    def __post_init__(self) -> None:
+        if self.sampler not in ("ancestral", "ddim"):
+            raise InputError(f"sampler is {self.sampler!r}, must be 'ancestral' or 'ddim'")
+        _match_checkpoint(str(self))
+
+    def __str__(self) -> str:
+        """The name of the checkpoint's folder in the tree of results."""
+        step = "" if self.step is None else f"_{self.step}"
+        ddim = "_ddim" if self.sampler == "ddim" else ""
+        respacing = f"_respace{self.respacing}" if self.respacing else ""
+        return f"{self.stem}{step}{ddim}{respacing}"
+
+    @staticmethod
+    def parse(name: str) -> CheckpointName:
+        """Read a folder's name. Raises `InputError` with the form that it must have."""
+        match = _match_checkpoint(name)
+        step = None if match["step"] is None else int(match["step"])
+        return CheckpointName(
+            match["stem"], step, "ddim" if match["ddim"] else "ancestral", match["respacing"] or ""
+        )
+
+    def checkpoint_file(self, folder: str | Path) -> Path:
+        """The checkpoint's file in the folder of its run."""
+        return Path(folder) / f"{self.stem}.pt"
+
+
+@dataclass(frozen=True)
+class EvaluationRun:
+    """One evaluation directory: a run, a checkpoint with its sampler, and a mode, as their names in the tree.
+
+    Raises `InputError` for a name that does not parse, or that could lead out of the tree.
+    """
+
+    run: str
+    checkpoint: str
+    mode: str
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(RUN_PATTERN, self.run):
+            raise InputError(
+                f"run is {self.run!r}, must be folder names of letters, digits and ._,=+- that start with none of .-"
+            )
+        CheckpointName.parse(self.checkpoint)
+        parse_mode(self.mode)
+
+    @property
+    def directory(self) -> Path:
+        """The evaluation directory."""
+        return Path(RESULTS, self.run, self.checkpoint, self.mode)
+
+    def checkpoint_file(self, root: str | Path = CHECKPOINTS) -> Path:
+        """The checkpoint's file below `root`, the folder of all runs."""
+        return CheckpointName.parse(self.checkpoint).checkpoint_file(Path(root, self.run))
+
+    def sample(self, video: int, sample: int) -> Path:
+        """One completion of one test video: uint8 `[T, C, H, W]`."""
+        return self.directory / "samples" / f"{sample_name(video, sample)}.npy"
+
+    def gif(self, video: int, sample: int) -> Path:
+        """The same as an animation."""
+        return self.directory / "videos" / f"{sample_name(video, sample)}.gif"
+
+    def metrics(self, videos: int, samples: int, T: int, ext: str = "pkl") -> Path:
+        """Metrics of the first `samples` samples of the first `videos` test videos of `T` frames."""
+        return self.directory / f"metrics_{videos}-{samples}-{T}.{ext}"
+
+    @staticmethod
+    def parse(path: str | PurePath) -> EvaluationRun:
+        """Read the path of an evaluation directory, `results/<run>/<checkpoint>/<mode>`."""
+        match = re.fullmatch(rf"{RESULTS}/(.+)/([^/]+)/([^/]+)/?", str(path))
+        if match is None:
+            raise InputError(
+                f"{str(path)!r} is not an evaluation directory {RESULTS}/<run>/<checkpoint>/<mode>"
+            )
+        return EvaluationRun(*match.groups())
+
+    @staticmethod
+    def of_checkpoint(
+        path: str | PurePath,
+        mode: str,
+        *,
+        step: int | None = None,
+        sampler: str = "ancestral",
+        respacing: str = "",
+    ) -> EvaluationRun:
+        """The evaluation directory of a checkpoint file.
+
+        The run is what stands between the first folder with `checkpoint` in its name and the file. step: what the file
+        holds; needed if its name ends with `latest`, else ignored.
+        """
+        *folders, file = str(path).split("/")
+        roots = [index for index, folder in enumerate(folders) if "checkpoint" in folder]
+        if not roots or not file.endswith(".pt"):
+            raise InputError(f"{str(path)!r} is not a checkpoint …{CHECKPOINTS}/<run>/<name>.pt")
+        stem = file.removesuffix(".pt")
+        name = CheckpointName(stem, step if stem.endswith("_latest") else None, sampler, respacing)
+        return EvaluationRun("/".join(folders[roots[0] + 1 :]), str(name), mode)
+
+
+def sample_name(video: int, sample: int) -> str:
+    """The stem of a sample's files. video: its index in the test set; sample: counts the completions of a video."""
+    return f"sample_{video:04d}-{sample}"
+
+
+def _match_checkpoint(name: str) -> re.Match[str]:
+    match = _CHECKPOINT.fullmatch(name)
+    if match is None:
+        raise InputError(f"checkpoint {name!r} is not of the form {_CHECKPOINT_FORM}")
+    return match
