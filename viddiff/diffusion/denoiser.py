@@ -1,0 +1,61 @@
+"""All that a sampler knows of the network: a function from noisy frames to an estimate of the clean ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from viddiff.diffusion.noise_schedule import Level
+from viddiff.diffusion.process import Diffusion
+from viddiff.model.unet import UNetVideoModel
+from viddiff.window import Window
+
+
+class Estimate(NamedTuple):
+    """What a denoiser says of noisy frames.
+
+    x_0: the estimate of the clean frames.
+    v: if the variance is learned, its place in [-1, 1] between the smallest and the largest; else None.
+    """
+
+    x_0: Float[Tensor, "B K C H W"]
+    v: Float[Tensor, "B K C H W"] | None = None
+
+
+Denoise = Callable[[Float[Tensor, "B K C H W"], Level], Estimate]
+
+
+def x_0_from_eps(x_t: Tensor, eps: Tensor, alpha: float | Tensor, sigma: float | Tensor) -> Tensor:
+    """Ho et al. 2020, eq. 15: `x_0 = (x_t - sigma eps) / alpha`."""
+    return (x_t - sigma * eps) / alpha
+
+
+def network_denoiser(model: UNetVideoModel, diffusion: Diffusion, window: Window) -> Denoise:
+    """The denoiser of one window. Estimates lie in any range; see `clipped`."""
+    positions = model.positions(window)
+    batch = window.frames.shape[0]
+
+    def denoise(x_t: Tensor, level: Level) -> Estimate:
+        output = model(x_t, torch.full((batch,), level.t, device=x_t.device), window, positions)
+        v = None
+        if diffusion.variance == "learned":
+            output, v = output.chunk(2, dim=2)
+        if diffusion.predicts == "eps":
+            output = x_0_from_eps(x_t, output, level.alpha, level.sigma)
+        return Estimate(output, v)
+
+    return denoise
+
+
+def clipped(denoise: Denoise) -> Denoise:
+    """The same denoiser with its estimates clipped to [-1, 1], where frames live."""
+
+    def clipped_denoise(x_t: Tensor, level: Level) -> Estimate:
+        estimate = denoise(x_t, level)
+        return estimate._replace(x_0=estimate.x_0.clamp(-1.0, 1.0))
+
+    return clipped_denoise

@@ -1,0 +1,189 @@
+"""Attention over time and over space, with relative position encodings of the distances between frames.
+
+Wu et al. 2021, *Rethinking and Improving Relative Position Encoding for Vision Transformer* (arXiv 2107.14222): queries,
+keys and values each get an encoding R of the distance between two frames (eqs. 11-16). R comes from a small network of
+the distance and the diffusion step (Harvey et al. 2022, arXiv 2205.11495, appendix B), or from a table of
+distance buckets (Wu et al., eq. 18).
+
+As in the original, the residual connection starts after the normalisation.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from viddiff.model.blocks import GROUPS, zeroed
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """Distances up to `alpha` have a bucket each; beyond, buckets grow, and `beta` is the last (at `gamma`)."""
+
+    alpha: int
+    beta: int
+    gamma: int
+
+
+@dataclass(frozen=True)
+class Positions:
+    """What the temporal attention knows of a window apart from the frames. It serves every layer and diffusion step.
+
+    distance: for the encoding network, `log(1 + d)` forwards and backwards, and whether d = 0.
+    bucket: for the table of buckets; index into the table, negative ones from its end.
+    blocked: pairs of frames that must not see each other (padding); None if there are none.
+    """
+
+    distance: Float[Tensor, "B K K 3"] | None
+    bucket: Int[Tensor, "B K K"] | None
+    blocked: Bool[Tensor, "B K K"] | None
+
+
+def window_positions(
+    frame_index: Int[Tensor, "B K"],
+    used: Bool[Tensor, "B K"],
+    buckets: Buckets | None,
+    padding_sees_padding: bool,
+) -> Positions:
+    """The positions of a window: by distance, or by bucket if `buckets` are given.
+
+    used: frames that are not padding. They see each other; a padding frame sees all padding, or itself alone.
+    """
+    difference = frame_index[:, :, None] - frame_index[:, None, :]
+    same = used[:, :, None] == used[:, None, :]
+    if not padding_sees_padding:
+        same &= used[:, :, None] | torch.eye(used.shape[1], dtype=torch.bool, device=used.device)
+    blocked = None if bool(same.all()) else ~same
+    if buckets is not None:
+        return Positions(None, bucket_of(difference, buckets), blocked)
+    distance = torch.stack(
+        [
+            torch.log1p(difference.clamp(min=0).float()),
+            torch.log1p((-difference).clamp(min=0).float()),
+            (difference == 0).float(),
+        ],
+        dim=-1,
+    )
+    return Positions(distance, None, blocked)
+
+
+def bucket_of(difference: Int[Tensor, "..."], buckets: Buckets) -> Int[Tensor, "..."]:
+    """The bucket of a signed distance: Wu et al. 2021, eq. 18."""
+    size = difference.abs()
+    growth = torch.log(size.clamp(min=1) / buckets.alpha) / math.log(buckets.gamma / buckets.alpha)
+    far = (buckets.alpha + growth * (buckets.beta - buckets.alpha)).clamp(max=buckets.beta).to(difference.dtype)
+    return torch.where(size > buckets.alpha, far * difference.sign(), difference)
+
+
+class EncodingNetwork(nn.Module):
+    """R as a function of the frame distance and the diffusion step."""
+
+    def __init__(self, channels: int, emb_channels: int) -> None:
+        super().__init__()
+        self.embed_distances = nn.Linear(3, channels)
+        self.embed_diffusion_time = nn.Linear(emb_channels, channels)
+        self.out = zeroed(nn.Linear(channels, channels))
+
+    def forward(
+        self, distance: Float[Tensor, "B K K 3"], emb: Float[Tensor, "B k E"]
+    ) -> Float[Tensor, "B K K C"]:
+        hidden = self.embed_diffusion_time(emb)[:, :, None] + self.embed_distances(distance)
+        return self.out(F.silu(hidden))
+
+
+class RelativePositionEncoding(nn.Module):
+    """R for every pair of frames of a window, per head."""
+
+    def __init__(self, channels: int, heads: int, emb_channels: int, buckets: Buckets | None) -> None:
+        super().__init__()
+        self.heads = heads
+        if buckets is None:
+            self.rpe_net = EncodingNetwork(channels, emb_channels)
+        else:
+            self.lookup_table_weight = nn.Parameter(torch.zeros(2 * buckets.beta + 1, heads, channels // heads))
+
+    def forward(self, positions: Positions, emb: Float[Tensor, "B k E"]) -> Float[Tensor, "B K K heads F"]:
+        if positions.bucket is not None:
+            return self.lookup_table_weight[positions.bucket]
+        encoding = self.rpe_net(positions.distance, emb)
+        return encoding.unflatten(-1, (self.heads, -1))
+
+
+class TemporalAttention(nn.Module):
+    """Each place of the image attends over the frames of the window."""
+
+    def __init__(self, channels: int, heads: int, emb_channels: int, buckets: Buckets | None) -> None:
+        super().__init__()
+        self.heads = heads
+        self.scale = (channels // heads) ** -0.5
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.proj_out = zeroed(nn.Linear(channels, channels))
+        self.norm = nn.GroupNorm(GROUPS, channels)
+        self.rpe_q = RelativePositionEncoding(channels, heads, emb_channels, buckets)
+        self.rpe_k = RelativePositionEncoding(channels, heads, emb_channels, buckets)
+        self.rpe_v = RelativePositionEncoding(channels, heads, emb_channels, buckets)
+
+    def forward(
+        self, h: Float[Tensor, "B K P C"], emb: Float[Tensor, "B k E"], positions: Positions
+    ) -> Float[Tensor, "B K P C"]:
+        """`P` places, each normalised over its K frames. Axes below: b, place p, head n, frames t and s, feature f."""
+        batch, frames, places, channels = h.shape
+        h = h.permute(0, 2, 3, 1).reshape(batch * places, channels, frames)
+        h = self.norm(h).view(batch, places, channels, frames).permute(0, 3, 1, 2).contiguous()
+        qkv = self.qkv(h).unflatten(-1, (3, self.heads, -1))
+        q, k, v = qkv.permute(3, 0, 1, 4, 2, 5)  # b t n p f
+        q = q * self.scale
+        to_places = (0, 3, 2, 1, 4)  # b t n p · to b p n t ·, and back
+        logits = q.permute(to_places) @ k.permute(0, 3, 2, 4, 1)  # b p n t s
+        on_keys = q @ self.rpe_k(positions, emb).permute(0, 1, 3, 4, 2)  # b t n p s
+        on_queries = k @ (self.rpe_q(positions, emb) * self.scale).permute(0, 1, 3, 4, 2)  # b s n p t
+        logits = logits + on_keys.permute(to_places) + on_queries.permute(0, 3, 2, 4, 1)
+        if positions.blocked is not None:
+            logits = logits.masked_fill(positions.blocked[:, None, None], -torch.inf)
+        weights = logits.softmax(dim=-1)
+        out = (weights @ v.permute(to_places)).permute(0, 3, 1, 2, 4)  # b t p n f
+        on_values = weights.permute(to_places) @ self.rpe_v(positions, emb).permute(0, 1, 3, 2, 4)  # b t n p f
+        out = (out + on_values.transpose(2, 3)).reshape(batch, frames, places, channels)
+        return h + self.proj_out(out)
+
+
+class SpatialAttention(nn.Module):
+    """Each frame attends over its own places."""
+
+    def __init__(self, channels: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.proj_out = zeroed(nn.Linear(channels, channels))
+        self.norm = nn.GroupNorm(GROUPS, channels)
+
+    def forward(self, h: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C H W"]:
+        height, width = h.shape[-2:]
+        h = self.norm(h).permute(0, 2, 3, 1).flatten(1, 2)  # N P C
+        q, k, v = self.qkv(h).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        out = F.scaled_dot_product_attention(q, k, v)
+        h = h + self.proj_out(out.transpose(1, 2).flatten(2))
+        return h.unflatten(1, (height, width)).permute(0, 3, 1, 2)
+
+
+class FactorizedAttentionBlock(nn.Module):
+    """Attention over time, then over space."""
+
+    def __init__(self, channels: int, heads: int, emb_channels: int, buckets: Buckets | None) -> None:
+        super().__init__()
+        self.spatial_attention = SpatialAttention(channels, heads)
+        self.temporal_attention = TemporalAttention(channels, heads, emb_channels, buckets)
+
+    def forward(
+        self, h: Float[Tensor, "N C H W"], emb: Float[Tensor, "B k E"], positions: Positions
+    ) -> Float[Tensor, "N C H W"]:
+        batch, (frames, _, height, width) = emb.shape[0], h.shape
+        places = h.permute(0, 2, 3, 1).reshape(batch, frames // batch, height * width, -1)
+        places = self.temporal_attention(places, emb, positions)
+        h = places.view(frames, height, width, -1).permute(0, 3, 1, 2)
+        return self.spatial_attention(h)

@@ -1,0 +1,95 @@
+"""The parts of the U-Net that treat each frame by itself.
+
+Tensors are `[B*K, C, H, W]` in channels-last memory, so that attention reads them as `[B, K, H*W, C]` without a copy.
+Parameter names are those of the original, so its checkpoints load as they are.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
+
+GROUPS = 32
+
+
+def sinusoidal_embedding(
+    position: Shaped[Tensor, "..."], dim: int, max_period: float = 10_000.0
+) -> Float[Tensor, "... {dim}"]:
+    """Cosines and sines of a position at `dim // 2` geometric frequencies (Vaswani et al. 2017, 3.5)."""
+    half = dim // 2
+    frequencies = torch.exp(-math.log(max_period) / half * torch.arange(half, device=position.device))
+    angles = position[..., None].float() * frequencies
+    embedding = torch.cat([torch.cos(angles), torch.sin(angles)], dim=-1)
+    return F.pad(embedding, (0, dim % 2))
+
+
+def zeroed(module: nn.Module) -> nn.Module:
+    """The same module with its parameters set to zero, so that a residual branch starts as the identity."""
+    for parameter in module.parameters():
+        nn.init.zeros_(parameter)
+    return module
+
+
+class ResBlock(nn.Module):
+    """Two convolutions with a skip connection, conditioned on the diffusion step's embedding."""
+
+    def __init__(
+        self, channels: int, emb_channels: int, out_channels: int, dropout: float, scale_shift: bool
+    ) -> None:
+        super().__init__()
+        self.scale_shift = scale_shift
+        self.in_layers = nn.Sequential(
+            nn.GroupNorm(GROUPS, channels), nn.SiLU(), nn.Conv2d(channels, out_channels, 3, padding=1)
+        )
+        self.emb_layers = nn.Sequential(
+            nn.SiLU(), nn.Linear(emb_channels, 2 * out_channels if scale_shift else out_channels)
+        )
+        self.out_layers = nn.Sequential(
+            nn.GroupNorm(GROUPS, out_channels),
+            nn.SiLU(),
+            nn.Dropout(dropout),
+            zeroed(nn.Conv2d(out_channels, out_channels, 3, padding=1)),
+        )
+        self.skip_connection = (
+            nn.Identity() if out_channels == channels else nn.Conv2d(channels, out_channels, 1)
+        )
+
+    def forward(self, h: Float[Tensor, "N C H W"], emb: Float[Tensor, "B K E"]) -> Float[Tensor, "N D H W"]:
+        """`emb` has one row per frame, or one for all frames of a window (K = 1)."""
+        condition = self.emb_layers(emb)
+        frames = h.shape[0] // emb.shape[0]
+        condition = condition.expand(-1, frames, -1).reshape(h.shape[0], -1, 1, 1)
+        residual = self.in_layers(h)
+        if self.scale_shift:
+            scale, shift = condition.chunk(2, dim=1)
+            residual = torch.addcmul(shift, self.out_layers[0](residual), 1 + scale)
+            residual = self.out_layers[1:](residual)
+        else:
+            residual = self.out_layers(residual + condition)
+        return self.skip_connection(h) + residual
+
+
+class Downsample(nn.Module):
+    """Halve the resolution by a strided convolution."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.op = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
+
+    def forward(self, h: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C h w"]:
+        return self.op(h)
+
+
+class Upsample(nn.Module):
+    """Double the resolution: nearest neighbour, then a convolution."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, h: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C h w"]:
+        return self.conv(F.interpolate(h, scale_factor=2, mode="nearest"))

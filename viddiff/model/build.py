@@ -1,0 +1,60 @@
+"""From a checkpoint's config to its network, for both formats."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from viddiff.checkpoint import config_format, with_defaults
+from viddiff.errors import InputError
+from viddiff.model.attention import Buckets
+from viddiff.model.unet import Architecture, UNetVideoModel
+
+CHANNEL_MULT = {256: (1, 1, 2, 2, 4, 4), 128: (1, 1, 2, 3, 4), 64: (1, 2, 3, 4), 32: (1, 2, 2, 2)}
+CONDITIONING = ("channel", "channel-initzero", "duplicate", "duplicate-initzero", "t=0", "t=0-initzero")
+
+
+def build_model(config: dict[str, Any]) -> UNetVideoModel:
+    """The network that a checkpoint's config describes, with fresh weights.
+
+    Raises `InputError` for a value that no network of this family has.
+    """
+    return UNetVideoModel(architecture(config))
+
+
+def architecture(config: dict[str, Any]) -> Architecture:
+    """Read the network's shape from a flat training config, in the original's or the refactored format."""
+    refactored = config_format(config) == "refactored"
+    config = with_defaults(config)
+    size, conditioning = config["image_size"], config["cond_emb_type"]
+    if size not in CHANNEL_MULT:
+        raise InputError(f"config key image_size is {size!r}; allowed: {sorted(CHANNEL_MULT)}")
+    if conditioning not in CONDITIONING:
+        raise InputError(f"config key cond_emb_type is {conditioning!r}; allowed: {', '.join(CONDITIONING)}")
+    for key, only in (("class_cond", False), ("cross_frame_attention", True)):
+        if config[key] is not only and not refactored:
+            raise InputError(f"config key {key} is {config[key]!r}; this network has {only} only")
+    heads, heads_upsample = config["num_heads"], config["num_heads_upsample"]
+    buckets = None
+    if not config["use_rpe_net"]:
+        buckets = Buckets(config["rp_alpha"], config["rp_beta"], config["rp_gamma"])
+    return Architecture(
+        image_size=size,
+        channels=3,
+        model_channels=config["num_channels"],
+        channel_mult=CHANNEL_MULT[size],
+        num_res_blocks=config["num_res_blocks"],
+        attention_downsamplings=tuple(size // int(r) for r in str(config["attention_resolutions"]).split(",")),
+        heads=heads,
+        # The original ignores num_heads_upsample.
+        heads_upsample=heads_upsample if refactored and heads_upsample != -1 else heads,
+        dropout=config["dropout"],
+        scale_shift=config["use_scale_shift_norm"],
+        learn_sigma=config["learn_sigma"],
+        conditioning="indicator" if refactored else conditioning,
+        buckets=buckets,
+        spatial_encoding=config["use_spatial_encoding"] and not refactored,
+        frame_encoding_period=10 * config["T"] if config["use_frame_encoding"] and not refactored else None,
+        centre_frame_encoding=config["enforce_position_invariance"],
+        padding_sees_padding=config["allow_interactions_between_padding"] or refactored,
+        recompute=config["use_checkpoint"],
+    )

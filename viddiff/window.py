@@ -1,0 +1,24 @@
+"""What the network sees at once: a few frames of each video of a batch, at any frame indices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Window:
+    """A batch of windows of K frames.
+
+    A frame is observed (clean, given to the network), latent (to be generated), or neither: padding.
+
+    frames: clean frames in [-1, 1]. Where a frame is not observed the network does not see its content.
+    frame_index: the frame's position in its video.
+    """
+
+    frames: Float[Tensor, "B K C H W"]
+    frame_index: Int[Tensor, "B K"]
+    observed: Bool[Tensor, "B K"]
+    latent: Bool[Tensor, "B K"]
