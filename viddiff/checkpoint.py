@@ -1,0 +1,237 @@
+"""Checkpoint files: `{model,ema_<rate>}_{<step>,latest}.pt`, each a dict of `state_dict`, `config` and `step`.
+
+`config` is the flat dict of all settings of the training run. Files of two programs are read: the original's, whose
+layout we also write, and its published refactoring's ("refactored"), whose network differs slightly.
+A file is never unpickled freely: anything but tensors and plain values is refused, since unpickling can run code.
+"""
+
+from __future__ import annotations
+
+import difflib
+import io
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from viddiff.errors import InputError
+from viddiff.files import atomic_path
+
+# Every key of the original's flat config, with its default. Those of None come from other keys.
+DEFAULTS: dict[str, Any] = {
+    # data and training
+    "dataset": "",
+    "schedule_sampler": "uniform",
+    "lr": 1e-4,
+    "weight_decay": 0.0,
+    "lr_anneal_steps": 0,
+    "batch_size": 1,
+    "microbatch": -1,
+    "ema_rate": "0.9999",
+    "log_interval": 10,
+    "sample_interval": 50000,
+    "save_interval": 100000,
+    "resume_checkpoint": "",
+    "use_fp16": False,
+    "fp16_scale_growth": 1e-3,
+    "do_inefficient_marg": False,
+    "n_valid_batches": 1,
+    "n_valid_repeats": 2,
+    "valid_microbatch": -1,
+    "n_interesting_masks": 3,
+    "max_frames": 10,
+    "save_latest_only": False,
+    "resume_id": "",
+    "mask_distribution": "differently-spaced-groups",
+    "just_visualise": False,
+    "just_save_masks": 0,
+    "num_workers": -1,
+    "pad_with_random_frames": True,
+    "fake_seed": 1,
+    # network and diffusion
+    "image_size": 64,
+    "num_channels": 128,
+    "num_res_blocks": 2,
+    "num_heads": 4,
+    "num_heads_upsample": -1,
+    "attention_resolutions": "16,8",
+    "dropout": 0.0,
+    "learn_sigma": False,
+    "sigma_small": False,
+    "class_cond": False,
+    "diffusion_steps": 1000,
+    "noise_schedule": "linear",
+    "timestep_respacing": "",
+    "use_kl": False,
+    "predict_xstart": False,
+    "rescale_timesteps": True,
+    "rescale_learned_sigmas": True,
+    "use_checkpoint": False,
+    "use_scale_shift_norm": True,
+    "use_spatial_encoding": True,
+    "T": -1,
+    "use_frame_encoding": False,
+    "cross_frame_attention": True,
+    "do_cond_marg": True,
+    "enforce_position_invariance": False,
+    "temporal_augment_type": "add_manyhead_presoftmax_time",
+    "use_rpe_net": True,
+    "cond_emb_type": "channel",
+    "rp_alpha": None,  # T
+    "rp_beta": None,  # T
+    "rp_gamma": None,  # T
+    "allow_interactions_between_padding": True,
+}
+_ORIGINAL_ONLY = frozenset(
+    "cross_frame_attention temporal_augment_type use_frame_encoding enforce_position_invariance cond_emb_type "
+    "do_cond_marg rp_alpha mask_distribution use_spatial_encoding".split()
+)
+_NUMBERED = re.compile(r"(?:model|ema_[0-9][0-9.e-]*)_([0-9]+|latest)\.pt")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint file holds. `config` is as in the file: keys may be missing or unknown."""
+
+    path: Path
+    state_dict: dict[str, Tensor]
+    config: dict[str, Any]
+    step: int
+
+
+def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A config with every key of the original's; unknown keys are kept. Judge the format before: this hides it."""
+    full = DEFAULTS | dict(config)
+    for key in ("rp_alpha", "rp_beta", "rp_gamma"):
+        full[key] = full["T"] if full[key] is None else full[key]
+    return full
+
+
+def config_format(config: Mapping[str, Any]) -> str:
+    """ "original" or "refactored": the latter's configs have none of the keys that the refactoring removed."""
+    return "original" if _ORIGINAL_ONLY & set(config) else "refactored"
+
+
+def checkpoint_format(checkpoint: Checkpoint) -> str:
+    """ "original" or "refactored", by config and weights. Raises `InputError` if the two disagree.
+
+    The refactored network marks observed frames by one channel and has no bias channel: its input has four channels.
+    """
+    first = checkpoint.state_dict.get("input_blocks.0.0.weight")
+    if first is None or first.ndim < 2:
+        raise InputError(f"{checkpoint.path}: the weights lack input_blocks.0.0.weight; not a video network")
+    by_weights = "refactored" if first.shape[1] == 4 else "original"
+    by_config = config_format(checkpoint.config)
+    if by_config != by_weights:
+        raise InputError(f"{checkpoint.path}: the config is of the {by_config} format, the weights of the {by_weights}")
+    return by_config
+
+
+def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
+    """Read a model or EMA checkpoint onto the CPU.
+
+    Raises `InputError` if the file is absent, cut off, no checkpoint, or holds anything but tensors and plain values.
+    """
+    path = Path(path)
+    return _checked(path, load_tensors(path))
+
+
+def save_checkpoint(
+    path: str | os.PathLike[str], state_dict: Mapping[str, Tensor], config: Mapping[str, Any], step: int
+) -> None:
+    """Write a checkpoint atomically, in the original's layout."""
+    write_bytes(path, encode(checkpoint_dict(state_dict, config, step)))
+
+
+def checkpoint_dict(state_dict: Mapping[str, Tensor], config: Mapping[str, Any], step: int) -> dict[str, Any]:
+    """The content of a checkpoint file."""
+    weights = {name: value.detach().cpu().contiguous() for name, value in state_dict.items()}
+    return {"state_dict": weights, "config": dict(config), "step": int(step)}
+
+
+def encode(content: dict[str, Any]) -> bytes:
+    """The bytes of a checkpoint file; equal content gives equal bytes."""
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer.getvalue()
+
+
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def load_tensors(path: Path, mmap: bool = False) -> dict[str, Any]:
+    """A dict of tensors and plain values from a file of `torch.save`. Raises `InputError` for anything else.
+
+    mmap: read tensors only when they are used.
+    """
+    if not path.is_file():
+        raise InputError(f"no checkpoint {path}{_nearest(path)}")
+    try:
+        with open(path, "rb") as file:
+            zipped = file.read(2) == b"PK"
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap and zipped)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    except Exception as error:  # the reader of damaged files raises nearly anything
+        match = re.search(r"(?:GLOBAL|global:?|class:?) ([\w.]*\w)", str(error))
+        if match and "nsupported" in str(error):
+            raise InputError(
+                f"{path}: holds objects other than tensors and plain values ({match[1]}); not loaded, since "
+                "unpickling can run code"
+            ) from None
+        raise InputError(f"{path}: cut off, or not a checkpoint") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: not a checkpoint: holds a {type(content).__name__}, must hold a dict")
+    return content
+
+
+def list_checkpoints(run_dir: str | os.PathLike[str]) -> tuple[Path, ...]:
+    """The model and EMA checkpoints of a run, sorted by name."""
+    return tuple(sorted(path for path in Path(run_dir).glob("*.pt") if _NUMBERED.fullmatch(path.name)))
+
+
+def latest_step(run_dir: str | os.PathLike[str]) -> int | None:
+    """The highest step of a run's checkpoints, `None` if it has none."""
+    return max(map(resolve_latest, list_checkpoints(run_dir)), default=None)
+
+
+def resolve_latest(path: str | os.PathLike[str]) -> int:
+    """The step of a checkpoint file: from its name, or if that ends with `latest`, from its content."""
+    path = Path(path)
+    match = _NUMBERED.fullmatch(path.name)
+    if match and match[1] != "latest":
+        return int(match[1])
+    return _checked(path, load_tensors(path, mmap=True)).step
+
+
+def _checked(path: Path, content: dict[str, Any]) -> Checkpoint:
+    missing = [key for key in ("state_dict", "config", "step") if key not in content]
+    if missing:
+        raise InputError(f"{path}: lacks {', '.join(missing)}; a checkpoint holds state_dict, config and step")
+    weights, config, step = content["state_dict"], content["config"], content["step"]
+    if not isinstance(weights, Mapping) or not all(isinstance(value, Tensor) for value in weights.values()):
+        raise InputError(f"{path}: state_dict is not a dict of tensors")
+    if not isinstance(config, Mapping):
+        raise InputError(f"{path}: config is a {type(config).__name__}, must be a dict")
+    if isinstance(step, bool) or not isinstance(step, int):
+        raise InputError(f"{path}: step is {step!r}, must be an integer")
+    return Checkpoint(path, dict(weights), dict(config), step)
+
+
+def _nearest(path: Path) -> str:
+    """Names near a file that does not exist, for its message."""
+    if not path.parent.is_dir():
+        return f"; there is no folder {path.parent}"
+    names = [file.name for file in path.parent.glob("*.pt") if not file.name.startswith(".")]
+    near = difflib.get_close_matches(path.name, names, n=3, cutoff=0.4)
+    if near:
+        return f"; the nearest in that folder: {', '.join(near)}"
+    return f"; {path.parent} holds {', '.join(sorted(names)[:5]) if names else 'no .pt file'}"

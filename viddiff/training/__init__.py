@@ -1,0 +1,1 @@
+"""Training a network on windows of long videos."""

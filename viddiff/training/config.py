@@ -1,0 +1,128 @@
+"""The settings of a training run, and how they map to the flat config that checkpoints hold."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, get_args
+
+from viddiff.checkpoint import DEFAULTS, with_defaults
+from viddiff.errors import InputError
+from viddiff.training.ema import parse_rates
+from viddiff.training.masks import check_mask_distribution
+
+WandbMode = Literal["off", "offline", "online"]
+
+# Keys of the flat config under another name here.
+_FLAT_NAME = {"seed": "fake_seed"}
+# Settings of the job, not of the model: no part of the flat config.
+_JOB_ONLY = ("steps", "wandb")
+# What the original's config can ask for and this program does not do.
+_FIXED = (
+    "schedule_sampler use_fp16 do_inefficient_marg resume_checkpoint resume_id just_visualise just_save_masks class_cond"
+).split()
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """All settings of a training run. Raises `InputError` if one cannot be."""
+
+    dataset: str
+    T: int  # frames of a training crop
+    steps: int  # updates of the weights, all in all
+    max_frames: int = DEFAULTS["max_frames"]  # frames of a window
+    mask_distribution: str = DEFAULTS["mask_distribution"]
+    pad_with_random_frames: bool = DEFAULTS["pad_with_random_frames"]  # of other videos; the loss counts them
+    batch_size: int = DEFAULTS["batch_size"]
+    microbatch: int = DEFAULTS["microbatch"]  # windows that fit into memory at once; -1: the whole batch
+    lr: float = DEFAULTS["lr"]
+    lr_anneal_steps: int = DEFAULTS["lr_anneal_steps"]  # the rate falls linearly to 0 at this step; 0: constant
+    weight_decay: float = DEFAULTS["weight_decay"]
+    ema_rate: str = DEFAULTS["ema_rate"]  # one or more, with commas
+    save_interval: int = DEFAULTS["save_interval"]
+    save_latest_only: bool = DEFAULTS["save_latest_only"]  # one set of files, `_latest`, instead of one per step
+    log_interval: int = DEFAULTS["log_interval"]
+    num_workers: int = DEFAULTS["num_workers"]  # processes that load data; 0: none; -1: one less than cores
+    seed: int = DEFAULTS["fake_seed"]
+    wandb: WandbMode = "off"
+    network: Mapping[str, Any] = field(default_factory=dict)  # the flat config's keys of network and diffusion
+
+    def __post_init__(self) -> None:
+        for name in ("T", "steps", "max_frames", "batch_size", "save_interval", "log_interval"):
+            if getattr(self, name) < 1:
+                raise InputError(f"training key {name} is {getattr(self, name)}; must be 1 at least")
+        for name in ("seed", "lr_anneal_steps", "weight_decay"):
+            if getattr(self, name) < 0:
+                raise InputError(f"training key {name} is {getattr(self, name)}; must not be negative")
+        if not self.lr > 0:
+            raise InputError(f"training key lr is {self.lr}; must be positive")
+        if self.lr_anneal_steps and self.steps > self.lr_anneal_steps:
+            raise InputError(
+                f"training key steps is {self.steps}; the learning rate ends at lr_anneal_steps {self.lr_anneal_steps}"
+            )
+        if self.wandb not in get_args(WandbMode):
+            raise InputError(f"training key wandb is {self.wandb!r}; allowed: {', '.join(get_args(WandbMode))}")
+        try:
+            parse_rates(self.ema_rate)
+        except ValueError:
+            raise InputError(
+                f"training key ema_rate is {self.ema_rate!r}; must be different numbers in [0, 1) with commas between"
+            ) from None
+        check_mask_distribution(self.mask_distribution, self.T, self.max_frames)
+
+    @property
+    def ema_rates(self) -> tuple[float, ...]:
+        return parse_rates(self.ema_rate)
+
+    def to_flat(self) -> dict[str, Any]:
+        """The flat config: exactly the original's keys, as the network and the diffusion are built from them."""
+        own = {
+            _FLAT_NAME.get(item.name, item.name): getattr(self, item.name)
+            for item in fields(self)
+            if item.name not in (*_JOB_ONLY, "network")
+        }
+        return with_defaults(dict(self.network) | own)
+
+
+def training_config(settings: Mapping[str, Any]) -> TrainingConfig:
+    """A config from the user's settings: any keys of the flat config, `steps`, `seed` and `wandb`.
+
+    Raises `InputError` that names a key which is unknown (with the nearest), missing, or of the wrong type.
+    """
+    own = {item.name: item for item in fields(TrainingConfig) if item.name != "network"}
+    known = sorted({*own, *DEFAULTS} - set(_FLAT_NAME.values()))
+    values: dict[str, Any] = {}
+    network: dict[str, Any] = {}
+    for key, value in settings.items():
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(known)}"
+            raise InputError(f"training key {key!r} is unknown{hint}")
+        value = _typed(key, value)
+        if key in _FIXED and value != DEFAULTS[key]:
+            raise InputError(f"training key {key} is {value!r}; only {DEFAULTS[key]!r} is supported")
+        (values if key in own else network)[key] = value
+    missing = [key for key in ("dataset", "T", "steps") if key not in values]
+    if missing:
+        raise InputError(f"training settings lack {', '.join(missing)}")
+    return TrainingConfig(**values, network=network)
+
+
+def _typed(key: str, value: Any) -> Any:
+    """`value` if it has the key's type; whole numbers become floats where those are expected."""
+    if key in ("steps", "rp_alpha", "rp_beta", "rp_gamma"):
+        wanted: type = int
+    elif key == "wandb":
+        wanted = str
+    else:
+        wanted = type(DEFAULTS[_FLAT_NAME.get(key, key)])
+    if wanted is float and type(value) is int:
+        return float(value)
+    if key == "ema_rate" and type(value) is float:
+        return str(value)
+    if type(value) is not wanted:
+        names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+        hint = "; YAML takes 1e-4 for a text, write 1.0e-4" if wanted is float and isinstance(value, str) else ""
+        raise InputError(f"training key {key} is {value!r}; must be {names[wanted]}{hint}")
+    return value

@@ -1,0 +1,135 @@
+"""What a training run reports: rows of figures, to `log.csv` and, if asked, to wandb.
+
+A log is a function that takes a row.
+"""
+
+from __future__ import annotations
+
+import csv
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from jaxtyping import Int
+from torch import Tensor
+
+from viddiff.diffusion.loss import Losses
+from viddiff.errors import OutputError
+from viddiff.files import write_text
+
+Row = dict[str, float]  # column to figure; NaN where there is none
+Log = Callable[[Row], None]
+
+QUARTILES = 4
+COLUMNS = (
+    "step",
+    "loss",
+    *(f"loss_q{quartile}" for quartile in range(QUARTILES)),  # by quartile of the diffusion step, q0: least noise
+    "latent_mse",
+    "grad_norm",
+    "lr",
+    "seconds_per_step",
+)
+logger = logging.getLogger(__name__)
+
+
+def quartile_means(losses: list[float], t: list[int], n_steps: int) -> Row:
+    """Mean loss of the windows whose diffusion step lies in each quarter of `n_steps`; NaN where none does."""
+    parts: list[list[float]] = [[] for _ in range(QUARTILES)]
+    for loss, step in zip(losses, t, strict=True):
+        parts[QUARTILES * step // n_steps].append(loss)
+    return {f"loss_q{q}": fmean(part) if part else math.nan for q, part in enumerate(parts)}
+
+
+def averaging_log(
+    interval: int, n_steps: int, logs: Sequence[Log]
+) -> Callable[[int, Losses, Int[Tensor, "B"], float, float], None]:
+    """What to call after each update with its step, losses, diffusion steps, gradient norm and learning rate.
+
+    Rows go to `logs` when the step is a multiple of `interval`; they hold means since the last row.
+    """
+    losses: list[float] = []
+    latent: list[float] = []
+    times: list[int] = []
+    norms: list[float] = []
+    since = time.perf_counter()
+
+    def record(step: int, new: Losses, t: Int[Tensor, "B"], grad_norm: float, lr: float) -> None:
+        nonlocal since
+        losses.extend(new.loss.tolist())
+        latent.extend(new.latent_mse.tolist())
+        times.extend(t.tolist())
+        norms.append(grad_norm)
+        if step % interval:
+            return
+        now = time.perf_counter()
+        row = {
+            "step": step,
+            "loss": fmean(losses),
+            **quartile_means(losses, times, n_steps),
+            "latent_mse": fmean(latent),
+            "grad_norm": fmean(norms),
+            "lr": lr,
+            "seconds_per_step": (now - since) / len(norms),
+        }
+        since = now
+        for values in (losses, latent, times, norms):
+            values.clear()
+        for log in logs:
+            log(row)
+
+    return record
+
+
+def csv_log(path: Path, step: int) -> Log:
+    """A log that appends rows to a file. What the file holds beyond `step`, or half a row, is dropped first."""
+    kept = [row for row in _read(path) if int(row["step"]) <= step]
+    lines = [",".join(COLUMNS), *(",".join(row[column] for column in COLUMNS) for row in kept)]
+    write_text(path, "\n".join(lines) + "\n")
+
+    def append(row: Row) -> None:
+        try:
+            with open(path, "a", encoding="utf-8", newline="") as file:
+                file.write(",".join(f"{row[column]:.6g}" for column in COLUMNS) + "\n")
+        except OSError as error:
+            raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+
+    return append
+
+
+def wandb_log(run_dir: Path, mode: str, config: Mapping[str, Any]) -> Log:
+    """A log to wandb, whose run is named as the last folder. The first failure is reported, then all is silent."""
+    run: Any = None
+    try:
+        import wandb
+
+        run = wandb.init(
+            project="viddiff", id=run_dir.name, dir=str(run_dir), mode=mode, config=dict(config), resume="allow"
+        )
+    except Exception as error:  # whatever is wrong with wandb, training goes on
+        logger.warning("no wandb log: %s", error)
+
+    def send(row: Row) -> None:
+        nonlocal run
+        if run is None:
+            return
+        try:
+            run.log({key: value for key, value in row.items() if not math.isnan(value)}, step=int(row["step"]))
+        except Exception as error:
+            logger.warning("wandb log ends: %s", error)
+            run = None
+
+    return send
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    """The whole rows of a log file."""
+    if not path.is_file():
+        return []
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row.keys() >= set(COLUMNS)]
+    return [row for row in rows if all(row[column] for column in COLUMNS) and row["step"].isdecimal()]

@@ -1,0 +1,224 @@
+"""Which frames of a training video are observed and which are latent: distributions over pairs of masks.
+
+A network meets many arrangements of frames in training, so that it fits every inference mode (Harvey et al. 2022,
+section 4). A distribution is registered by name; numbers in a name are its parameters: `autoregressive-3`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int, UInt8
+from torch import Tensor
+
+from viddiff.errors import InputError
+from viddiff.video import to_model
+from viddiff.window import Window
+
+Masks = tuple[Bool[np.ndarray, " T"], Bool[np.ndarray, " T"]]  # observed, latent
+Distribution = Callable[..., Masks]  # (T, max_frames, generator, *parameters)
+
+MASK_DISTRIBUTIONS: dict[str, Distribution] = {}
+
+
+def mask_distribution(name: str) -> Callable[[Distribution], Distribution]:
+    """Register a distribution of masks."""
+
+    def register(function: Distribution) -> Distribution:
+        MASK_DISTRIBUTIONS[name] = function
+        return function
+
+    return register
+
+
+def sample_masks(
+    name: str, T: int, max_frames: int, batch: int, generator: np.random.Generator
+) -> tuple[Bool[np.ndarray, "B T"], Bool[np.ndarray, "B T"]]:
+    """Draw observed and latent masks of `batch` videos of T frames; they are disjoint and mark at most `max_frames`.
+
+    Raises `InputError` for an unknown name or parameters that do not fit.
+    """
+    distribution, parameters = _parse(name)
+    if not 1 <= max_frames <= T:
+        raise InputError(f"max_frames is {max_frames}; must be 1 to T, which is {T}")
+    pairs = [distribution(T, max_frames, generator, *parameters) for _ in range(batch)]
+    return np.stack([observed for observed, _ in pairs]), np.stack([latent for _, latent in pairs])
+
+
+def check_mask_distribution(name: str, T: int, max_frames: int) -> None:
+    """Raise `InputError` if no masks can be drawn."""
+    sample_masks(name, T, max_frames, 1, np.random.default_rng(0))
+
+
+def make_window(
+    videos: UInt8[np.ndarray, "B T C H W"],
+    others: UInt8[np.ndarray, "B T C H W"] | None,
+    observed: Bool[np.ndarray, "B T"],
+    latent: Bool[np.ndarray, "B T"],
+    max_frames: int,
+    generator: np.random.Generator,
+) -> Window:
+    """Gather the marked frames of each video, in order, and pad them to windows of one size.
+
+    others: random frames of these videos pad to `max_frames`. `None`: windows are as large as the largest of the batch
+    needs, padded with the first frame. Padding is neither observed nor latent.
+    """
+    marked = observed | latent
+    counts = marked.sum(axis=1)
+    B, T = marked.shape
+    K = int(counts.max()) if others is None else max_frames
+    index = np.zeros((B, K), dtype=np.int64)
+    frames = np.empty((B, K, *videos.shape[2:]), dtype=np.uint8)
+    for b, n in enumerate(counts):
+        index[b, :n] = np.flatnonzero(marked[b])
+        if others is not None:
+            index[b, n:] = generator.integers(T, size=K - n)
+        frames[b, :n] = videos[b][index[b, :n]]
+        frames[b, n:] = (videos if others is None else others)[b][index[b, n:]]
+    real = np.arange(K) < counts[:, None]
+    rows = np.arange(B)[:, None]
+    return Window(
+        frames=to_model(frames),
+        frame_index=torch.from_numpy(index),
+        observed=torch.from_numpy(observed[rows, index] & real),
+        latent=torch.from_numpy(latent[rows, index] & real),
+    )
+
+
+def loss_mask(window: Window, pad_with_random_frames: bool) -> Bool[Tensor, "B K"]:
+    """The frames that the training loss counts: the latent ones, and padding if it is made of random frames."""
+    return ~window.observed if pad_with_random_frames else window.latent
+
+
+@mask_distribution("differently-spaced-groups")
+def differently_spaced_groups(T: int, max_frames: int, generator: np.random.Generator) -> Masks:
+    """Groups of evenly spaced frames, each observed or latent by a coin, the first latent, until one does not fit."""
+    return _groups(T, max_frames, generator, consecutive=False)
+
+
+@mask_distribution("consecutive-groups")
+def consecutive_groups(T: int, max_frames: int, generator: np.random.Generator) -> Masks:
+    """As `differently-spaced-groups`, of neighbouring frames."""
+    return _groups(T, max_frames, generator, consecutive=True)
+
+
+@mask_distribution("differently-spaced-groups-no-marg")
+def differently_spaced_groups_no_marg(T: int, max_frames: int, generator: np.random.Generator) -> Masks:
+    """Videos as long as the window: groups are observed while a coin shows heads, all other frames are latent."""
+    if max_frames != T:
+        raise InputError(f"mask_distribution differently-spaced-groups-no-marg: max_frames {max_frames} must equal T {T}")
+    observed = _observed_while_heads(T, generator)
+    return observed, ~observed
+
+
+@mask_distribution("one-group")
+def one_group(T: int, max_frames: int, generator: np.random.Generator) -> Masks:
+    """One group of evenly spaced frames. Its observed frames are drawn with replacement."""
+    group = _spaced(max_frames, T, generator)
+    chosen = generator.choice(group, size=generator.integers(len(group)))
+    observed = _marks(T, chosen)
+    return observed, _marks(T, group) & ~observed
+
+
+@mask_distribution("uniform")
+def uniform(T: int, max_frames: int, generator: np.random.Generator) -> Masks:
+    """Any 1 to `max_frames - 1` frames; any number of them but all is observed."""
+    if max_frames < 2:
+        raise InputError(f"mask_distribution uniform: max_frames {max_frames} must be 2 at least")
+    count = generator.integers(1, max_frames)
+    n_observed = generator.integers(count)
+    frames = generator.choice(T, size=count, replace=False)
+    return _marks(T, frames[:n_observed]), _marks(T, frames[n_observed:])
+
+
+@mask_distribution("autoregressive")
+def autoregressive(T: int, max_frames: int, generator: np.random.Generator, n_observed: int) -> Masks:
+    """`max_frames` neighbouring frames, the first `n_observed` of them observed."""
+    if n_observed >= max_frames:
+        raise InputError(f"mask_distribution autoregressive-{n_observed}: must be less than max_frames {max_frames}")
+    start = int(generator.integers(T - max_frames + 1))
+    middle, end = start + n_observed, start + max_frames
+    return _marks(T, np.arange(start, middle)), _marks(T, np.arange(middle, end))
+
+
+@mask_distribution("linspace")
+def linspace(T: int, max_frames: int, generator: np.random.Generator, low: int, high: int, n: int) -> Masks:
+    """`n` frames evenly spaced from `low` to `high`; groups of them are observed while a coin shows heads."""
+    frames = _linspace(T, max_frames, low, high, n)
+    chosen = _observed_while_heads(n, generator)
+    return _marks(T, frames[chosen]), _marks(T, frames[~chosen])
+
+
+@mask_distribution("linspace-no-obs")
+def linspace_no_obs(T: int, max_frames: int, generator: np.random.Generator, low: int, high: int, n: int) -> Masks:
+    """`n` frames evenly spaced from `low` to `high`, all latent."""
+    return _marks(T, []), _marks(T, _linspace(T, max_frames, low, high, n))
+
+
+def _groups(T: int, max_frames: int, generator: np.random.Generator, consecutive: bool) -> Masks:
+    observed, latent = _marks(T, []), _marks(T, [])
+    latent[_spaced(max_frames, T, generator, consecutive)] = True
+    while True:
+        chosen = observed if generator.random() < 0.5 else latent
+        group = _spaced(max_frames, T, generator, consecutive)
+        taken = observed | latent
+        group = group[~taken[group]]
+        if len(group) > max_frames - taken.sum():
+            return observed, latent
+        chosen[group] = True
+
+
+def _observed_while_heads(T: int, generator: np.random.Generator) -> Bool[np.ndarray, " T"]:
+    """Marks of groups of observed frames among T; at least one frame stays unmarked."""
+    observed = _marks(T, [])
+    while generator.random() > 0.5 and (left := T - int(observed.sum())) > 1:
+        observed[_spaced(left - 1, T, generator)] = True
+    return observed
+
+
+def _spaced(most: int, T: int, generator: np.random.Generator, consecutive: bool = False) -> Int[np.ndarray, " n"]:
+    """1 to `most` frames among T, evenly spaced: the count uniform, the logarithm of the spacing uniform."""
+    while True:
+        count = int(generator.integers(1, most + 1))
+        spacing = 1.0 if consecutive else np.exp(generator.random() * np.log(T / (count - 0.999)))
+        start = generator.random() * (T - spacing * (count - 1))
+        frames = (start + spacing * np.arange(count)).astype(np.int64)
+        if frames[-1] < T:  # rounding may lead one frame too far
+            return frames
+
+
+def _linspace(T: int, max_frames: int, low: int, high: int, n: int) -> Int[np.ndarray, " n"]:
+    frames = torch.linspace(low, high, n).long().numpy() if n else np.zeros(0, dtype=np.int64)
+    if not 1 <= n <= max_frames or not 0 <= low <= high < T or len(set(frames.tolist())) < n:
+        raise InputError(
+            f"mask_distribution linspace {low} {high} {n}: needs low <= high < T {T} and 1 to max_frames {max_frames} "
+            "different frames"
+        )
+    return frames
+
+
+def _marks(T: int, frames: Int[np.ndarray, " n"] | list[int]) -> Bool[np.ndarray, " T"]:
+    marks = np.zeros(T, dtype=bool)
+    marks[np.asarray(frames, dtype=np.int64)] = True
+    return marks
+
+
+def _parse(name: str) -> tuple[Distribution, tuple[int, ...]]:
+    base, numbers = re.fullmatch(r"(.*?)((?:-[0-9]+)*)", name, re.DOTALL).groups()
+    parameters = tuple(int(number) for number in numbers.split("-")[1:])
+    distribution = MASK_DISTRIBUTIONS.get(base)
+    if distribution is None or len(parameters) != len(_parameter_names(distribution)):
+        known = ["-".join([key, *(f"<{p}>" for p in _parameter_names(f))]) for key, f in MASK_DISTRIBUTIONS.items()]
+        near = difflib.get_close_matches(base, MASK_DISTRIBUTIONS, n=1)
+        hint = f"; nearest: {near[0]}" if near else ""
+        raise InputError(f"mask_distribution {name!r} is unknown{hint}; allowed: {', '.join(known)}")
+    return distribution, parameters
+
+
+def _parameter_names(distribution: Distribution) -> list[str]:
+    return list(inspect.signature(distribution).parameters)[3:]
