@@ -104,7 +104,15 @@ def test_too_short_and_no_such_video(root):
 
 
 @pytest.mark.parametrize(
-    "value", [torch.zeros(2, 3, 1, 16, 16), torch.zeros(3), [1, 2], torch.zeros(2, 3, 1, 32, 32).int()]
+    "value",
+    [
+        torch.zeros(2, 3, 1, 16, 16),
+        torch.zeros(3),
+        torch.full((2, 3, 1, 32, 32), 255.0),
+        torch.full((2, 3, 1, 32, 32), float("nan")),
+        torch.zeros(2, 3, 1, 32, 32).int(),
+        torch.zeros(0, 3, 1, 32, 32),
+    ],
 )
 def test_wrong_content(root, value):
     torch.save(value, root / "bouncy_balls/test.pt")

@@ -1,6 +1,7 @@
 """Datasets of videos: one file per format on disk, all read through `open_dataset`."""
 
-from viddiff.data import bouncy_balls  # noqa: F401  (registers the built-in datasets)
-from viddiff.data.base import DATASETS, VideoDataset, open_dataset
+from viddiff.data import arrays, bouncy_balls, carla, video_folder  # noqa: F401  (each registers its datasets)
+from viddiff.data.base import DATASETS, TrainingCrops, VideoDataset, open_dataset
+from viddiff.data.check import DatasetReport, check_dataset
 
-__all__ = ["DATASETS", "VideoDataset", "open_dataset"]
+__all__ = ["DATASETS", "DatasetReport", "TrainingCrops", "VideoDataset", "check_dataset", "open_dataset"]

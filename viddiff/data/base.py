@@ -1,7 +1,7 @@
 """What every dataset of videos can do, the registry of those known, and seeded crops for training.
 
-A dataset is a list of videos, uint8 `[T, C, H, W]` with three channels (grey is repeated) and square frames. Tests read
-from frame 0; training reads random crops.
+A dataset is a list of videos, uint8 `[T, C, H, W]` with three channels (grey is repeated) and square frames.
+Tests read from frame 0; training reads random crops.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from viddiff.data.cache import cached
 from viddiff.errors import InputError
 
 SPLITS = ("train", "test")
@@ -48,6 +49,11 @@ class VideoDataset(ABC):
         self.split = source.split
         self.image_size = source.image_size
 
+    @classmethod
+    @abstractmethod
+    def examine(cls, source: Source) -> tuple[list[tuple[Path, int]], list[str]]:
+        """The readable videos as (file, frames), and one line for each thing that is wrong."""
+
     @abstractmethod
     def __len__(self) -> int: ...
 
@@ -76,6 +82,10 @@ class VideoDataset(ABC):
         start = int(generator.integers(self.length(index) - length + 1))
         return self.frames(index, start, start + length)
 
+    def local(self, path: Path) -> Path:
+        """The file to read for `path`: its copy in the cache, if there is one."""
+        return cached(path, self.source.path, self.source.cache) if self.source.cache else path
+
     def _check(self, index: int, length: int | None) -> None:
         if not 0 <= index < len(self):
             raise InputError(f"{self.name}: no {self.split} video {index}; there are {len(self)}")
@@ -88,8 +98,8 @@ class VideoDataset(ABC):
 class TrainingCrops(torch.utils.data.Dataset):
     """`count` random crops of `length` frames for training; item i is a draw, not a video.
 
-    Which video and where it starts depend on `(seed, i)` alone: any number of workers draws the same crops, no two
-    workers draw alike, and a resumed run goes on from its own i.
+    Which video and where it starts depend on `(seed, i)` alone: any number of workers draws the same crops,
+    no two workers draw alike, and a resumed run goes on from its own i.
     """
 
     def __init__(self, dataset: VideoDataset, length: int, seed: int, count: int = 2**62):
@@ -183,8 +193,8 @@ def open_dataset(
     """Open one split ("train" or "test") of a dataset.
 
     A name of `DATASETS` is looked for under `root`. `config["datasets"]` may describe more:
-    `{my_videos: {kind: video_folder, path: ..., image_size: 64, length: 120}}`, where `path` is relative to `root`
-    unless absolute. With `cache`, files are copied to that folder as they are first read.
+    `{my_videos: {kind: video_folder, path: ..., image_size: 64, length: 120}}`, where `path` is relative to
+    `root` unless absolute. With `cache`, files are copied to that folder as they are first read.
 
     Raises `InputError` for an unknown name and for data that is absent or broken.
     """
@@ -198,5 +208,5 @@ def unknown(what: str, name: object, known: Any) -> str:
     """The message for a name that is not known: the known ones, and the nearest if one is near."""
     names = sorted(map(str, known))
     near = difflib.get_close_matches(str(name), names, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    return f"{what} {name!r} is unknown{hint} Known: {', '.join(names)}"
+    hint = f"; did you mean {near[0]}?" if near else ";"
+    return f"{what} {name!r} is unknown{hint} known: {', '.join(names)}"

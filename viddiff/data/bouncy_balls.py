@@ -1,7 +1,7 @@
-"""Bouncing balls: three equal discs in a box with elastic collisions (Sutskever, Hinton and Taylor 2008, RTRBM).
+"""Bouncing balls: three equal discs in a box, elastic collisions (Sutskever, Hinton and Taylor 2008, RTRBM).
 
-The data are made, not downloaded. Motion between collisions is straight, so the simulation steps from one collision to
-the next and is exact: balls never overlap nor leave the box and the energy is constant, to rounding.
+The data are made, not downloaded. Motion between collisions is straight, so the simulation steps from one
+collision to the next and is exact: to rounding, balls never overlap nor leave the box and energy is constant.
 On disk: `{train,test}.pt`, each a float tensor `[N, T, 1, H, W]` in [0, 1].
 """
 
@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, UInt8
 
+from viddiff.data.arrays import open_pt
 from viddiff.data.base import CHANNELS, DATASETS, Entry, Source, VideoDataset
 from viddiff.errors import InputError
 from viddiff.files import atomic_path
@@ -31,7 +32,7 @@ CHUNK = 64  # videos drawn or converted at a time
 def start_state(
     n_videos: int, seed: int
 ) -> tuple[Float[np.ndarray, "N balls 2"], Float[np.ndarray, "N balls 2"]]:
-    """Positions (inside the box, no overlap) and velocities at frame 0; video i depends on `(seed, i)` alone."""
+    """Positions (in the box, no overlap) and velocities at frame 0; video i depends on `(seed, i)` alone."""
     positions = np.empty((n_videos, BALLS, 2))
     velocities = np.empty((n_videos, BALLS, 2))
     for video in range(n_videos):
@@ -126,7 +127,7 @@ def make_bouncy_balls(
 def write_bouncy_balls(
     root: str | os.PathLike[str], n_train: int, n_test: int, length: int = LENGTH, seed: int = 0
 ) -> None:
-    """Write `<root>/bouncy_balls/{train,test}.pt`. Training videos use seed `2 * seed`, test videos the next."""
+    """Write `<root>/bouncy_balls/{train,test}.pt`, made from the seeds `2 * seed` and `2 * seed + 1`."""
     for split, n_videos, split_seed in (("train", n_train, 2 * seed), ("test", n_test, 2 * seed + 1)):
         videos = torch.from_numpy(make_bouncy_balls(n_videos, length, split_seed))
         with (
@@ -147,20 +148,31 @@ class BouncyBalls(VideoDataset):
     def _load(self) -> UInt8[np.ndarray, "N T 1 H W"]:
         if not self.path.is_file():
             raise InputError(f"{self.path}: no such file")
-        try:
-            stored = torch.load(self.path, map_location="cpu", mmap=True, weights_only=True)
-        except Exception as error:
-            raise InputError(f"{self.path}: cannot be read: {str(error).splitlines()[0]}") from error
-        size = self.image_size
-        if not isinstance(stored, torch.Tensor) or not stored.is_floating_point() or stored.ndim != 5:
-            raise InputError(f"{self.path}: must hold a float tensor [N, T, 1, {size}, {size}]")
-        if tuple(stored.shape[2:]) != (1, size, size):
-            raise InputError(f"{self.path}: shape {list(stored.shape)}, must be [N, T, 1, {size}, {size}]")
+        stored = open_pt(self.local(self.path))
+        wanted = f"float [N, T, 1, {self.image_size}, {self.image_size}] in [0, 1]"
+        if not stored.is_floating_point():
+            raise InputError(f"{self.path}: dtype {stored.dtype}, must be {wanted}")
+        if (
+            stored.ndim != 5
+            or stored.shape[2:] != (1, self.image_size, self.image_size)
+            or stored.numel() == 0
+        ):
+            raise InputError(f"{self.path}: shape {list(stored.shape)}, must be {wanted}")
         videos = np.empty(tuple(stored.shape), np.uint8)
         for first in range(0, len(stored), CHUNK):
-            levels = stored[first : first + CHUNK].float() * 255
-            videos[first : first + CHUNK] = levels.add(0.5).clamp(0, 255).to(torch.uint8).numpy()
+            chunk = stored[first : first + CHUNK].float()
+            if not (chunk.min() >= 0 and chunk.max() <= 1):  # also true of NaN
+                raise InputError(f"{self.path}: values outside [0, 1], must be {wanted}")
+            videos[first : first + CHUNK] = (chunk * 255 + 0.5).to(torch.uint8).numpy()
         return videos
+
+    @classmethod
+    def examine(cls, source: Source) -> tuple[list[tuple[Path, int]], list[str]]:
+        try:
+            dataset = cls(source)
+        except InputError as error:
+            return [], [str(error)]
+        return [(dataset.path, dataset.length(index)) for index in range(len(dataset))], []
 
     def __len__(self) -> int:
         return len(self.videos)
@@ -175,4 +187,4 @@ class BouncyBalls(VideoDataset):
         return self.videos[index, start:stop].repeat(CHANNELS, axis=1)
 
 
-DATASETS["bouncy_balls"] = Entry(BouncyBalls, ("bouncy_balls",), IMAGE_SIZE, LENGTH)
+DATASETS["bouncy_balls"] = Entry(BouncyBalls, ("bouncy_balls", "bouncing_balls_100"), IMAGE_SIZE, None)

@@ -1,0 +1,167 @@
+"""Array files, read without trust, and datasets that keep one array per video.
+
+Files are memory-mapped, so a header is cheap to read and a crop costs its own frames alone. What a header
+claims is held against the file's size, and nothing that could run code is ever loaded.
+
+MineRL and GQN mazes: `{train,test}/<i>.npy`, i from 0, uint8 `[T, H, W, C]`.
+"""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from abc import abstractmethod
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from viddiff.data.base import CHANNELS, DATASETS, Entry, Source, VideoDataset
+from viddiff.errors import InputError
+
+PICKLED = "damaged, or pickled objects, which are never loaded because they can run code"
+
+
+def unreadable(path: Path, error: Exception) -> InputError:
+    """One line that says why a file cannot be read."""
+    if isinstance(error, OSError) and error.strerror:
+        reason = error.strerror
+    else:
+        reason = (str(error) or type(error).__name__).strip().splitlines()[0]
+    return InputError(f"{path}: cannot be read: {reason}")
+
+
+def open_npy(path: Path) -> np.ndarray:
+    """Memory-map a `.npy` file. Raises `InputError` if it is damaged or holds anything but plain numbers."""
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:
+        if "pickle" in str(error) or "Python objects" in str(error):
+            raise InputError(f"{path}: not a plain array; {PICKLED}") from None
+        raise unreadable(path, error) from error
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{path}: must hold one array, not an archive of several")
+    return array
+
+
+def open_pt(path: Path) -> Tensor:
+    """Memory-map a `.pt` file that holds one dense tensor. Raises `InputError` for anything else."""
+    try:
+        mapped = zipfile.is_zipfile(path)  # files from before torch 1.6 are not, and cannot be mapped
+        if mapped:
+            with zipfile.ZipFile(path) as archive:
+                if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+                    raise InputError(f"{path}: a compressed archive, which torch.save does not write")
+        tensor = torch.load(path, map_location="cpu", mmap=mapped, weights_only=True)
+    except InputError:
+        raise
+    except pickle.UnpicklingError:
+        raise InputError(f"{path}: not a plain tensor; {PICKLED}") from None
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise unreadable(path, error) from error
+    if type(tensor) is not Tensor or tensor.layout != torch.strided or tensor.device.type != "cpu":
+        raise InputError(f"{path}: must hold one dense tensor, not {type(tensor).__name__}")
+    if tensor.numel() * tensor.element_size() > path.stat().st_size:
+        raise InputError(f"{path}: shape {list(tensor.shape)} needs more bytes than the file has")
+    return tensor
+
+
+def open_array(path: Path) -> np.ndarray:
+    """Memory-map a `.npy` or `.pt` file, by its suffix."""
+    if path.suffix.lower() == ".npy":
+        return open_npy(path)
+    try:
+        return open_pt(path).detach().numpy()
+    except TypeError as error:  # a dtype that NumPy lacks
+        raise unreadable(path, error) from error
+
+
+def open_video(path: Path, image_size: int) -> UInt8[np.ndarray, "T H W C"]:
+    """Memory-map one video of exactly the given frame size; raises `InputError` if it is anything else."""
+    array = open_array(path)
+    shape = f"[T, {image_size}, {image_size}, {CHANNELS}]"
+    if array.dtype != np.uint8:
+        raise InputError(f"{path}: dtype {array.dtype}, must be uint8 {shape}")
+    if array.ndim != 4 or array.shape[1:] != (image_size, image_size, CHANNELS):
+        raise InputError(f"{path}: shape {list(array.shape)}, must be {shape}")
+    if len(array) == 0:
+        raise InputError(f"{path}: holds no frames")
+    return array
+
+
+class VideoFiles(VideoDataset):
+    """A dataset with one file per video. A subclass says which files (`find`) and may read other formats."""
+
+    def __init__(self, source: Source):
+        super().__init__(source)
+        self.paths, problems = self.find(source)
+        if problems:
+            more = f" (and {len(problems) - 1} more problems)" if len(problems) > 1 else ""
+            raise InputError(problems[0] + more)
+        self._lengths: dict[int, int] = {}
+
+    @classmethod
+    @abstractmethod
+    def find(cls, source: Source) -> tuple[list[Path], list[str]]:
+        """The files of a split in the order of their index, and what is wrong with the listing."""
+
+    @classmethod
+    def count_frames(cls, path: Path, image_size: int) -> int:
+        """Frames in a file. Raises `InputError` if it is not a readable video of the right kind."""
+        return len(open_video(path, image_size))
+
+    @classmethod
+    def examine(cls, source: Source) -> tuple[list[tuple[Path, int]], list[str]]:
+        paths, problems = cls.find(source)
+        lengths = []
+        for path in paths:
+            try:
+                lengths.append((path, cls.count_frames(path, source.image_size)))
+            except InputError as error:
+                problems.append(str(error))
+        return lengths, problems
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def file(self, index: int) -> Path:
+        return self.paths[index]
+
+    def length(self, index: int) -> int:
+        if index not in self._lengths:
+            self._lengths[index] = self.count_frames(self.paths[index], self.image_size)
+        return self._lengths[index]
+
+    def frames(self, index: int, start: int, stop: int) -> UInt8[np.ndarray, "T C H W"]:
+        video = open_video(self.local(self.paths[index]), self.image_size)
+        return np.ascontiguousarray(video[start:stop].transpose(0, 3, 1, 2))
+
+
+class NumberedArrays(VideoFiles):
+    """`<split>/<i>.npy` for i = 0, 1, 2, ..."""
+
+    @classmethod
+    def find(cls, source: Source) -> tuple[list[Path], list[str]]:
+        folder = source.path / source.split
+        if not folder.is_dir():
+            return [], [f"{folder}: no such folder"]
+        names = {path.name for path in folder.glob("*.npy") if not path.name.startswith(".")}
+        if not names:
+            return [], [f"{folder}: no .npy files"]
+        numbered = {
+            int(name[:-4]) for name in names if name[:-4].isdecimal() and str(int(name[:-4])) == name[:-4]
+        }
+        strange = sorted(names - {f"{number}.npy" for number in numbered})
+        problems = [f"{folder / name}: must be named by its index, like 0.npy" for name in strange]
+        # A stray large number would otherwise be reported as millions of missing files.
+        missing = sorted(set(range(len(numbered))) - numbered)
+        problems += [
+            f"{folder / f'{index}.npy'}: missing; indices must run from 0 without gaps" for index in missing
+        ]
+        return [folder / f"{index}.npy" for index in sorted(numbered)], problems
+
+
+DATASETS["minerl"] = Entry(NumberedArrays, ("minerl", "minerl_navigate-torch"), 64, 500)
+DATASETS["mazes_cwvae"] = Entry(NumberedArrays, ("mazes_cwvae", "gqn_mazes-torch"), 64, 300)

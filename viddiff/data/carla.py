@@ -1,0 +1,72 @@
+"""CARLA (arXiv 2205.11495): `.pt` files, uint8 `[T, H, W, C]`, listed in `video_train.csv`, `video_test.csv`.
+
+A list has the header `,path` and rows `<number>,<path>`; only the last part of a path counts, since the
+files lie beside the list. `carla_no_traffic_variable_length` has no lists: all its `video_*.pt` are test
+videos, in order of their names.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from pathlib import Path
+
+from viddiff.data.arrays import VideoFiles
+from viddiff.data.base import DATASETS, Entry, Source
+from viddiff.errors import InputError
+
+
+class Carla(VideoFiles):
+    """The files that a list names."""
+
+    @classmethod
+    def find(cls, source: Source) -> tuple[list[Path], list[str]]:
+        listing = source.path / f"video_{source.split}.csv"
+        try:
+            with open(listing, newline="", encoding="utf-8") as file:
+                rows = [(number, row[-1].strip()) for number, row in enumerate(csv.reader(file), 1) if row]
+        except FileNotFoundError:
+            return [], [f"{listing}: no such file; it must list the {source.split} videos"]
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            return [], [f"{listing}: cannot be read: {error}"]
+        if rows and rows[0][1] == "path":
+            rows = rows[1:]
+        problems = [
+            f"{listing}: line {number}: {entry!r} names no .pt file"
+            for number, entry in rows
+            if not entry.endswith(".pt")
+        ]
+        names = [entry.rsplit("/", 1)[-1] for _, entry in rows if entry.endswith(".pt")]
+        if not names:
+            return [], [*problems, f"{listing}: lists no videos"]
+        counts = Counter(names)
+        problems += [f"{listing}: {name} is listed {n} times" for name, n in counts.items() if n > 1]
+        missing = {name for name in counts if not (source.path / name).is_file()}
+        problems += [
+            f"{source.path / name}: missing, but listed in {listing.name}" for name in sorted(missing)
+        ]
+        return [source.path / name for name in names if name not in missing], problems
+
+
+class CarlaVariableLength(VideoFiles):
+    """All `video_*.pt` of the folder; test videos only."""
+
+    @classmethod
+    def find(cls, source: Source) -> tuple[list[Path], list[str]]:
+        if source.split != "test":
+            raise InputError(f"dataset {source.name}: has test videos only, no split {source.split!r}")
+        paths = sorted(source.path.glob("video_*.pt"))
+        return paths, ([] if paths else [f"{source.path}: no video_*.pt files"])
+
+
+DATASETS["carla_no_traffic"] = Entry(Carla, ("carla_no_traffic", "carla/no-traffic"), 128, 1000)
+DATASETS["carla_with_traffic"] = Entry(Carla, ("carla_with_traffic", "carla/with-traffic"), 128, 1000)
+DATASETS["carla_town02_no_traffic"] = Entry(
+    Carla, ("carla_town02_no_traffic", "carla/town02-no-traffic"), 128, 1000
+)
+DATASETS["carla_no_traffic_variable_length"] = Entry(
+    CarlaVariableLength,
+    ("carla_no_traffic_variable_length", "carla/no-traffic-variable-length"),
+    128,
+    None,
+)
