@@ -1,8 +1,8 @@
-"""Checkpoint files: `{model,ema_<rate>}_{<step>,latest}.pt`, each a dict of `state_dict`, `config` and `step`.
+"""Checkpoint files: `{model,ema_<rate>}_{<step>,latest}.pt`, dicts of `state_dict`, `config` and `step`.
 
-`config` is the flat dict of all settings of the training run. Files of two programs are read: the original's, whose
-layout we also write, and its published refactoring's ("refactored"), whose network differs slightly.
-A file is never unpickled freely: anything but tensors and plain values is refused, since unpickling can run code.
+`config` is the flat dict of all settings of the training run. Files of two programs are read: the original's,
+whose layout we also write, and its published refactoring's ("refactored"), whose network differs slightly.
+A file that holds anything but tensors and plain values is refused, since unpickling can run code.
 """
 
 from __future__ import annotations
@@ -88,8 +88,17 @@ DEFAULTS: dict[str, Any] = {
     "allow_interactions_between_padding": True,
 }
 _ORIGINAL_ONLY = frozenset(
-    "cross_frame_attention temporal_augment_type use_frame_encoding enforce_position_invariance cond_emb_type "
-    "do_cond_marg rp_alpha mask_distribution use_spatial_encoding".split()
+    {
+        "cond_emb_type",
+        "cross_frame_attention",
+        "do_cond_marg",
+        "enforce_position_invariance",
+        "mask_distribution",
+        "rp_alpha",
+        "temporal_augment_type",
+        "use_frame_encoding",
+        "use_spatial_encoding",
+    }
 )
 _NUMBERED = re.compile(r"(?:model|ema_[0-9][0-9.e-]*)_([0-9]+|latest)\.pt")
 
@@ -105,7 +114,10 @@ class Checkpoint:
 
 
 def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A config with every key of the original's; unknown keys are kept. Judge the format before: this hides it."""
+    """A config with every key of the original's; unknown keys are kept.
+
+    Judge the format of a config before: this gives it the original's.
+    """
     full = DEFAULTS | dict(config)
     for key in ("rp_alpha", "rp_beta", "rp_gamma"):
         full[key] = full["T"] if full[key] is None else full[key]
@@ -113,14 +125,14 @@ def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def config_format(config: Mapping[str, Any]) -> str:
-    """ "original" or "refactored": the latter's configs have none of the keys that the refactoring removed."""
+    """The format, `original` or `refactored`: the latter lacks the keys that the refactoring removed."""
     return "original" if _ORIGINAL_ONLY & set(config) else "refactored"
 
 
 def checkpoint_format(checkpoint: Checkpoint) -> str:
-    """ "original" or "refactored", by config and weights. Raises `InputError` if the two disagree.
+    """The format, `original` or `refactored`, by config and weights. Raises `InputError` if they disagree.
 
-    The refactored network marks observed frames by one channel and has no bias channel: its input has four channels.
+    The refactored network alone has four input channels: the frame's three and the mark of observed frames.
     """
     first = checkpoint.state_dict.get("input_blocks.0.0.weight")
     if first is None or first.ndim < 2:
@@ -128,14 +140,17 @@ def checkpoint_format(checkpoint: Checkpoint) -> str:
     by_weights = "refactored" if first.shape[1] == 4 else "original"
     by_config = config_format(checkpoint.config)
     if by_config != by_weights:
-        raise InputError(f"{checkpoint.path}: the config is of the {by_config} format, the weights of the {by_weights}")
+        raise InputError(
+            f"{checkpoint.path}: the config is of the {by_config} format, the weights of the {by_weights}"
+        )
     return by_config
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """Read a model or EMA checkpoint onto the CPU.
 
-    Raises `InputError` if the file is absent, cut off, no checkpoint, or holds anything but tensors and plain values.
+    Raises `InputError` if the file is absent, cut off, not a checkpoint, or holds more than tensors and plain
+    values.
     """
     path = Path(path)
     return _checked(path, load_tensors(path))
@@ -215,7 +230,9 @@ def resolve_latest(path: str | os.PathLike[str]) -> int:
 def _checked(path: Path, content: dict[str, Any]) -> Checkpoint:
     missing = [key for key in ("state_dict", "config", "step") if key not in content]
     if missing:
-        raise InputError(f"{path}: lacks {', '.join(missing)}; a checkpoint holds state_dict, config and step")
+        raise InputError(
+            f"{path}: lacks {', '.join(missing)}; a checkpoint holds state_dict, config and step"
+        )
     weights, config, step = content["state_dict"], content["config"], content["step"]
     if not isinstance(weights, Mapping) or not all(isinstance(value, Tensor) for value in weights.values()):
         raise InputError(f"{path}: state_dict is not a dict of tensors")

@@ -16,7 +16,7 @@ from viddiff.training.loop import train
 signals = []
 signal.signal(signal.SIGTERM, lambda number, frame: signals.append(number))
 logging.basicConfig(level=logging.INFO, format="%(message)s")
-job = snakemake  # noqa: F821
+job = snakemake
 torch.set_num_threads(job.threads)
 try:
     config = training_config(job.params.training)

@@ -20,8 +20,15 @@ _FLAT_NAME = {"seed": "fake_seed"}
 _JOB_ONLY = ("steps", "wandb")
 # What the original's config can ask for and this program does not do.
 _FIXED = (
-    "schedule_sampler use_fp16 do_inefficient_marg resume_checkpoint resume_id just_visualise just_save_masks class_cond"
-).split()
+    "class_cond",
+    "do_inefficient_marg",
+    "just_save_masks",
+    "just_visualise",
+    "resume_checkpoint",
+    "resume_id",
+    "schedule_sampler",
+    "use_fp16",
+)
 
 
 @dataclass(frozen=True)
@@ -31,22 +38,22 @@ class TrainingConfig:
     dataset: str
     T: int  # frames of a training crop
     steps: int  # updates of the weights, all in all
-    max_frames: int = DEFAULTS["max_frames"]  # frames of a window
+    max_frames: int = DEFAULTS["max_frames"]  # of a window
     mask_distribution: str = DEFAULTS["mask_distribution"]
     pad_with_random_frames: bool = DEFAULTS["pad_with_random_frames"]  # of other videos; the loss counts them
     batch_size: int = DEFAULTS["batch_size"]
     microbatch: int = DEFAULTS["microbatch"]  # windows that fit into memory at once; -1: the whole batch
     lr: float = DEFAULTS["lr"]
-    lr_anneal_steps: int = DEFAULTS["lr_anneal_steps"]  # the rate falls linearly to 0 at this step; 0: constant
+    lr_anneal_steps: int = DEFAULTS["lr_anneal_steps"]  # where a linearly falling rate is 0; 0: constant
     weight_decay: float = DEFAULTS["weight_decay"]
     ema_rate: str = DEFAULTS["ema_rate"]  # one or more, with commas
     save_interval: int = DEFAULTS["save_interval"]
-    save_latest_only: bool = DEFAULTS["save_latest_only"]  # one set of files, `_latest`, instead of one per step
+    save_latest_only: bool = DEFAULTS["save_latest_only"]  # files `_latest` instead of one set per step
     log_interval: int = DEFAULTS["log_interval"]
-    num_workers: int = DEFAULTS["num_workers"]  # processes that load data; 0: none; -1: one less than cores
+    num_workers: int = DEFAULTS["num_workers"]  # processes that load data; -1: one less than cores
     seed: int = DEFAULTS["fake_seed"]
     wandb: WandbMode = "off"
-    network: Mapping[str, Any] = field(default_factory=dict)  # the flat config's keys of network and diffusion
+    network: Mapping[str, Any] = field(default_factory=dict)  # the flat config's other keys
 
     def __post_init__(self) -> None:
         for name in ("T", "steps", "max_frames", "batch_size", "save_interval", "log_interval"):
@@ -59,15 +66,17 @@ class TrainingConfig:
             raise InputError(f"training key lr is {self.lr}; must be positive")
         if self.lr_anneal_steps and self.steps > self.lr_anneal_steps:
             raise InputError(
-                f"training key steps is {self.steps}; the learning rate ends at lr_anneal_steps {self.lr_anneal_steps}"
+                f"training key steps is {self.steps}; must not exceed lr_anneal_steps {self.lr_anneal_steps}"
             )
         if self.wandb not in get_args(WandbMode):
-            raise InputError(f"training key wandb is {self.wandb!r}; allowed: {', '.join(get_args(WandbMode))}")
+            raise InputError(
+                f"training key wandb is {self.wandb!r}; allowed: {', '.join(get_args(WandbMode))}"
+            )
         try:
             parse_rates(self.ema_rate)
         except ValueError:
             raise InputError(
-                f"training key ema_rate is {self.ema_rate!r}; must be different numbers in [0, 1) with commas between"
+                f"training key ema_rate is {self.ema_rate!r}; must be different numbers in [0, 1) with commas"
             ) from None
         check_mask_distribution(self.mask_distribution, self.T, self.max_frames)
 
@@ -76,7 +85,7 @@ class TrainingConfig:
         return parse_rates(self.ema_rate)
 
     def to_flat(self) -> dict[str, Any]:
-        """The flat config: exactly the original's keys, as the network and the diffusion are built from them."""
+        """The flat config, with exactly the original's keys."""
         own = {
             _FLAT_NAME.get(item.name, item.name): getattr(self, item.name)
             for item in fields(self)
@@ -123,6 +132,8 @@ def _typed(key: str, value: Any) -> Any:
         return str(value)
     if type(value) is not wanted:
         names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
-        hint = "; YAML takes 1e-4 for a text, write 1.0e-4" if wanted is float and isinstance(value, str) else ""
+        hint = (
+            "; YAML takes 1e-4 for a text, write 1.0e-4" if wanted is float and isinstance(value, str) else ""
+        )
         raise InputError(f"training key {key} is {value!r}; must be {names[wanted]}{hint}")
     return value

@@ -28,7 +28,9 @@ QUARTILES = 4
 COLUMNS = (
     "step",
     "loss",
-    *(f"loss_q{quartile}" for quartile in range(QUARTILES)),  # by quartile of the diffusion step, q0: least noise
+    *(
+        f"loss_q{quartile}" for quartile in range(QUARTILES)
+    ),  # by quartile of the diffusion step, q0: least noise
     "latent_mse",
     "grad_norm",
     "lr",
@@ -38,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 
 def quartile_means(losses: list[float], t: list[int], n_steps: int) -> Row:
-    """Mean loss of the windows whose diffusion step lies in each quarter of `n_steps`; NaN where none does."""
+    """Mean loss of the windows whose diffusion step is in each quarter of `n_steps`; NaN where none is."""
     parts: list[list[float]] = [[] for _ in range(QUARTILES)]
     for loss, step in zip(losses, t, strict=True):
         parts[QUARTILES * step // n_steps].append(loss)
@@ -47,7 +49,7 @@ def quartile_means(losses: list[float], t: list[int], n_steps: int) -> Row:
 
 def averaging_log(
     interval: int, n_steps: int, logs: Sequence[Log]
-) -> Callable[[int, Losses, Int[Tensor, "B"], float, float], None]:
+) -> Callable[[int, Losses, Int[Tensor, " B"], float, float], None]:
     """What to call after each update with its step, losses, diffusion steps, gradient norm and learning rate.
 
     Rows go to `logs` when the step is a multiple of `interval`; they hold means since the last row.
@@ -58,7 +60,7 @@ def averaging_log(
     norms: list[float] = []
     since = time.perf_counter()
 
-    def record(step: int, new: Losses, t: Int[Tensor, "B"], grad_norm: float, lr: float) -> None:
+    def record(step: int, new: Losses, t: Int[Tensor, " B"], grad_norm: float, lr: float) -> None:
         nonlocal since
         losses.extend(new.loss.tolist())
         latent.extend(new.latent_mse.tolist())
@@ -86,7 +88,7 @@ def averaging_log(
 
 
 def csv_log(path: Path, step: int) -> Log:
-    """A log that appends rows to a file. What the file holds beyond `step`, or half a row, is dropped first."""
+    """A log that appends rows to a file. Rows beyond `step` and half rows are dropped from it first."""
     kept = [row for row in _read(path) if int(row["step"]) <= step]
     lines = [",".join(COLUMNS), *(",".join(row[column] for column in COLUMNS) for row in kept)]
     write_text(path, "\n".join(lines) + "\n")
@@ -102,13 +104,18 @@ def csv_log(path: Path, step: int) -> Log:
 
 
 def wandb_log(run_dir: Path, mode: str, config: Mapping[str, Any]) -> Log:
-    """A log to wandb, whose run is named as the last folder. The first failure is reported, then all is silent."""
+    """A log to wandb; the run's id is the last folder's name. The first failure ends it, with a warning."""
     run: Any = None
     try:
         import wandb
 
         run = wandb.init(
-            project="viddiff", id=run_dir.name, dir=str(run_dir), mode=mode, config=dict(config), resume="allow"
+            project="viddiff",
+            id=run_dir.name,
+            dir=str(run_dir),
+            mode=mode,
+            config=dict(config),
+            resume="allow",
         )
     except Exception as error:  # whatever is wrong with wandb, training goes on
         logger.warning("no wandb log: %s", error)
@@ -118,7 +125,9 @@ def wandb_log(run_dir: Path, mode: str, config: Mapping[str, Any]) -> Log:
         if run is None:
             return
         try:
-            run.log({key: value for key, value in row.items() if not math.isnan(value)}, step=int(row["step"]))
+            run.log(
+                {key: value for key, value in row.items() if not math.isnan(value)}, step=int(row["step"])
+            )
         except Exception as error:
             logger.warning("wandb log ends: %s", error)
             run = None

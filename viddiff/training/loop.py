@@ -1,7 +1,7 @@
 """Training: AdamW on the noise-prediction loss of windows with random masks (Harvey et al. 2022, section 4).
 
-All that a step draws (crops, masks, diffusion steps, noise, dropout) depends on the seed and the step alone, so a
-resumed run repeats an uninterrupted one, bit for bit on one CPU.
+All that a step draws (crops, masks, diffusion steps, noise, dropout) depends on the seed and the step alone:
+a resumed run repeats an uninterrupted one, bit for bit on one CPU.
 """
 
 from __future__ import annotations
@@ -46,12 +46,14 @@ def train(
     progress: called with the number of updates made, once at the start and after each.
     stop: asked after each update; if true, save and return.
 
-    Returns the number of updates made. Raises `InputError` for settings, data or files that do not fit, and if the loss
+    Returns the number of updates made. Raises `InputError` if settings, data or files do not fit, or the loss
     is no longer finite.
     """
     run_dir, device = Path(run_dir), torch.device(device)
     if dataset.image_size != config.to_flat()["image_size"]:
-        raise InputError(f"image_size is {config.to_flat()['image_size']}; {dataset.name} has {dataset.image_size}")
+        raise InputError(
+            f"image_size is {config.to_flat()['image_size']}; {dataset.name} has {dataset.image_size}"
+        )
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         return _train(config, dataset, run_dir, device, progress, stop)
 
@@ -69,7 +71,9 @@ def _train(
     torch.manual_seed(config.seed)
     model = build_model(flat).to(device).train()
     parameters = dict(model.named_parameters())
-    optimizer = torch.optim.AdamW(parameters.values(), lr=config.lr, weight_decay=config.weight_decay, fused=True)
+    optimizer = torch.optim.AdamW(
+        parameters.values(), lr=config.lr, weight_decay=config.weight_decay, fused=True
+    )
     state = TrainingState(model, optimizer, {rate: start_average(parameters) for rate in config.ema_rates})
     resume_state(run_dir, state, flat, config.steps)
     progress(state.step)
@@ -109,8 +113,8 @@ def forward_backward(
     config: TrainingConfig,
     step: int,
     device: torch.device,
-) -> tuple[Losses, Int[Tensor, "B"]]:
-    """Gradients of the mean loss of a batch, in microbatches. Returns the loss of each window and its diffusion step."""
+) -> tuple[Losses, Int[Tensor, " B"]]:
+    """Gradients of a batch's mean loss, by microbatches. Returns each window's losses and diffusion step."""
     batch = len(window.frames)
     generator = torch.Generator(device).manual_seed(step_seed(config.seed, step, NOISE))
     torch.manual_seed(step_seed(config.seed, step, DROPOUT))
@@ -127,7 +131,9 @@ def forward_backward(
         parts.append((losses.loss.detach(), losses.latent_mse))
     losses = Losses(*(torch.cat(values).cpu() for values in zip(*parts, strict=True)))
     if not losses.loss.isfinite().all():
-        raise InputError(f"the loss is not finite at training step {step}; a lower lr than {config.lr} may help")
+        raise InputError(
+            f"the loss is not finite at training step {step}; a lower lr than {config.lr} may help"
+        )
     return losses, t.cpu()
 
 
@@ -142,22 +148,37 @@ def step_seed(seed: int, step: int, purpose: int) -> int:
 
 
 def training_windows(config: TrainingConfig, dataset: VideoDataset, start: int) -> Iterator[Window]:
-    """The batches of training steps `start` to `config.steps - 1`."""
-    workers = config.num_workers if config.num_workers >= 0 else max(1, len(os.sched_getaffinity(0)) - 1)
+    """The batches of training steps `start` to `config.steps - 1`. Raises `InputError` for broken data."""
+    workers = config.num_workers if config.num_workers >= 0 else max(1, (os.cpu_count() or 1) - 1)
     loader = DataLoader(
-        TrainingWindows(config, dataset), batch_size=None, sampler=range(start, config.steps), num_workers=workers
+        TrainingWindows(config, dataset),
+        batch_size=None,
+        sampler=range(start, config.steps),
+        num_workers=workers,
     )
-    return iter(loader)
+    for window in loader:
+        if isinstance(window, Exception):
+            raise window
+        yield window
 
 
 class TrainingWindows(Dataset):
-    """Item n is the batch of training step n; it depends on the seed and n alone."""
+    """Item n is the batch of training step n; it depends on the seed and n alone.
+
+    What is wrong with the data is an item too: raised in a worker, the message would become a traceback.
+    """
 
     def __init__(self, config: TrainingConfig, dataset: VideoDataset):
         self.config = config
         self.crops = TrainingCrops(dataset, config.T, config.seed)
 
-    def __getitem__(self, step: int) -> Window:
+    def __getitem__(self, step: int) -> Window | Exception:
+        try:
+            return self._window(step)
+        except (InputError, OSError) as error:
+            return error
+
+    def _window(self, step: int) -> Window:
         config = self.config
         generator = np.random.default_rng(step_seed(config.seed, step, MASKS))
         observed, latent = sample_masks(

@@ -1,7 +1,7 @@
 """Which frames of a training video are observed and which are latent: distributions over pairs of masks.
 
-A network meets many arrangements of frames in training, so that it fits every inference mode (Harvey et al. 2022,
-section 4). A distribution is registered by name; numbers in a name are its parameters: `autoregressive-3`.
+A network meets many arrangements of frames in training, so that it fits every inference mode (Harvey et al.
+2022, section 4). Distributions are registered by name; numbers in a name are parameters: `autoregressive-3`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def mask_distribution(name: str) -> Callable[[Distribution], Distribution]:
 def sample_masks(
     name: str, T: int, max_frames: int, batch: int, generator: np.random.Generator
 ) -> tuple[Bool[np.ndarray, "B T"], Bool[np.ndarray, "B T"]]:
-    """Draw observed and latent masks of `batch` videos of T frames; they are disjoint and mark at most `max_frames`.
+    """Observed and latent masks of `batch` videos; they are disjoint and mark `max_frames` frames at most.
 
     Raises `InputError` for an unknown name or parameters that do not fit.
     """
@@ -65,8 +65,8 @@ def make_window(
 ) -> Window:
     """Gather the marked frames of each video, in order, and pad them to windows of one size.
 
-    others: random frames of these videos pad to `max_frames`. `None`: windows are as large as the largest of the batch
-    needs, padded with the first frame. Padding is neither observed nor latent.
+    others: random frames of these videos pad to `max_frames`. `None`: windows are as large as the batch needs
+    and padded with the first frame. Padding is neither observed nor latent.
     """
     marked = observed | latent
     counts = marked.sum(axis=1)
@@ -91,13 +91,13 @@ def make_window(
 
 
 def loss_mask(window: Window, pad_with_random_frames: bool) -> Bool[Tensor, "B K"]:
-    """The frames that the training loss counts: the latent ones, and padding if it is made of random frames."""
+    """The frames that the loss counts: the latent ones, and padding if it is made of random frames."""
     return ~window.observed if pad_with_random_frames else window.latent
 
 
 @mask_distribution("differently-spaced-groups")
 def differently_spaced_groups(T: int, max_frames: int, generator: np.random.Generator) -> Masks:
-    """Groups of evenly spaced frames, each observed or latent by a coin, the first latent, until one does not fit."""
+    """Groups of evenly spaced frames, the first latent, others by a coin, until one does not fit."""
     return _groups(T, max_frames, generator, consecutive=False)
 
 
@@ -109,9 +109,11 @@ def consecutive_groups(T: int, max_frames: int, generator: np.random.Generator) 
 
 @mask_distribution("differently-spaced-groups-no-marg")
 def differently_spaced_groups_no_marg(T: int, max_frames: int, generator: np.random.Generator) -> Masks:
-    """Videos as long as the window: groups are observed while a coin shows heads, all other frames are latent."""
+    """Videos as long as the window: groups are observed while a coin shows heads, other frames are latent."""
     if max_frames != T:
-        raise InputError(f"mask_distribution differently-spaced-groups-no-marg: max_frames {max_frames} must equal T {T}")
+        raise InputError(
+            f"mask_distribution differently-spaced-groups-no-marg: max_frames {max_frames} must equal T {T}"
+        )
     observed = _observed_while_heads(T, generator)
     return observed, ~observed
 
@@ -140,7 +142,9 @@ def uniform(T: int, max_frames: int, generator: np.random.Generator) -> Masks:
 def autoregressive(T: int, max_frames: int, generator: np.random.Generator, n_observed: int) -> Masks:
     """`max_frames` neighbouring frames, the first `n_observed` of them observed."""
     if n_observed >= max_frames:
-        raise InputError(f"mask_distribution autoregressive-{n_observed}: must be less than max_frames {max_frames}")
+        raise InputError(
+            f"mask_distribution autoregressive-{n_observed}: must be less than max_frames {max_frames}"
+        )
     start = int(generator.integers(T - max_frames + 1))
     middle, end = start + n_observed, start + max_frames
     return _marks(T, np.arange(start, middle)), _marks(T, np.arange(middle, end))
@@ -155,7 +159,9 @@ def linspace(T: int, max_frames: int, generator: np.random.Generator, low: int, 
 
 
 @mask_distribution("linspace-no-obs")
-def linspace_no_obs(T: int, max_frames: int, generator: np.random.Generator, low: int, high: int, n: int) -> Masks:
+def linspace_no_obs(
+    T: int, max_frames: int, generator: np.random.Generator, low: int, high: int, n: int
+) -> Masks:
     """`n` frames evenly spaced from `low` to `high`, all latent."""
     return _marks(T, []), _marks(T, _linspace(T, max_frames, low, high, n))
 
@@ -181,7 +187,9 @@ def _observed_while_heads(T: int, generator: np.random.Generator) -> Bool[np.nda
     return observed
 
 
-def _spaced(most: int, T: int, generator: np.random.Generator, consecutive: bool = False) -> Int[np.ndarray, " n"]:
+def _spaced(
+    most: int, T: int, generator: np.random.Generator, consecutive: bool = False
+) -> Int[np.ndarray, " n"]:
     """1 to `most` frames among T, evenly spaced: the count uniform, the logarithm of the spacing uniform."""
     while True:
         count = int(generator.integers(1, most + 1))
@@ -196,8 +204,8 @@ def _linspace(T: int, max_frames: int, low: int, high: int, n: int) -> Int[np.nd
     frames = torch.linspace(low, high, n).long().numpy() if n else np.zeros(0, dtype=np.int64)
     if not 1 <= n <= max_frames or not 0 <= low <= high < T or len(set(frames.tolist())) < n:
         raise InputError(
-            f"mask_distribution linspace {low} {high} {n}: needs low <= high < T {T} and 1 to max_frames {max_frames} "
-            "different frames"
+            f"mask_distribution linspace: {n} frames from {low} to {high}; must be different frames below T {T}, "
+            f"at most max_frames {max_frames}"
         )
     return frames
 
@@ -213,7 +221,9 @@ def _parse(name: str) -> tuple[Distribution, tuple[int, ...]]:
     parameters = tuple(int(number) for number in numbers.split("-")[1:])
     distribution = MASK_DISTRIBUTIONS.get(base)
     if distribution is None or len(parameters) != len(_parameter_names(distribution)):
-        known = ["-".join([key, *(f"<{p}>" for p in _parameter_names(f))]) for key, f in MASK_DISTRIBUTIONS.items()]
+        known = [
+            "-".join([key, *(f"<{p}>" for p in _parameter_names(f))]) for key, f in MASK_DISTRIBUTIONS.items()
+        ]
         near = difflib.get_close_matches(base, MASK_DISTRIBUTIONS, n=1)
         hint = f"; nearest: {near[0]}" if near else ""
         raise InputError(f"mask_distribution {name!r} is unknown{hint}; allowed: {', '.join(known)}")

@@ -1,9 +1,8 @@
-"""The state of a training run on disk: one set of files per saved step, `opt_`, `model_` and `ema_<rate>_<step>.pt`.
+"""The state of a training run on disk: per saved step a set of files `{opt,model,ema_<rate>}_<step>.pt`.
 
-`opt_<step>.pt` comes first and names the hashes of the others; a set is complete if all its files are there with those
-hashes. With `save_latest_only` a complete set is renamed file by file to `_latest`, so that a set killed in between is
-still found, in two forms. Random state is part of the set without being stored: all that a step draws comes from
-the seed and the step.
+The opt file comes first and holds the hashes of the others; a set is complete if all are there and match.
+With `save_latest_only` a complete set is then renamed file by file to `_latest`; if that is cut short, it is
+found under both names. The random state is the seed and the step: all draws come from them.
 """
 
 from __future__ import annotations
@@ -32,14 +31,14 @@ from viddiff.checkpoint import (
 from viddiff.errors import InputError
 from viddiff.files import sha256_file
 
-# Keys of the flat config that may change when a run goes on: they do not change the weights.
-_FREE = ("save_interval", "save_latest_only", "log_interval", "sample_interval", "num_workers")
+# Keys of the flat config that may change when a run goes on: they do not change the weights beyond rounding.
+_FREE = ("save_interval", "save_latest_only", "log_interval", "sample_interval", "num_workers", "microbatch")
 logger = logging.getLogger(__name__)
 
 
 @dataclass
 class TrainingState:
-    """Everything that training changes. step: updates made; averages: by EMA rate, of the network's parameters."""
+    """Everything that training changes. averages: of the parameters, by EMA rate; step: updates made."""
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
@@ -66,9 +65,9 @@ def save_state(run_dir: Path, state: TrainingState, config: dict[str, Any]) -> N
 def resume_state(run_dir: Path, state: TrainingState, config: dict[str, Any], last_step: int) -> None:
     """Set `state` to the newest complete set of at most `last_step` updates; leave it if there is none.
 
-    Sets that are incomplete or damaged are skipped with a warning. The set found is copied to the names that `config`
-    asks for, if it has others. Raises `InputError` if the set was trained with other settings, or if training would
-    overwrite checkpoints that are not its own.
+    Sets that are incomplete or damaged are skipped with a warning. The set found is copied to the names that
+    `config` asks for, if it has others. Raises `InputError` if the set was trained with other settings, or if
+    training would overwrite checkpoints that are not its own.
     """
     found = next((files for step, files in _complete_sets(run_dir) if step <= last_step), None)
     if found is not None:
@@ -93,8 +92,8 @@ def resume_state(run_dir: Path, state: TrainingState, config: dict[str, Any], la
             foreign = state.step < step <= last_step and not (run_dir / f"opt_{step:06d}.pt").is_file()
         if foreign:
             raise InputError(
-                f"{path}: training would overwrite it, and no opt file is there to go on from; move it away or name "
-                "another run"
+                f"{path}: training would overwrite it, and there is no opt file to go on from; move it away "
+                "or name another run"
             )
 
 
@@ -134,4 +133,6 @@ def _check_config(run_dir: Path, saved: dict[str, Any], config: dict[str, Any]) 
     changed = [key for key in config if key not in _FREE and saved.get(key) != config[key]]
     if changed:
         values = ", ".join(f"{key} was {saved.get(key)!r} and is {config[key]!r}" for key in changed)
-        raise InputError(f"{run_dir}: was trained with other settings: {values}; put them back or name another run")
+        raise InputError(
+            f"{run_dir}: was trained with other settings: {values}; put them back or name another run"
+        )
