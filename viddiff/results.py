@@ -1,4 +1,4 @@
-"""The tree of results: what a path says, and the path of what is to be made. The only module that knows the layout.
+"""The tree of results: what a path says, and the path of what is to be made. The layout is known here alone.
 
     results/<run>/<checkpoint>/<mode>/            an evaluation directory
         model_config.json
@@ -6,9 +6,9 @@
         videos/sample_<video:04d>-<sample>.gif
         metrics_<videos>-<samples>-<T>.pkl
 
-`<run>` is the folder of the checkpoint file below `checkpoints/`, possibly several folders deep. `<checkpoint>` is the
-stem of the file, the step if the stem ends with `latest`, and the sampler where it is not the default one:
-`ema_0.9999_latest_250000_ddim_respace25`.
+`<run>` is the folder of the checkpoint file below `checkpoints/`, possibly several folders deep.
+`<checkpoint>` is the stem of the file, the step if the stem ends with `latest`, and the sampler where it is
+not the default one: `ema_0.9999_latest_250000_ddim_respace25`.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ RUN_PATTERN = rf"{CHECKPOINT_PATTERN}(?:/{CHECKPOINT_PATTERN})*"
 
 _CHECKPOINT = re.compile(
     r"(?P<stem>(?:model|ema_[0-9][0-9.e-]*)_(?:[0-9]+|(?P<latest>latest)))"
-    r"(?(latest)_(?P<step>0|[1-9][0-9]*))"
+    r"(?(latest)_(?P<step>0|[1-9][0-9]{0,11}))"
     r"(?P<ddim>_ddim)?"
-    r"(?:_respace(?P<respacing>(?:ddim)?[1-9][0-9]*|[0-9]+(?:,[0-9]+)+))?"
+    r"(?:_respace(?P<respacing>(?:ddim)?[1-9][0-9]*|[1-9][0-9]*(?:,[1-9][0-9]*)+))?"
 )
 _CHECKPOINT_FORM = "{model,ema_<rate>}_{<step>,latest_<step>}[_ddim][_respace{<n>,ddim<n>,<n>,<n>,…}]"
 
@@ -40,8 +40,9 @@ _CHECKPOINT_FORM = "{model,ema_<rate>}_{<step>,latest_<step>}[_ddim][_respace{<n
 class CheckpointName:
     """A checkpoint and the sampler that it is used with.
 
-    stem: of the file, `ema_0.9999_400000` or `ema_0.9999_latest`; step: the step that a `latest` file holds, else
-    `None`; sampler: "ancestral" or "ddim"; respacing: of the diffusion steps, "" as trained.
+    stem: of the file, `ema_0.9999_400000` or `ema_0.9999_latest`; step: what a `latest` file holds, else
+    `None`; sampler: "ancestral" or "ddim"; respacing: which diffusion steps are used, "" for those of the
+    training.
     """
 
     stem: str
@@ -89,7 +90,7 @@ class EvaluationRun:
     def __post_init__(self) -> None:
         if not re.fullmatch(RUN_PATTERN, self.run):
             raise InputError(
-                f"run is {self.run!r}, must be folder names of letters, digits and ._,=+- that start with none of .-"
+                f"run is {self.run!r}, must be folder names of letters, digits and ._,=+-, none with . or - in front"
             )
         CheckpointName.parse(self.checkpoint)
         parse_mode(self.mode)
@@ -136,8 +137,8 @@ class EvaluationRun:
     ) -> EvaluationRun:
         """The evaluation directory of a checkpoint file.
 
-        The run is what stands between the first folder with `checkpoint` in its name and the file. step: what the file
-        holds; needed if its name ends with `latest`, else ignored.
+        The run is what stands between the first folder with `checkpoint` in its name and the file. step: what
+        the file holds; needed if its name ends with `latest`, else ignored.
         """
         *folders, file = str(path).split("/")
         roots = [index for index, folder in enumerate(folders) if "checkpoint" in folder]
@@ -149,7 +150,7 @@ class EvaluationRun:
 
 
 def sample_name(video: int, sample: int) -> str:
-    """The stem of a sample's files. video: its index in the test set; sample: counts the completions of a video."""
+    """The stem of a sample's files. video: its index in the test set; sample: which completion of it."""
     return f"sample_{video:04d}-{sample}"
 
 

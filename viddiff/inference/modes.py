@@ -1,10 +1,10 @@
 """Mode names: everything about a completion but the model, in one folder name.
 
-`[<dataset>_][gradientmethod_][trainset_]<strategy>[_optimal[-<how>]]_<max_frames>_<step_size>_<T>_<obs_length>`
+    [<dataset>_][gradientmethod_][trainset_]<strategy>[_optimal[-<how>]]_<max_frames>_<step_size>_<T>_<obs_length>
 
-For example `hierarchy-2_optimal-linspace-t_20_10_300_36`: windows of 20 frames, 10 made per stage, videos of 300 frames
-of which 36 are observed. Dataset names may contain underscores, strategy names may not. Trees of the original code hold
-`None` where a number was not given.
+In `hierarchy-2_optimal-linspace-t_20_10_300_36`, windows have 20 frames, a stage makes 10, and videos have
+300 frames, of which the first 36 are observed. Names of datasets may contain underscores, those of strategies
+may not. Trees of the original code hold `None` where a number was not given.
 """
 
 from __future__ import annotations
@@ -21,18 +21,22 @@ MODE_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._,=+-]*"
 
 _NUMBERS = ("max_frames", "step_size", "T", "obs_length")
 _FLAGS = ("gradientmethod", "trainset")
-_FORM = "[<dataset>_][gradientmethod_][trainset_]<strategy>[_optimal[-<how>]]_<max_frames>_<step_size>_<T>_<obs_length>"
-_WORD = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_FORM = "[<dataset>_][gradientmethod_][trainset_]<strategy>[_optimal[-<how>]]_" + "_".join(
+    f"<{name}>" for name in _NUMBERS
+)
+_WORD = r"[a-z0-9]+(?:-[a-z0-9]+)*"
+_OPTIMAL = rf"optimal(?:-({_WORD}))?"
 
 
 @dataclass(frozen=True)
 class Mode:
     """A strategy and its parameters.
 
-    max_frames: the most frames of a window; step_size: frames made per stage; T: frames of the video; obs_length: how
-    many of its first frames are observed. Each is `None` if not given. dataset: another dataset than the model was
-    trained on; gradient_method: observed frames by reconstruction guidance; trainset: videos of the training set;
-    optimal: observed frames from a searched schedule, and how it was searched ("" if not said).
+    max_frames: the most frames of a window; step_size: frames made per stage; T: frames of the video;
+    obs_length: how many of its first frames are observed. Each is `None` if not given. dataset: another one
+    than the model was trained on; gradient_method: observed frames act by reconstruction guidance; trainset:
+    videos of the training set; optimal: observed frames come from a searched schedule, and how it was
+    searched ("" if not said).
 
     Raises `InputError` naming the field and what is allowed.
     """
@@ -48,11 +52,11 @@ class Mode:
     optimal: str | None = None
 
     def __post_init__(self) -> None:
-        if not _WORD.fullmatch(self.strategy) or _is_optimal(self.strategy):
+        if not re.fullmatch(_WORD, self.strategy) or re.fullmatch(_OPTIMAL, self.strategy):
             raise InputError(
                 f"strategy is {self.strategy!r}, must be lower-case letters, digits and single hyphens"
             )
-        if self.optimal and not _WORD.fullmatch(self.optimal):
+        if self.optimal and not re.fullmatch(_WORD, self.optimal):
             raise InputError(
                 f"optimal is {self.optimal!r}, must be lower-case letters, digits and single hyphens"
             )
@@ -62,12 +66,15 @@ class Mode:
 
 
 def parse_mode(text: str) -> Mode:
-    """Read a mode's name. Raises `InputError` with the name, what is wrong with it, and the form that it must have."""
-    *names, max_frames, step_size, T, obs_length = _split(text)
-    numbers = [
-        _number(text, *item) for item in zip(_NUMBERS, (max_frames, step_size, T, obs_length), strict=True)
-    ]
-    optimal = names.pop().removeprefix("optimal").removeprefix("-") if _is_optimal(names[-1]) else None
+    """Read a mode's name. Raises `InputError` with the name, what is wrong with it and what is allowed."""
+    parts = text.split("_")
+    if not re.fullmatch(MODE_PATTERN, text) or len(parts) <= len(_NUMBERS):
+        raise InputError(f"mode {text!r} is not of the form {_FORM}")
+    names, numbers = parts[:-4], [_number(text, *pair) for pair in zip(_NUMBERS, parts[-4:], strict=True)]
+    optimal = None
+    if match := re.fullmatch(_OPTIMAL, names[-1]):
+        optimal = match[1] or ""
+        names.pop()
     if not names:
         raise InputError(f"mode {text!r} names no strategy; the form is {_FORM}")
     strategy = names.pop()
@@ -87,7 +94,7 @@ def format_mode(mode: Mode) -> str:
         "gradientmethod" if mode.gradient_method else None,
         "trainset" if mode.trainset else None,
         mode.strategy,
-        None if mode.optimal is None else "-".join(filter(None, ("optimal", mode.optimal))),
+        None if mode.optimal is None else f"optimal-{mode.optimal}".removesuffix("-"),
     ]
     numbers = (mode.max_frames, mode.step_size, mode.T, mode.obs_length)
     return "_".join([name for name in names if name is not None] + [str(number) for number in numbers])
@@ -96,14 +103,14 @@ def format_mode(mode: Mode) -> str:
 def make_plan(mode: Mode) -> Plan:
     """The mode's plan, checked. Raises `InputError`, before any work, if there is none.
 
-    `gradient_method`, `dataset` and `trainset` say how and on what the plan is executed; they do not change it.
+    `gradient_method`, `dataset` and `trainset` say how and on what a plan is executed; they do not change it.
     """
     name = format_mode(mode)
     for field in _NUMBERS:
         if getattr(mode, field) is None:
             raise InputError(f"mode {name!r}: {field} is not given, must be a whole number")
     if mode.optimal is not None:
-        raise InputError(f"mode {name!r} observes the frames of an optimal schedule, which must be given")
+        raise InputError(f"mode {name!r} needs an optimal schedule, which says what each stage observes")
     try:
         stages = stages_of(mode.strategy, mode.T, mode.obs_length, mode.max_frames, mode.step_size)
         plan = Plan(length=mode.T, given=mode.obs_length, stages=tuple(stages))
@@ -113,23 +120,14 @@ def make_plan(mode: Mode) -> Plan:
     return plan
 
 
-def _split(text: str) -> list[str]:
-    parts = text.split("_")
-    if not re.fullmatch(MODE_PATTERN, text) or len(parts) < 5:
-        raise InputError(f"mode {text!r} is not of the form {_FORM}")
-    return parts
-
-
 def _number(text: str, name: str, value: str) -> int | None:
     if value == "None":
         return None
-    if not re.fullmatch(r"-?[1-9][0-9]*|0", value):
-        raise InputError(f"mode {text!r}: {name} is {value!r}, must be a whole number; the form is {_FORM}")
+    if not re.fullmatch(r"-?[1-9][0-9]{0,5}|0", value):
+        raise InputError(
+            f"mode {text!r}: {name} is {value!r}, must be a whole number below a million; the form is {_FORM}"
+        )
     return int(value)
-
-
-def _is_optimal(name: str) -> bool:
-    return name == "optimal" or name.startswith("optimal-")
 
 
 def _check_dataset_name(name: str) -> None:

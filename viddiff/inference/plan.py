@@ -1,12 +1,14 @@
 """Plans: which frames of a long video are made in which order, and from what.
 
-A *stage* is one window of at most `max_frames` frames: it observes frames that exist and makes latent ones. A *plan* is
-the sequence of stages that completes a video. Plans are data: they are checked, stored and drawn before any model runs.
+A *stage* is one window of at most `max_frames` frames: it observes frames that exist and makes latent ones. A
+*plan* is the sequence of stages that completes a video. Plans are data: they are checked, stored and drawn
+before any model runs.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +17,10 @@ from viddiff.errors import PlanError
 
 @dataclass(frozen=True)
 class Stage:
-    """One window: it makes the frames `latent`, given `observed` and `n_select` more that are chosen at run time.
+    """One window: it makes the frames `latent` from `observed` and from `n_select` more, chosen at run time.
 
-    Frame indices count from the start of the video. Their order is the order in which the strategy names them; it has
-    no meaning for the model, which is told the index of each frame.
+    Frame indices count from the start of the video. Their order is the one in which the strategy names them;
+    it means nothing to the model, which is told the index of each frame.
     """
 
     observed: tuple[int, ...]
@@ -28,7 +30,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Plan:
-    """The stages that complete a video of `length` frames, of which the first `given` are observed at the start."""
+    """The stages that complete a video of `length` frames, of which the first `given` are observed."""
 
     length: int
     given: int
@@ -37,21 +39,20 @@ class Plan:
     def check(self, max_frames: int) -> None:
         """Prove that the plan can be executed in windows of `max_frames` frames, or raise `PlanError`.
 
-        In every stage the observed frames exist by then, no frame is named twice, and the window fits; at the end every
-        frame of the video has been made.
+        In every stage the observed frames exist by then, no frame is named twice, no given frame is made, and
+        the window fits. At the end every frame of the video exists. A stage may make a frame again.
         """
         if not 0 <= self.given < self.length:
-            raise PlanError(
-                f"obs_length is {self.given}, must be 0 to T - 1 = {self.length - 1}, so that a frame is left to make"
-            )
+            raise PlanError(f"obs_length is {self.given}, must be 0 to T - 1 = {self.length - 1}")
         known = set(range(self.given))
         for number, stage in enumerate(self.stages):
-            _check_stage(number, stage, known, self.length, max_frames)
+            _check_window(number, stage, max_frames)
+            _check_frames(number, stage, known, range(self.given, self.length))
             known.update(stage.latent)
         if len(known) < self.length:
             missing = [frame for frame in range(self.length) if frame not in known]
             raise PlanError(
-                f"T is {self.length}, but no stage makes {_some(missing)}; all T frames must be made"
+                f"T is {self.length}, but no stage makes {_some(missing)}: every frame must be made"
             )
 
     def to_json(self) -> str:
@@ -70,28 +71,38 @@ class Plan:
             raise PlanError(f"not a plan: {error!r}; expected JSON with length, given and stages") from error
 
 
-def _check_stage(number: int, stage: Stage, known: set[int], length: int, max_frames: int) -> None:
-    observed, latent = set(stage.observed), set(stage.latent)
-    size = len(stage.observed) + len(stage.latent) + stage.n_select
-    if len(observed) < len(stage.observed) or len(latent) < len(stage.latent) or observed & latent:
+def _check_window(number: int, stage: Stage, max_frames: int) -> None:
+    """The stage makes a frame, names none twice and fits the window."""
+    named = (*stage.observed, *stage.latent)
+    if not stage.latent:
+        raise PlanError(f"stage {number} makes no frame, must make 1 or more (step_size)")
+    if len(set(named)) < len(named):
+        repeated = sorted(frame for frame, count in Counter(named).items() if count > 1)
+        raise PlanError(f"stage {number} names {_some(repeated)} more than once")
+    if stage.n_select < 0:
+        raise PlanError(f"stage {number} selects {stage.n_select} frames, must be 0 or more")
+    if len(named) + stage.n_select > max_frames:
         raise PlanError(
-            f"stage {number} names a frame twice: observed {stage.observed}, latent {stage.latent}"
+            f"max_frames is {max_frames}, but stage {number} has {len(named) + stage.n_select} frames"
         )
-    if not latent:
-        raise PlanError(f"stage {number} makes no frame; every stage must make at least one")
-    if unknown := sorted(observed - known):
-        raise PlanError(f"stage {number} observes {_some(unknown)}, which no earlier stage makes")
-    if outside := sorted(frame for frame in latent if not 0 <= frame < length):
+
+
+def _check_frames(number: int, stage: Stage, known: set[int], may_make: range) -> None:
+    """The stage observes what is known, and makes frames of the video that are not given."""
+    if not known.issuperset(stage.observed):
         raise PlanError(
-            f"stage {number} makes {_some(outside)}; T is {length}, so frames are 0 to {length - 1}"
+            f"stage {number} observes {_some(sorted(set(stage.observed) - known))}, "
+            f"neither given (obs_length is {may_make.start}) nor made by an earlier stage"
         )
-    if not 0 <= stage.n_select <= len(known - observed - latent):
+    if forbidden := [frame for frame in stage.latent if frame not in may_make]:
         raise PlanError(
-            f"stage {number} selects {stage.n_select} more observed frames, "
-            f"but {len(known - observed - latent)} are left to select from"
+            f"stage {number} makes {_some(sorted(forbidden))}, "
+            f"must be frames obs_length = {may_make.start} to T - 1 = {may_make.stop - 1}"
         )
-    if size > max_frames:
-        raise PlanError(f"stage {number} has a window of {size} frames; max_frames allows {max_frames}")
+    if stage.n_select and stage.n_select > len(left := known.difference(stage.observed, stage.latent)):
+        raise PlanError(
+            f"stage {number} selects {stage.n_select} frames, but only {len(left)} others are known"
+        )
 
 
 def _some(frames: list[int]) -> str:

@@ -1,22 +1,34 @@
-"""Strategies: the rules that make plans.
+"""Strategies: the rules by which a video is divided into stages.
 
-A strategy is a generator of stages, registered under the name by which modes call it.
+A strategy is a generator of stages, registered under the name by which modes call it. It sees the parameters
+of the mode and no content, so its stages are known before any frame is made. `stages_of` is the way in.
+
+The names are those of Harvey et al. 2022, "Flexible Diffusion Modeling of Long Videos", arXiv 2205.11495, and
+its code.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial, wraps
 
 from viddiff.errors import InputError, PlanError
 from viddiff.inference.plan import Stage
 
+# (length, n_obs, window, step_size): frames of the video, how many of the first are given, the most frames of
+# a stage, how many of them it makes.
 Strategy = Callable[[int, int, int, int], Iterator[Stage]]
+
 STRATEGIES: dict[str, Strategy] = {}
+
+# Names with a part to fill in: a pattern, and the function from what the pattern captures to a strategy.
+FAMILIES: dict[str, Callable[..., Strategy]] = {}
 
 
 def strategy(*names: str) -> Callable[[Strategy], Strategy]:
-    """Register a generator `(length, n_obs, window, step_size) -> stages` under its name and its aliases."""
+    """Register a strategy under its name and its aliases."""
 
     def register(function: Strategy) -> Strategy:
         STRATEGIES.update(dict.fromkeys(names, function))
@@ -25,12 +37,22 @@ def strategy(*names: str) -> Callable[[Strategy], Strategy]:
     return register
 
 
-def stages_of(name: str, length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
-    """The stages by which the named strategy completes a video.
+def family(pattern: str) -> Callable[[Callable[..., Strategy]], Callable[..., Strategy]]:
+    """Register a function that makes strategies, under the pattern of their names."""
 
-    length: frames of the video; n_obs: how many of the first are observed; window: the most frames of one stage;
-    step_size: how many frames a stage makes. Raises `InputError` for an unknown name, `PlanError` for parameters that
-    the strategy cannot work with.
+    def register(make: Callable[..., Strategy]) -> Callable[..., Strategy]:
+        FAMILIES[pattern] = make
+        return make
+
+    return register
+
+
+def stages_of(name: str, length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
+    """The stages by which the named strategy completes a video of `length` frames, the first `n_obs` given.
+
+    window: the most frames of one stage (`max_frames` of a mode); step_size: how many of them it makes.
+    Raises `InputError` for an unknown name, `PlanError` (perhaps while iterating) for parameters with which
+    the strategy has no plan.
     """
     check_parameters(window, step_size, length, n_obs)
     return find_strategy(name)(length, n_obs, window, step_size)
@@ -38,37 +60,198 @@ def stages_of(name: str, length: int, n_obs: int, window: int, step_size: int) -
 
 def find_strategy(name: str) -> Strategy:
     """The strategy of that name. Raises `InputError` with the nearest known name if there is none."""
-    if name not in STRATEGIES:
-        nearest = difflib.get_close_matches(name, STRATEGIES, n=1, cutoff=0.0)[0]
-        raise InputError(
-            f"unknown inference mode {name!r}; did you mean {nearest!r}? Known: {', '.join(sorted(STRATEGIES))}"
-        )
-    return STRATEGIES[name]
+    if name in STRATEGIES:
+        return STRATEGIES[name]
+    for pattern, make in FAMILIES.items():
+        if match := re.fullmatch(pattern, name):
+            return make(*match.groups())
+    nearest = difflib.get_close_matches(name, STRATEGIES, n=1, cutoff=0.0)[0]
+    known = ", ".join(sorted(STRATEGIES))
+    raise InputError(f"unknown inference mode {name!r}; did you mean {nearest!r}? Known: {known}")
 
 
 def check_parameters(
     max_frames: int | None, step_size: int | None, T: int | None, obs_length: int | None
 ) -> None:
-    """Raise `PlanError` with the parameter and its range if one is impossible for every strategy. `None`: not given."""
-    for name, value, low in (
-        ("max_frames", max_frames, 1),
-        ("step_size", step_size, 1),
-        ("T", T, 1),
-        ("obs_length", obs_length, 0),
-    ):
-        if value is not None and value < low:
-            raise PlanError(f"{name} is {value}, must be {low} or more")
-    if None not in (step_size, max_frames) and step_size > max_frames:
+    """Raise `PlanError` for parameters that no strategy can work with. `None`: not given, so not checked."""
+    for name, value in (("max_frames", max_frames), ("step_size", step_size), ("T", T)):
+        if value is not None and value < 1:
+            raise PlanError(f"{name} is {value}, must be 1 or more")
+    if obs_length is not None and obs_length < 0:
+        raise PlanError(f"obs_length is {obs_length}, must be 0 or more")
+    if step_size is not None and max_frames is not None and step_size > max_frames:
         raise PlanError(f"step_size is {step_size}, must be 1 to max_frames = {max_frames}")
-    if None not in (T, obs_length) and obs_length >= T:
+    if obs_length is not None and T is not None and obs_length >= T:
         raise PlanError(
-            f"obs_length is {obs_length}, must be 0 to T - 1 = {T - 1}, so that a frame is left to make"
+            f"obs_length is {obs_length}, must be 0 to T - 1 = {T - 1}: a frame must be left to make"
         )
 
 
+def from_nothing(continued: Strategy) -> Strategy:
+    """Where no frame is given, make a whole window from nothing, then go on as if it had been given."""
+
+    @wraps(continued)
+    def stages(length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
+        if n_obs == 0:
+            n_obs = min(window, length)
+            yield Stage(observed=(), latent=tuple(range(n_obs)))
+        yield from continued(length, n_obs, window, step_size)
+
+    return stages
+
+
 @strategy("autoreg")
+@from_nothing
 def autoregressive(length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
     """Each stage observes the newest `window - step_size` known frames and makes the next `step_size`."""
-    for first in range(n_obs, length, step_size):
-        context = range(max(0, first - (window - step_size)), first)
-        yield Stage(observed=tuple(context), latent=tuple(range(first, min(first + step_size, length))))
+    for latent in _steps(n_obs, length, step_size):
+        yield Stage(_newest(window - step_size, latent[0]), latent)
+
+
+@strategy("independent")
+@from_nothing
+def independent(length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
+    """Each stage observes the newest `window - step_size` given frames, none that were made."""
+    for latent in _steps(n_obs, length, step_size):
+        yield Stage(_newest(window - step_size, n_obs), latent)
+
+
+@strategy("really-independent")
+def really_independent(length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
+    """Each stage makes a whole window of frames and observes nothing; `step_size` has no effect."""
+    for latent in _steps(n_obs, length, window):
+        yield Stage((), latent)
+
+
+@strategy("mixed-autoreg-independent", "long-range")
+@from_nothing
+def long_range(length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
+    """Of the `window - step_size` observed frames half are the newest known, the others the newest given."""
+    places = window - step_size
+    for latent in _steps(n_obs, length, step_size):
+        recent = _newest(places // 2, latent[0])
+        given = _newest(places - len(recent), min(n_obs, latent[0] - len(recent)))
+        yield Stage(given + recent, latent)
+
+
+@strategy("exp-past")
+@from_nothing
+def exponential_past(length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
+    """Each stage observes the frames 1, 2, 4, 8, … before it, to half way back, then the newest others."""
+    places = window - step_size
+    for latent in _steps(n_obs, length, step_size):
+        powers = (latent[0] - 2**i for i in range(latent[0].bit_length() - 1))
+        yield Stage(_distinct((*powers, *reversed(_newest(places, latent[0]))))[:places], latent)
+
+
+def hierarchical(depth: int, length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
+    """First spread frames over the whole video, then over its gaps, level by level, until the gaps are full.
+
+    Level 1 makes `step_size` evenly spaced frames from evenly spaced given ones; where none is given, it
+    makes a whole window from nothing. The spacing of the frames of a stage falls geometrically from level to
+    level, to 1 at level `depth`. A stage observes all known frames between the ones that it makes, and the
+    nearest on both sides. Where the window cannot hold two of the latter, the stage makes fewer frames,
+    spaced as if `step_size` were that number, and observes more.
+
+    Raises `PlanError` if `max_frames` is below 3: one frame, and one on each side of it.
+    """
+    known = bytearray(length)  # 1 where a frame is given or made
+    if n_obs == 0:
+        start = _evenly_spaced(0, length - 1, window)
+        yield Stage((), start)
+    else:
+        start = tuple(range(n_obs))
+    _mark(known, start)
+    to_make = known.count(0)
+    if to_make and window < 3:
+        raise PlanError(
+            f"max_frames is {window}, must be 3 or more: a hierarchy observes frames on both sides"
+        )
+
+    if n_obs > 0:
+        size = min(step_size, window - 2)
+        latent = _evenly_spaced(n_obs, length - 0.001, size) if size > 1 else (length - 1,)
+        yield Stage(_evenly_spaced(0, n_obs - 0.001, window - size), latent)
+        _mark(known, latent)
+
+    level, last = 1, length - 1  # where the newest stage ended
+    while 0 in known:
+        for size in range(step_size, 0, -1):
+            spacing = _spacing(to_make, size, level, depth) first = last + spacing while known.find(0, first)
+            < 0:  # the level is complete; smaller stages search the next from frame 0
+                level, last = level + 1, 0
+                spacing = _spacing(to_make, size, level, depth)
+                first = known.find(0) - 1 + spacing
+            latent = _missing(known, first, spacing, size)
+            if size + known.count(1, latent[0], latent[-1]) + 2 <= window:
+                break
+        yield Stage(_surroundings(known, latent, window - size), latent)
+        _mark(known, latent)
+        last = latent[-1]
+
+
+@family("hierarchy-([0-9]{1,3})")
+def hierarchy(depth: str) -> Strategy:
+    """`hierarchical` with that many levels. Raises `InputError` for less than 2 or more than 20."""
+    if depth not in map(str, range(2, 21)):
+        raise InputError(f"hierarchy-{depth}: the depth is {depth}, must be 2 to 20")
+    return partial(hierarchical, int(depth))
+
+
+STRATEGIES.update({f"hierarchy-{depth}": hierarchy(str(depth)) for depth in range(2, 6)})
+
+
+def _spacing(to_make: int, size: int, level: int, depth: int) -> int:
+    """The distance of a stage's frames: at level 1 that of `size` frames over all to be made, at the last 1."""
+    return max(1, int((to_make / max(1, size - 1)) ** ((depth - level) / (depth - 1))))
+
+
+def _missing(known: bytearray, first: int, spacing: int, count: int) -> tuple[int, ...]:
+    """At most `count` unknown frames from `first` on, each `spacing` or more after the one before."""
+    frames: list[int] = []
+    while len(frames) < count and (frame := known.find(0, first)) >= 0:
+        frames.append(frame)
+        first = frame + spacing
+    return tuple(frames)
+
+
+def _surroundings(known: bytearray, latent: tuple[int, ...], places: int) -> tuple[int, ...]:
+    """`places` known frames: all between the latent ones, then for half of the places left the nearest after
+    them, then the nearest before them."""
+    between = [frame for frame in range(latent[0], latent[-1]) if known[frame]]
+    frame, after = latent[-1], []
+    while len(after) < (places - len(between)) // 2 and (frame := known.find(1, frame + 1)) >= 0:
+        after.append(frame)
+    frame, before = latent[0], []
+    while len(before) < places - len(between) - len(after) and (frame := known.rfind(1, 0, frame)) >= 0:
+        before.append(frame)
+    return (*between, *after, *before)
+
+
+def _mark(known: bytearray, frames: Iterable[int]) -> None:
+    for frame in frames:
+        known[frame] = 1
+
+
+def _steps(first: int, length: int, size: int) -> Iterator[tuple[int, ...]]:
+    """The frames from `first` on, in groups of `size`; the last group may be smaller."""
+    for start in range(first, length, size):
+        yield tuple(range(start, min(start + size, length)))
+
+
+def _newest(count: int, end: int) -> tuple[int, ...]:
+    """The `count` frames before `end`, or as many as there are."""
+    return tuple(range(max(0, end - count), end))
+
+
+def _evenly_spaced(low: float, high: float, count: int) -> tuple[int, ...]:
+    """`count` frames from `low` to `high`, rounded down as `numpy.linspace` would be; none is repeated."""
+    if count == 1:
+        return (int(low),)
+    step = (high - low) / (count - 1)
+    return _distinct([*(int(low + i * step) for i in range(count - 1)), int(high)])
+
+
+def _distinct(frames: Iterable[int]) -> tuple[int, ...]:
+    """The frames in their order, each once."""
+    return tuple(dict.fromkeys(frames))
