@@ -8,7 +8,6 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from jaxtyping import Shaped, UInt8
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import ImageFont
 
@@ -46,7 +45,7 @@ def fitting_scale(height: int, width: int, size: int) -> int:
     return max(1, round(size / max(height, width)))
 
 
-def enlarge(image: Shaped[np.ndarray, "H W ..."], scale: int) -> Shaped[np.ndarray, "scale*H scale*W ..."]:
+def enlarge(image: Shaped[np.ndarray, "H W ..."], scale: int) -> Shaped[np.ndarray, "scaled_H scaled_W ..."]:
     """Enlarge an image by an integer factor: each pixel becomes a square."""
     return image.repeat(scale, axis=0).repeat(scale, axis=1)
 
@@ -64,13 +63,11 @@ def web_colour(colour: Colour) -> str:
 
 
 def new_figure(width: int, height: int) -> Figure:
-    """An empty figure of `width` × `height` pixels that is drawn by Agg, outside pyplot's list of figures."""
-    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor=web_colour(PAPER))
-    FigureCanvasAgg(figure)
-    return figure
+    """An empty figure of `width` × `height` pixels, outside pyplot's list of figures."""
+    return Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor=web_colour(PAPER))
 
 
 def save_figure(path: Path | str, figure: Figure) -> None:
-    """Write the figure as PNG, atomically and without the date, so that equal figures are equal files."""
+    """Write the figure as PNG, atomically and without the name of the program that made it."""
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})

@@ -102,7 +102,9 @@ def _to_palette(
 ) -> tuple[UInt8[np.ndarray, "H W"], UInt8[np.ndarray, "n 3"]]:
     """Palette entries of an image's pixels, and the palette: `MARKS`, then at most 250 colours."""
     free = 256 - len(MARKS)
-    colours, entries = np.unique(image.reshape(-1, 3), axis=0, return_inverse=True)
+    packed = image.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
+    values, entries = np.unique(packed, return_inverse=True)
+    colours = np.stack([values >> 16, values >> 8 & 255, values & 255], axis=1).astype(np.uint8)
     if len(colours) > free:
         # Maximum coverage keeps the worst error small: a small bright spot does not lose its colour.
         quantized = Image.fromarray(image).quantize(free, Image.Quantize.MAXCOVERAGE)

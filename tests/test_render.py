@@ -1,0 +1,302 @@
+from __future__ import annotations
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+
+from viddiff.errors import InputError, OutputError, PlanError
+from viddiff.inference.plan import Plan, Stage
+from viddiff.render import contact_sheet, draw_curve, draw_frame_curves, draw_plan, write_gif
+from viddiff.render import gif as gif_module
+from viddiff.render import plan as plan_module
+from viddiff.render import sheet as sheet_module
+from viddiff.render.canvas import EMPTY, GENERATED, OBSERVED, as_rgb, enlarge
+from viddiff.render.plan import COLOURS, Cell, cell_size, plan_cells
+from viddiff.render.sheet import sheet_columns
+
+BORDER = gif_module.BORDER
+
+
+def discs(length: int = 12, size: int = 32, *, colour: bool = False, seed: int = 0) -> np.ndarray:
+    """A smooth disc that crosses the frame; uint8 `[T, C, H, W]`, C 1, or 3 and noisy."""
+    generator = np.random.default_rng(seed)
+    start, end = generator.uniform(0.2 * size, 0.8 * size, (2, 2))
+    y, x = np.mgrid[:size, :size]
+    centres = np.linspace(start, end, length)
+    distance = np.stack([np.hypot(y - cy, x - cx) for cy, cx in centres])
+    grey = np.clip(255 * (size / 5 - distance) / 3, 0, 255)[:, None]
+    if not colour:
+        return grey.astype(np.uint8)
+    tint = np.array([1.0, 0.6, 0.2])[:, None, None]
+    return np.clip(grey * tint + generator.uniform(0, 60, (length, 3, size, size)), 0, 255).astype(np.uint8)
+
+
+def read_gif(path) -> np.ndarray:
+    return iio.imread(path, index=None)
+
+
+def inner(pages: np.ndarray, size: int) -> np.ndarray:
+    return pages[:, BORDER : BORDER + size, BORDER : BORDER + size]
+
+
+def enlarged(frames: np.ndarray, scale: int) -> np.ndarray:
+    return np.stack([enlarge(image, scale) for image in as_rgb(frames, "frames")])
+
+
+# GIFs
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_gif_of_grey_frames_is_exact(tmp_path, channels):
+    frames = discs().repeat(channels, axis=1)
+    write_gif(tmp_path / "a.gif", frames, 4)
+    pages = read_gif(tmp_path / "a.gif")
+    assert len(pages) == len(frames) + 1
+    assert np.array_equal(inner(pages[:-1], 128), enlarged(frames, 4))
+    assert (inner(pages[-1:], 128) == EMPTY).all()
+
+
+def test_gif_marks_observed_frames_alone(tmp_path):
+    frames = discs(6)
+    observed = [True, False, False, True, True, False]
+    write_gif(tmp_path / "a.gif", frames, observed, scale=2)
+    pages = read_gif(tmp_path / "a.gif")
+    for page, flag in zip(pages, [*observed, False], strict=True):
+        ring = page[: 64 + 2 * BORDER].copy()
+        ring[BORDER : BORDER + 64, BORDER : BORDER + 64] = OBSERVED
+        assert (ring == OBSERVED).all() == flag
+        assert flag or not (page[:BORDER] == OBSERVED).all(-1).any()
+
+
+def test_gif_of_colour_frames_is_near(tmp_path):
+    frames = discs(4, 64, colour=True)
+    write_gif(tmp_path / "a.gif", frames, 1)
+    error = np.abs(inner(read_gif(tmp_path / "a.gif")[:-1], 128).astype(int) - enlarged(frames, 2))
+    assert error.max() <= 24
+    assert error.mean() < 5
+    signed = inner(read_gif(tmp_path / "a.gif")[:-1], 128).astype(int) - enlarged(frames, 2)
+    assert np.abs(signed.mean((0, 1, 2))).max() < 1.5  # no channel is shifted
+
+
+def test_gif_with_every_grey_level_is_near(tmp_path):
+    frames = np.arange(256, dtype=np.uint8).reshape(1, 1, 16, 16)
+    write_gif(tmp_path / "a.gif", frames, 0)
+    error = np.abs(inner(read_gif(tmp_path / "a.gif")[:1], 128).astype(int) - enlarged(frames, 8))
+    assert error.max() <= 2
+
+
+def test_gif_keeps_frames_that_do_not_move(tmp_path):
+    write_gif(tmp_path / "a.gif", np.full((300, 1, 8, 8), 90, np.uint8), 20)
+    pages = read_gif(tmp_path / "a.gif")
+    assert len(pages) == 301
+    assert (inner(pages[:-1], 128) == 90).all()
+
+
+def test_gif_progress_bar_grows(tmp_path):
+    write_gif(tmp_path / "a.gif", discs(8), 2)
+    line = read_gif(tmp_path / "a.gif")[:, 128 + 2 * BORDER + 3, BORDER : BORDER + 128]
+    observed, generated = ((line == colour).all(-1).sum(1) for colour in (OBSERVED, GENERATED))
+    assert observed.tolist() == [16, *[32] * 8]
+    assert generated.tolist() == [0, 0, 16, 32, 48, 64, 80, 96, 96]
+
+
+def test_gif_durations(tmp_path):
+    write_gif(tmp_path / "a.gif", discs(5), 2, fps=12.5)
+    durations = [iio.immeta(tmp_path / "a.gif", index=index)["duration"] for index in range(6)]
+    assert durations == [80] * 4 + [700, 500]
+
+
+@pytest.mark.parametrize(
+    ("frames", "observed", "options", "message"),
+    [
+        (np.zeros((4, 1, 8, 8)), 1, {}, "float64"),
+        (np.zeros((4, 8, 8), np.uint8), 1, {}, r"\[4, 8, 8\]"),
+        (np.zeros((4, 2, 8, 8), np.uint8), 1, {}, "C 1 or 3"),
+        (np.zeros((0, 1, 8, 8), np.uint8), 0, {}, "C 1 or 3"),
+        (np.zeros((4, 1, 8, 8), np.uint8), 5, {}, "observed is 5"),
+        (np.zeros((4, 1, 8, 8), np.uint8), [True] * 3, {}, "3 entries"),
+        (np.zeros((4, 1, 8, 8), np.uint8), 1, {"fps": 0}, "fps is 0"),
+        (np.zeros((4, 1, 8, 8), np.uint8), 1, {"scale": 0}, "scale is 0"),
+    ],
+)
+def test_gif_refuses(tmp_path, frames, observed, options, message):
+    with pytest.raises(InputError, match=message):
+        write_gif(tmp_path / "a.gif", frames, observed, **options)
+    assert not list(tmp_path.iterdir())
+
+
+# Contact sheets
+
+
+def test_sheet_shows_every_frame_where_it_should(tmp_path):
+    truth = {3: discs(20, 16, seed=3), 7: discs(20, 16, seed=7)}
+    samples = {mode: {v: 255 - f[:12] for v, f in truth.items()} for mode in ("autoreg_4_2_12_5", "b")}
+    contact_sheet(tmp_path / "a.png", truth, samples, 5, columns=6, scale=2)
+    sheet = iio.imread(tmp_path / "a.png")
+    shown = sheet_columns(12, 5, 6)
+    assert shown == [0, 4, 5, 7, 9, 11]
+
+    cell = 32 + 2 * sheet_module.BORDER
+    tops = rows_of_borders(sheet, cell)
+    assert len(tops) == 6
+    left = np.flatnonzero((sheet[tops[0]] == OBSERVED).all(-1))[0]
+    lefts = [left + i * (cell + sheet_module._GAP) + (sheet_module._SPLIT if i > 1 else 0) for i in range(6)]
+    videos = [truth[3], samples["b"][3], samples["b"][3], truth[7], samples["b"][7], samples["b"][7]]
+    for top, frames in zip(tops, videos, strict=True):
+        for left, index in zip(lefts, shown, strict=True):
+            tile = sheet[top : top + cell, left : left + cell]
+            border = sheet_module.BORDER
+            assert np.array_equal(tile[border:-border, border:-border], enlarged(frames[[index]], 2)[0])
+            assert (tile[:border] == (OBSERVED if index < 5 else (255, 255, 255))).all()
+    assert sheet.shape == (
+        tops[-1] + cell + sheet_module._MARGIN,
+        lefts[-1] + cell + sheet_module._MARGIN,
+        3,
+    )
+
+
+def rows_of_borders(sheet: np.ndarray, cell: int) -> list[int]:
+    """The upper edges of the rows of frames, found by the observed frames' borders."""
+    wide = (sheet == OBSERVED).all(-1).sum(1) >= 2 * cell
+    edges = np.flatnonzero(wide & ~np.roll(wide, 1))
+    return edges[1::2].tolist() if len(edges) % 2 else edges[::2].tolist()
+
+
+def test_sheet_without_observed_frames(tmp_path):
+    truth = {0: discs(9)}
+    contact_sheet(tmp_path / "a.png", truth, {"m": truth}, 0, columns=3)
+    assert not (iio.imread(tmp_path / "a.png") == OBSERVED).all(-1).any()
+
+
+@pytest.mark.parametrize(
+    ("length", "n_obs", "columns", "expected"),
+    [
+        (60, 10, 7, [0, 9, 10, 22, 34, 47, 59]),
+        (60, 1, 3, [0, 1, 59]),
+        (60, 0, 3, [0, 30, 59]),
+        (5, 2, 12, [0, 1, 2, 3, 4]),
+        (3, 2, 4, [0, 1, 2]),
+    ],
+)
+def test_sheet_columns(length, n_obs, columns, expected):
+    assert sheet_columns(length, n_obs, columns) == expected
+
+
+def test_sheet_refuses(tmp_path):
+    truth, short = {0: discs(9), 1: discs(9)}, {0: discs(9), 1: discs(8)}
+    for samples, n_obs, message in [
+        ({}, 2, "at least one video and one mode"),
+        ({"m": {0: truth[0]}}, 2, "m: no sample of video 1"),
+        ({"m": short}, 2, "m: sample of video 1: 8 frames; m has 9"),
+        ({"m": {0: discs(10), 1: discs(10)}}, 2, "video 0: 9 frames; m has 10"),
+        (
+            {"m": truth, "n": {0: discs(9, 16), 1: discs(9, 16)}},
+            2,
+            r"n: sample of video 0: frames are \[16, 16\]",
+        ),
+        ({"m": truth}, 9, "n_obs is 9; allowed is 0 to 8"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            contact_sheet(tmp_path / "a.png", truth, samples, n_obs)
+    with pytest.raises(InputError, match="columns is 3; allowed is 4"):
+        contact_sheet(tmp_path / "a.png", truth, {"m": truth}, 2, columns=3)
+    assert not list(tmp_path.iterdir())
+
+
+# Plans
+
+PLAN = Plan(8, 3, (Stage((1, 2), (5, 7)), Stage((2, 5), (3, 4)), Stage((4, 7), (6,), n_select=1)))
+
+
+def test_plan_cells():
+    assert plan_cells(PLAN).tolist() == [
+        [1, 2, 2, 0, 0, 3, 0, 3],
+        [1, 1, 2, 3, 3, 2, 0, 1],
+        [1, 1, 1, 1, 2, 1, 3, 2],
+    ]
+
+
+def test_plan_picture_has_the_colours_of_its_cells(tmp_path):
+    draw_plan(tmp_path / "a.png", PLAN, 5, title="m_5_2_8_3")
+    picture = iio.imread(tmp_path / "a.png")[..., :3]
+    width, height = cell_size(3, 8)
+    cells = picture[plan_module._TOP :][: 3 * height, plan_module._LEFT :][:, : 8 * width]
+    cells = cells.reshape(3, height, 8, width, 3)
+    for (row, column), cell in np.ndenumerate(plan_cells(PLAN)):
+        assert (cells[row, :-1, column] == COLOURS[Cell(cell)]).all()
+
+
+def test_plan_picture_of_a_long_video_shows_single_frames(tmp_path):
+    stages = [Stage((first - 1, 0), tuple(range(first, first + 10))) for first in range(10, 1000, 10)]
+    draw_plan(tmp_path / "a.png", Plan(1000, 10, tuple(stages)), 12, title="long")
+    picture = iio.imread(tmp_path / "a.png")[..., :3]
+    width, height = cell_size(99, 1000)
+    assert (width, height) == (2, 7)
+    blue = (picture == COLOURS[Cell.LATENT]).all(-1)
+    legend = blue[: plan_module._TOP].sum()
+    assert blue.sum() - legend == 990 * width * (height - 1)
+
+
+def test_plan_picture_refuses_what_does_not_fit(tmp_path):
+    with pytest.raises(PlanError, match="max_frames"):
+        draw_plan(tmp_path / "a.png", PLAN, 3, title="m")
+
+
+# Curves
+
+LOG = "step,loss,loss_q0,loss_q1,loss_q2,loss_q3,lr\n10,1.0,2.0,,0.5,0.2,1e-4\n20,0.5,1.0,0.6,,0.1,1e-4\n"
+
+
+def test_curve_is_drawn_from_what_the_log_has(tmp_path):
+    log = tmp_path / "log.csv"
+    sizes = set()
+    for text in (LOG, "step,loss\n10,1.0\n", LOG + "20,0.4,,,,,1e-4\n30,0"):
+        log.write_text(text)
+        draw_curve(tmp_path / "a.png", log)
+        picture = iio.imread(tmp_path / "a.png")
+        sizes.add(picture.shape)
+        assert picture.std() > 0
+    assert len(sizes) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "log.csv: not a training log"),
+        ("step,loss\n", "no rows"),
+        ("step,lr\n1,2\n", "no column 'loss'; found step, lr"),
+        ("step,loss\n1,what\n", "column 'loss' holds other things"),
+    ],
+)
+def test_curve_refuses(tmp_path, text, message):
+    (tmp_path / "log.csv").write_text(text)
+    with pytest.raises(InputError, match=message):
+        draw_curve(tmp_path / "a.png", tmp_path / "log.csv")
+
+
+def test_frame_curves(tmp_path):
+    curves = {"autoreg_4_2_12_5": [30.0, 20.0, np.inf], "b": [25.0]}
+    for n_obs in (0, 5):
+        draw_frame_curves(tmp_path / "a.png", curves, "psnr", n_obs)
+        assert iio.imread(tmp_path / "a.png").std() > 0
+    for wrong, metric, message in [
+        ({}, "psnr", "no modes"),
+        ({"m": []}, "ssim", "m: ssim has shape"),
+        (curves, "x", "metric"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            draw_frame_curves(tmp_path / "a.png", wrong, metric, 5)
+
+
+def test_pictures_are_written_whole_or_not_at_all(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    videos = {0: discs(5)}
+    for draw in (
+        lambda path: write_gif(path, videos[0], 2),
+        lambda path: contact_sheet(path, videos, {"m": videos}, 2),
+        lambda path: draw_plan(path, PLAN, 5, title="m"),
+        lambda path: draw_frame_curves(path, {"m": [1.0]}, "psnr", 2),
+    ):
+        with pytest.raises(OutputError, match="cannot write"):
+            draw(tmp_path / "file" / "picture")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
