@@ -177,9 +177,10 @@ def hierarchical(depth: int, length: int, n_obs: int, window: int, step_size: in
     level, last = 1, length - 1  # where the newest stage ended
     while 0 in known:
         for size in range(step_size, 0, -1):
-            spacing = _spacing(to_make, size, level, depth) first = last + spacing while known.find(0, first)
-            < 0:  # the level is complete; smaller stages search the next from frame 0
-                level, last = level + 1, 0
+            spacing = _spacing(to_make, size, level, depth)
+            first = last + spacing
+            while known.find(0, first) < 0:  # the level is complete
+                level, last = level + 1, 0  # from 0, should this stage have to be smaller
                 spacing = _spacing(to_make, size, level, depth)
                 first = known.find(0) - 1 + spacing
             latent = _missing(known, first, spacing, size)
@@ -202,7 +203,7 @@ STRATEGIES.update({f"hierarchy-{depth}": hierarchy(str(depth)) for depth in rang
 
 
 def _spacing(to_make: int, size: int, level: int, depth: int) -> int:
-    """The distance of a stage's frames: at level 1 that of `size` frames over all to be made, at the last 1."""
+    """The distance of a stage's frames: at level 1 that of `size` frames over all to make, at the last 1."""
     return max(1, int((to_make / max(1, size - 1)) ** ((depth - level) / (depth - 1))))
 
 
