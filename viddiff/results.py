@@ -90,7 +90,7 @@ class EvaluationRun:
     def __post_init__(self) -> None:
         if not re.fullmatch(RUN_PATTERN, self.run):
             raise InputError(
-                f"run is {self.run!r}, must be folders named with letters, digits and ._,=+-, no . or - in front"
+                f"run is {self.run!r}, must be folders of letters, digits and ._,=+-, with no . or - in front"
             )
         CheckpointName.parse(self.checkpoint)
         parse_mode(self.mode)
