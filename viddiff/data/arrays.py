@@ -136,7 +136,7 @@ class VideoFiles(VideoDataset):
 
     def frames(self, index: int, start: int, stop: int) -> UInt8[np.ndarray, "T C H W"]:
         video = open_video(self.local(self.paths[index]), self.image_size)
-        return np.ascontiguousarray(video[start:stop].transpose(0, 3, 1, 2))
+        return np.array(video[start:stop].transpose(0, 3, 1, 2), order="C")
 
 
 class NumberedArrays(VideoFiles):

@@ -116,8 +116,7 @@ class TrainingCrops(torch.utils.data.Dataset):
     def __getitem__(self, draw: int) -> UInt8[Tensor, "T C H W"]:
         generator = np.random.default_rng([self.seed, draw])
         index = int(generator.integers(len(self.dataset)))
-        crop = self.dataset.random_crop(index, self.crop_length, generator)
-        return torch.from_numpy(np.array(crop, order="C"))
+        return torch.from_numpy(self.dataset.random_crop(index, self.crop_length, generator))
 
 
 @dataclass(frozen=True)

@@ -68,10 +68,9 @@ class VideoFolder(VideoFiles):
 
     def frames(self, index: int, start: int, stop: int) -> UInt8[np.ndarray, "T C H W"]:
         if self.paths[index].suffix.lower() in ARRAYS:
-            return fit(
-                open_frames(self.local(self.paths[index]), self.image_size)[start:stop], self.image_size
-            )
-        return self._decode(index)[start:stop]
+            stored = open_frames(self.local(self.paths[index]), self.image_size)
+            return fit(stored[start:stop], self.image_size)
+        return self._decode(index)[start:stop].copy()
 
     def _decode(self, index: int) -> UInt8[np.ndarray, "T C H W"]:
         """A whole video, from memory if it was used lately."""
@@ -79,7 +78,6 @@ class VideoFolder(VideoFiles):
             self._decoded.move_to_end(index)
             return self._decoded[index]
         video = decode(self.local(self.paths[index]), self.image_size)
-        video.flags.writeable = False
         self._decoded[index] = video
         while len(self._decoded) > 1 and sum(kept.nbytes for kept in self._decoded.values()) > KEPT_BYTES:
             self._decoded.popitem(last=False)
@@ -87,7 +85,7 @@ class VideoFolder(VideoFiles):
 
 
 def fit(frames: UInt8[np.ndarray, "T H W C"], size: int) -> UInt8[np.ndarray, "T 3 size size"]:
-    """Short side to `size`, centre crop; three channels. Frames that have the size already keep their values."""
+    """Short side to `size`, centre crop, three channels. Frames of that size already keep their values."""
     height, width = frames.shape[1:3]
     new_height, new_width = (max(size, round(side * size / min(height, width))) for side in (height, width))
     top, left = (new_height - size) // 2, (new_width - size) // 2
@@ -163,20 +161,13 @@ def _gif_frames(path: Path, size: int) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
 
 
 def _ffmpeg_frames(path: Path, size: int) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
-    """Frames as ffmpeg decodes them, from a stream of PPM images. A video cannot name other files or hosts."""
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-xerror"]
-    command += ["-protocol_whitelist", "file", "-format_whitelist", "mov,avi,matroska"]
-    command += [
-        "-max_pixels",
-        str(MAX_PIXELS),
-        "-i",
-        f"file:{path}",
-        "-map",
-        "0:v:0",
-        "-fps_mode",
-        "passthrough",
-    ]
-    command += ["-f", "image2pipe", "-c:v", "ppm", "-pix_fmt", "rgb24", "-"]
+    """Frames as ffmpeg decodes them, from a stream of PPM images. No other files or hosts are opened."""
+    options = (
+        "-nostdin -v error -xerror -protocol_whitelist file -format_whitelist mov,avi,matroska -max_pixels"
+    )
+    output = "-map 0:v:0 -fps_mode passthrough -f image2pipe -c:v ppm -pix_fmt rgb24 -"
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), *options.split(), str(MAX_PIXELS), "-i", f"file:{path}"]
+    command += output.split()
     with tempfile.TemporaryFile() as messages:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=messages)
         assert process.stdout is not None

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from viddiff.data import DATASETS, TrainingCrops, open_dataset
+from viddiff.errors import InputError
+
+OWN = {"datasets": {"mine": {"kind": "minerl", "path": "clips", "image_size": 8, "length": 5}}}
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Six videos whose pixels hold (video, frame, 0)."""
+    for split in ("train", "test"):
+        (tmp_path / "clips" / split).mkdir(parents=True)
+        for video in range(6):
+            array = np.zeros((30 + video, 8, 8, 3), np.uint8)
+            array[..., 0] = video
+            array[..., 1] = np.arange(len(array))[:, None, None]
+            np.save(tmp_path / "clips" / split / f"{video}.npy", array)
+    return tmp_path
+
+
+def start_of(crop):
+    assert (np.diff(np.asarray(crop)[:, 1, 0, 0].astype(int)) == 1).all()
+    return int(crop[0, 0, 0, 0]), int(crop[0, 1, 0, 0])
+
+
+def test_unknown_names_list_the_known(tmp_path):
+    with pytest.raises(InputError, match=r"did you mean minerl.*bouncy_balls.*mine, "):
+        open_dataset("mineral", "test", tmp_path, OWN)
+    with pytest.raises(InputError, match="split 'validation': must be one of train, test"):
+        open_dataset("minerl", "validation", tmp_path)
+    with pytest.raises(InputError, match=r"minerl: no folder .*minerl$"):
+        open_dataset("minerl", "test", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"kind": "video_foldr", "path": "a"},
+            r"datasets\.mine\.kind 'video_foldr'.*did you mean video_folder",
+        ),
+        ({"path": "a"}, r"datasets\.mine\.kind None is unknown"),
+        ({"kind": "minerl"}, r"datasets\.mine\.path: must name the folder"),
+        ({"kind": "minerl", "path": "a", "imagesize": 3}, r"key 'imagesize'.*did you mean image_size"),
+        (
+            {"kind": "minerl", "path": "a", "length": "12"},
+            r"datasets\.mine\.length: must be a positive integer",
+        ),
+        ({"kind": "minerl", "path": "a", "image_size": True}, r"image_size: must be a positive integer"),
+        ("videos", r"datasets\.mine: must be a mapping"),
+    ],
+)
+def test_wrong_configuration(tmp_path, settings, message):
+    with pytest.raises(InputError, match=message):
+        open_dataset("mine", "test", tmp_path, {"datasets": {"mine": settings}})
+
+
+@pytest.mark.parametrize("name", [name for name, entry in DATASETS.items() if len(entry.folders) > 1])
+def test_folders_of_the_original_are_found(tmp_path, name):
+    folder = tmp_path / DATASETS[name].folders[-1]
+    folder.mkdir(parents=True)
+    with pytest.raises(InputError, match=str(folder)):  # found, but empty
+        open_dataset(name, "test", tmp_path)
+
+
+def test_video_and_crops(root):
+    dataset = open_dataset("mine", "test", root, OWN)
+    assert (len(dataset), dataset.image_size, dataset.length(2)) == (6, 8, 32)
+    assert dataset.video(2).shape == (32, 3, 8, 8) and dataset.video(2, 5).shape == (5, 3, 8, 8)
+    assert start_of(dataset.video(4, 7)) == (4, 0)
+    crop = dataset.random_crop(3, 10, np.random.default_rng(0))
+    assert crop.dtype == np.uint8 and crop.flags["C_CONTIGUOUS"] and crop.shape == (10, 3, 8, 8)
+    with pytest.raises(InputError, match=r"0\.npy: video 0 has 30 frames, 31 are needed"):
+        dataset.random_crop(0, 31, np.random.default_rng(0))
+
+
+def test_every_start_is_drawn(root):
+    dataset = open_dataset("mine", "test", root, OWN)
+    generator = np.random.default_rng(0)
+    starts = {start_of(dataset.random_crop(0, 27, generator))[1] for _ in range(60)}
+    assert starts == {0, 1, 2, 3}
+
+
+def test_training_crops_depend_on_seed_and_index_alone(root):
+    dataset = open_dataset("mine", "train", root, OWN)
+    first, again, other = (TrainingCrops(dataset, 10, seed) for seed in (1, 1, 2))
+    draws = [start_of(first[i]) for i in range(50)]
+    assert first[0].dtype == torch.uint8 and first[0].shape == (10, 3, 8, 8)
+    assert [start_of(again[i]) for i in reversed(range(50))] == draws[::-1]
+    assert [start_of(other[i]) for i in range(50)] != draws
+    assert len(set(draws)) > 25 and {video for video, _ in draws} == set(range(6))
+
+
+def test_training_crops_are_the_same_with_any_number_of_workers(root):
+    crops = TrainingCrops(open_dataset("mine", "train", root, OWN), 10, seed=1)
+    part = torch.utils.data.Subset(crops, range(100, 112))  # as a run that resumes at draw 100
+    batches = [
+        torch.cat(list(torch.utils.data.DataLoader(part, batch_size=3, num_workers=workers)))
+        for workers in (0, 2)
+    ]
+    assert torch.equal(*batches)
+    assert len({start_of(crop) for crop in batches[1]}) > 6
