@@ -1,0 +1,32 @@
+"""Long-video completion: every result is a file whose path says how it was made; what is missing gets made.
+
+snakemake                                                         the grid of config/config.yaml
+snakemake results/RUN/CHECKPOINT/MODE/metrics_100-3-300.pkl       one result of any checkpoint
+snakemake -n samples                                              which samples are missing
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.14")
+
+
+configfile: "config/config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/train.smk"
+include: "rules/plan.smk"
+include: "rules/sample.smk"
+include: "rules/render.smk"
+include: "rules/evaluate.smk"
+include: "rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.metrics.input,
+        rules.videos.input,
+        rules.plans.input,
+        rules.report.input,

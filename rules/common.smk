@@ -1,0 +1,144 @@
+"""Path patterns, wildcard constraints, the configured grid, what this call asks for, and input functions."""
+
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from viddiff.batches import missing_samples, missing_videos, named_batches, plan_batches
+from viddiff.config import check_config, load_schema
+from viddiff.errors import InputError
+from viddiff.inference.modes import MODE_PATTERN, parse_mode
+from viddiff.preflight import check_sampling, dataset_of, trained_files
+from viddiff.results import CHECKPOINT_PATTERN, RUN_PATTERN, EvaluationRun
+from viddiff.targets import pairs, read_grid, read_wish
+
+EVALUATION = "results/{run}/{checkpoint}/{mode}"
+SAMPLE = f"{EVALUATION}/samples/sample_{{video}}-{{sample}}.npy"
+GIF = f"{EVALUATION}/videos/sample_{{video}}-{{sample}}.gif"
+LOGS = "logs/{run}/{checkpoint}/{mode}"
+BENCHMARKS = "benchmarks/{run}/{checkpoint}/{mode}"
+
+
+wildcard_constraints:
+    run=RUN_PATTERN,
+    checkpoint=CHECKPOINT_PATTERN,
+    mode=MODE_PATTERN,
+    block=r"[0-9][0-9]+",
+    sample=r"0|[1-9][0-9]*",
+    videos=r"[1-9][0-9]*",
+    samples=r"[1-9][0-9]*",
+    T=r"[1-9][0-9]*",
+    group=r"[A-Za-z0-9._,=+-]+",
+
+
+@contextmanager
+def in_one_line():
+    """What the user can put right ends the planning with one line."""
+    try:
+        yield
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
+with in_one_line():
+    check_config(config, load_schema(Path(workflow.basedir) / "config" / "schema.yaml"))
+    GRID = read_grid(config)
+
+# The batches of this call. A job that runs elsewhere is read again there: it names its own.
+if workflow.is_main_process:
+    with in_one_line():
+        wish = read_wish(
+            sys.argv[1:], GRID, ["all", "samples", "videos", "metrics", "report"]
+        )
+        missing = {"sample": missing_samples(wish), "gif": missing_videos(wish)}
+        for evaluation, wanted in missing["sample"].items():
+            if wanted:
+                check_sampling(
+                    config, evaluation, 1 + max(video for video, _ in wanted)
+                )
+    size = config["sampling"]["videos_per_job"]
+    BATCHES = {rule: plan_batches(files, size) for rule, files in missing.items()}
+else:
+    BATCHES = {rule: named_batches(rule, sys.argv) for rule in ("sample", "gif")}
+
+
+def evaluation_of(wildcards):
+    return EvaluationRun(wildcards.run, wildcards.checkpoint, wildcards.mode)
+
+
+def checkpoint_of(wildcards):
+    return str(evaluation_of(wildcards).checkpoint_file())
+
+
+def made_data(dataset, split):
+    """The file of the dataset that a rule makes; nothing for other datasets, which the user provides."""
+    return (
+        f"{config['data_root']}/bouncy_balls/{split}.pt"
+        if dataset == "bouncy_balls"
+        else []
+    )
+
+
+def data_of(wildcards):
+    evaluation = evaluation_of(wildcards)
+    split = "train" if parse_mode(evaluation.mode).trainset else "test"
+    return made_data(dataset_of(config, evaluation), split)
+
+
+def samples_of(wildcards):
+    evaluation = evaluation_of(wildcards)
+    return [
+        str(evaluation.sample(*pair))
+        for pair in pairs(int(wildcards.videos), int(wildcards.samples))
+    ]
+
+
+def grid_metrics(ext):
+    return [
+        str(cell.evaluation.metrics(cell.videos, cell.samples, cell.T, ext))
+        for cell in GRID
+    ]
+
+
+def grid_samples():
+    return [
+        str(cell.evaluation.sample(*pair))
+        for cell in GRID
+        for pair in pairs(cell.videos, cell.samples)
+    ]
+
+
+def grid_gifs():
+    return [
+        str(cell.evaluation.gif(*pair))
+        for cell in GRID
+        for pair in pairs(cell.videos, cell.samples)
+    ]
+
+
+def grid_files(name):
+    return [str(cell.evaluation.directory / name) for cell in GRID]
+
+
+def grid_groups():
+    """(run, checkpoint, group) of the cells that are shown side by side."""
+    return sorted(
+        {(cell.evaluation.run, cell.evaluation.checkpoint, cell.group) for cell in GRID}
+    )
+
+
+def group_cells(wildcards):
+    """The cells of the grid that one picture shows."""
+    key = (wildcards.run, wildcards.checkpoint, wildcards.group)
+    cells = [
+        cell
+        for cell in GRID
+        if (cell.evaluation.run, cell.evaluation.checkpoint, cell.group) == key
+    ]
+    if not cells:
+        raise InputError(
+            f"the configured grid has nothing at {'/'.join(key[:2])} for videos {key[2]}"
+        )
+    return cells

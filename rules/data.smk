@@ -1,0 +1,64 @@
+"""Datasets: the one that is made, and the check of those that the configuration uses."""
+
+
+def used_datasets():
+    """(dataset, split) of the configured training runs and of the grid, as far as the configuration tells."""
+    used = {(settings["dataset"], "train") for settings in config["training"].values()}
+    for cell in GRID:
+        split = "train" if parse_mode(cell.evaluation.mode).trainset else "test"
+        used.add((dataset_of(config, cell.evaluation), split))
+    return sorted(pair for pair in used if pair[0])
+
+
+rule data:
+    input:
+        made_data("bouncy_balls", "train"),
+        made_data("bouncy_balls", "test"),
+
+
+rule make_bouncy_balls:
+    output:
+        train=made_data("bouncy_balls", "train"),
+        test=made_data("bouncy_balls", "test"),
+    log:
+        "logs/make_bouncy_balls.log",
+    benchmark:
+        "benchmarks/make_bouncy_balls.tsv"
+    conda:
+        "../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+    params:
+        settings=config["bouncy_balls"],
+        root=config["data_root"],
+    script:
+        "../workflow_scripts/make_bouncy_balls.py"
+
+
+rule check_data:
+    input:
+        lambda _: [
+            file for used in used_datasets() for file in [made_data(*used)] if file
+        ],
+    log:
+        "logs/check_data.log",
+    conda:
+        "../environment.yml"
+    threads: 1
+    params:
+        datasets=used_datasets(),
+    script:
+        "../workflow_scripts/check_data.py"
+
+
+rule lpips_weights:
+    output:
+        f"{config['data_root']}/lpips_alexnet.pt",
+    log:
+        "logs/lpips_weights.log",
+    conda:
+        "../environment.yml"
+    threads: 1
+    script:
+        "../workflow_scripts/lpips_weights.py"

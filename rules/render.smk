@@ -1,0 +1,26 @@
+"""Animations of samples, in the same batches as the samples."""
+
+
+rule videos:
+    input:
+        grid_gifs(),
+
+
+for batch in BATCHES["gif"]:
+
+    rule:
+        name:
+            f"gif_{batch.span}"
+        input:
+            batch.paths(SAMPLE),
+        output:
+            batch.paths(GIF),
+        log:
+            batch.path(f"{LOGS}/videos_{{video}}_{{sample}}.log"),
+        wildcard_constraints:
+            run=batch.run_pattern,
+        conda:
+            "../environment.yml"
+        threads: 1
+        script:
+            "../workflow_scripts/gif.py"

@@ -1,0 +1,106 @@
+"""The grid side by side: a table, and for each checkpoint contact sheets and curves of its modes."""
+
+GROUP = "results/{run}/{checkpoint}"
+
+
+def group_files(pattern):
+    return [
+        path.format(run=run, checkpoint=checkpoint, group=group)
+        for run, checkpoint, group in grid_groups()
+        for path in pattern
+    ]
+
+
+rule report:
+    input:
+        "results/comparison.csv",
+        group_files([f"{GROUP}/contact_sheet_{{group}}.png"]),
+        group_files(
+            [f"{GROUP}/{name}_{{group}}.png" for name in config["metrics"]["names"]]
+        ),
+
+
+rule comparison:
+    input:
+        metrics=grid_metrics("json"),
+        model_config=ancient(grid_files("model_config.json")),
+    output:
+        csv=report("results/comparison.csv", category="Metrics"),
+        text="results/comparison.txt",
+    log:
+        "logs/comparison.log",
+    conda:
+        "../environment.yml"
+    threads: 1
+    script:
+        "../workflow_scripts/comparison.py"
+
+
+def sheet_videos(wildcards):
+    return min(
+        config["report"]["videos"], *(cell.videos for cell in group_cells(wildcards))
+    )
+
+
+def sheet_samples(wildcards):
+    return [
+        str(cell.evaluation.sample(video, 0))
+        for cell in group_cells(wildcards)
+        for video in range(sheet_videos(wildcards))
+    ]
+
+
+def sheet_truth(wildcards):
+    """What leads to the true videos of a group: the data that a rule makes, and the name of the dataset."""
+    first = group_cells(wildcards)[0].evaluation
+    return [
+        str(first.directory / "model_config.json"),
+        *([data_of(first)] if data_of(first) else []),
+    ]
+
+
+rule contact_sheet:
+    input:
+        samples=sheet_samples,
+        truth=ancient(sheet_truth),
+    output:
+        report(
+            f"{GROUP}/contact_sheet_{{group}}.png",
+            category="Samples",
+            labels={"videos": "{group}"},
+        ),
+    log:
+        "logs/{run}/{checkpoint}/contact_sheet_{group}.log",
+    conda:
+        "../environment.yml"
+    threads: 1
+    params:
+        modes=lambda wildcards: [
+            cell.evaluation.mode for cell in group_cells(wildcards)
+        ],
+        videos=sheet_videos,
+    script:
+        "../workflow_scripts/contact_sheet.py"
+
+
+rule frame_curves:
+    input:
+        lambda wildcards: [
+            str(cell.evaluation.metrics(cell.videos, cell.samples, cell.T, "json"))
+            for cell in group_cells(wildcards)
+        ],
+    output:
+        report(
+            f"{GROUP}/{{metric}}_{{group}}.png",
+            category="Metrics",
+            labels={"metric": "{metric}"},
+        ),
+    log:
+        "logs/{run}/{checkpoint}/{metric}_{group}.log",
+    wildcard_constraints:
+        metric="|".join(config["metrics"]["names"]),
+    conda:
+        "../environment.yml"
+    threads: 1
+    script:
+        "../workflow_scripts/frame_curves.py"

@@ -1,0 +1,46 @@
+"""Sampling: one rule per span of videos, see viddiff/batches.py; a job makes a batch of missing files."""
+
+
+rule samples:
+    input:
+        grid_samples(),
+
+
+for batch in BATCHES["sample"]:
+
+    rule:
+        name:
+            f"sample_{batch.span}"
+        input:
+            # The job itself refuses a checkpoint that is not the one of the existing samples.
+            checkpoint=ancient(checkpoint_of),
+            data=ancient(data_of),
+        output:
+            [update(path) for path in batch.paths(SAMPLE)],
+        log:
+            batch.path(f"{LOGS}/samples_{{video}}_{{sample}}.log"),
+        benchmark:
+            batch.path(f"{BENCHMARKS}/samples_{{video}}_{{sample}}.tsv")
+        wildcard_constraints:
+            run=batch.run_pattern,
+        conda:
+            "../environment.yml"
+        threads: 4
+        resources:
+            gpu=1,
+        script:
+            "../workflow_scripts/sample.py"
+
+
+rule model_config:
+    input:
+        ancient(checkpoint_of),
+    output:
+        f"{EVALUATION}/model_config.json",
+    log:
+        f"{LOGS}/model_config.log",
+    conda:
+        "../environment.yml"
+    threads: 1
+    script:
+        "../workflow_scripts/model_config.py"

@@ -1,0 +1,157 @@
+"""Missing samples and animations, cut into jobs.
+
+A job makes a batch: consecutive test videos of one evaluation directory and one sample index. Snakemake
+fixes the outputs of a rule when it reads it, so there is one rule per *span*, the last digits of the first and
+the last video: span `0_9` makes `sample_<block>0` … `sample_<block>9`, whatever the block. A call has the rules
+of the spans that it needs, and each rule takes just the files planned for it. So exactly what is asked for and
+missing is made, for any number of videos, and a file that exists is no job's output: nothing can delete or
+remake it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from viddiff.results import RUN_PATTERN, EvaluationRun, sample_name
+from viddiff.targets import Pairs, Wish
+
+VIDEOS_PER_JOB = (1, 2, 5, 10, 20, 25, 50, 100)  # a block may not cross the digits that a span varies
+
+
+@dataclass(frozen=True, order=True)
+class Span:
+    """The videos of a batch by their last digits, as many as `digits` says."""
+
+    digits: int
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        return f"{self.first:0{self.digits}d}_{self.last:0{self.digits}d}"
+
+    def endings(self) -> list[str]:
+        """How the numbers of the videos end: `["0", "1", …]`."""
+        return [f"{number:0{self.digits}d}" for number in range(self.first, self.last + 1)]
+
+
+@dataclass(frozen=True)
+class BatchRule:
+    """A span, and the pattern of the wildcard `run` that lets in only the files planned for it."""
+
+    span: Span
+    run_pattern: str
+
+    def paths(self, pattern: str) -> list[str]:
+        """The pattern of each video's file: `pattern` with `{block}<last digits>` for `{video}`."""
+        return [pattern.replace("{video}", "{block}" + ending) for ending in self.span.endings()]
+
+    def path(self, pattern: str) -> str:
+        """The pattern of the batch's file: `pattern` with the first and last video for `{video}`."""
+        endings = self.span.endings()
+        return pattern.replace("{video}", f"{{block}}{endings[0]}-{{block}}{endings[-1]}")
+
+
+def missing_samples(wish: Wish) -> Pairs:
+    """The samples to make: those that are asked for, or that an animation to make shows, and do not exist."""
+    wanted = {evaluation: set(pairs) for evaluation, pairs in wish.samples.items()}
+    for evaluation, pairs in missing_videos(wish).items():
+        wanted.setdefault(evaluation, set()).update(pairs)
+    missing = {}
+    for evaluation, pairs in wanted.items():
+        exists = _times(evaluation.directory / "samples")
+        missing[evaluation] = {
+            pair
+            for pair in pairs
+            if f"{sample_name(*pair)}.npy" not in exists or str(evaluation.sample(*pair)) in wish.files
+        }
+    return missing
+
+
+def missing_videos(wish: Wish) -> Pairs:
+    """The animations to make: those that do not exist or are older than their sample."""
+    missing = {}
+    for evaluation, pairs in wish.videos.items():
+        samples, videos = _times(evaluation.directory / "samples"), _times(evaluation.directory / "videos")
+        missing[evaluation] = {
+            pair
+            for pair in pairs
+            if (made := videos.get(f"{sample_name(*pair)}.gif")) is None
+            or made < samples.get(f"{sample_name(*pair)}.npy", made)
+            or str(evaluation.gif(*pair)) in wish.files
+        }
+    return missing
+
+
+def plan_batches(
+    missing: Mapping[EvaluationRun, Iterable[tuple[int, int]]], videos_per_job: int
+) -> list[BatchRule]:
+    """The rules that make the missing files, at most `videos_per_job`, one of `VIDEOS_PER_JOB`, in a job."""
+    digits = 1 if 10 % videos_per_job == 0 else 2
+    files: dict[Span, dict[EvaluationRun, dict[str, set[int]]]] = defaultdict(lambda: defaultdict(dict))
+    for evaluation, pairs in missing.items():
+        for first, last, sample in _runs(pairs, videos_per_job):
+            block, start = divmod(first, 10**digits)
+            blocks = files[Span(digits, start, start + last - first)][evaluation]
+            blocks.setdefault(f"{block:0{4 - digits}d}", set()).add(sample)
+    return [BatchRule(span, _run_pattern(span, files[span])) for span in sorted(files)]
+
+
+def named_batches(rule: str, arguments: Iterable[str]) -> list[BatchRule]:
+    """The rules that the arguments of a submitted job name, as `<rule>_<span>:<wildcards>`."""
+    matches = (re.match(rf"{rule}_([0-9]+)_([0-9]+):", argument) for argument in arguments)
+    spans = {Span(len(match[1]), int(match[1]), int(match[2])) for match in matches if match}
+    return [BatchRule(span, RUN_PATTERN) for span in sorted(spans)]
+
+
+def _times(folder: Path) -> dict[str, int]:
+    """Modification time by file name."""
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name: entry.stat().st_mtime_ns for entry in entries}
+    except OSError:
+        return {}
+
+
+def _runs(pairs: Iterable[tuple[int, int]], videos_per_job: int) -> Iterator[tuple[int, int, int]]:
+    """(first video, last video, sample) of runs of successive videos; none crosses a multiple of the size."""
+    first = last = sample = None
+    for number, video in sorted((number, video) for video, number in pairs):
+        if number == sample and video == last + 1 and video % videos_per_job:
+            last = video
+            continue
+        if sample is not None:
+            yield first, last, sample
+        first, last, sample = video, video, number
+    if sample is not None:
+        yield first, last, sample
+
+
+def _run_pattern(span: Span, files: Mapping[EvaluationRun, Mapping[str, set[int]]]) -> str:
+    """`RUN_PATTERN` behind a look-ahead at the rest of the path, which must be one of the planned files."""
+    ending = "[0-9]" * span.digits
+    paths = []
+    for evaluation, blocks in files.items():
+        by_samples = defaultdict(set)
+        for block, samples in blocks.items():
+            by_samples["|".join(map(str, sorted(samples)))].add(block)
+        names = "|".join(
+            f"{_any_of(blocks)}{ending}-(?:{samples})[.]" for samples, blocks in by_samples.items()
+        )
+        directory = re.escape(f"{evaluation.run}/{evaluation.checkpoint}/{evaluation.mode}")
+        paths.append(f"{directory}/[a-z]+/sample_(?:{names})")
+    return f"(?={'|'.join(paths)}){RUN_PATTERN}"
+
+
+def _any_of(words: set[str]) -> str:
+    """A short pattern of just these words of digits: equal ends are shared: `(?:[01](?:[02])|[2](?:[0]))`."""
+    if words == {""}:
+        return ""
+    firsts: dict[str, str] = defaultdict(str)
+    for first in sorted({word[:1] for word in words}):
+        firsts[_any_of({word[1:] for word in words if word[:1] == first}) if first else ""] += first
+    return "(?:" + "|".join(f"[{first}]{ending}" if first else "" for ending, first in firsts.items()) + ")"

@@ -1,0 +1,97 @@
+"""The workflow's configuration: checked against its JSON schema, defaults filled in, errors in one line."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from viddiff.errors import InputError
+
+_NAMES = {
+    "object": "a mapping",
+    "array": "a list",
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "empty",
+}
+
+
+def load_schema(path: Path | str) -> dict[str, Any]:
+    """Read the schema, a YAML file."""
+    schema = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    Draft202012Validator.check_schema(schema)
+    return schema
+
+
+def check_config(config: dict[str, Any], schema: Mapping[str, Any]) -> None:
+    """Fill the schema's defaults into `config`, then check it.
+
+    Raises `InputError` for the first key that is unknown, missing or wrong: its name, what was found, what is
+    allowed.
+    """
+    _fill(config, schema)
+    errors = sorted(
+        Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path))
+    )
+    if errors:
+        raise InputError(_describe(errors[0]))
+
+
+def _fill(value: Any, schema: Mapping[str, Any]) -> None:
+    if isinstance(value, dict):
+        for key, part in schema.get("properties", {}).items():
+            if value.get(key) is None and "default" in part:
+                value[key] = json.loads(json.dumps(part["default"]))
+            _fill(value.get(key), part)
+    elif isinstance(value, list):
+        for item in value:
+            _fill(item, schema.get("items", {}))
+
+
+def _describe(error: ValidationError) -> str:
+    key, found, wanted = _key(error.absolute_path), error.instance, error.validator_value
+    where = f"config key {key}" if key else "the config"
+    match error.validator:
+        case "additionalProperties":
+            allowed = sorted(error.schema["properties"])
+            unknown = next(name for name in sorted(map(str, found)) if name not in allowed)
+            near = difflib.get_close_matches(unknown, allowed, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            name = f"{key}.{unknown}" if key else unknown
+            return f"config key {name} is unknown; {hint}Allowed: {', '.join(allowed)}"
+        case "required":
+            missing = next(name for name in wanted if name not in found)
+            return f"{where} lacks {missing}, which must be given"
+        case "type":
+            kinds = [wanted] if isinstance(wanted, str) else wanted
+            return f"{where} is {_short(found)}, must be {' or '.join(_NAMES[kind] for kind in kinds)}"
+        case "enum":
+            return f"{where} is {_short(found)}, must be one of {', '.join(map(str, wanted))}"
+        case "minimum":
+            return f"{where} is {_short(found)}, must be {wanted} at least"
+        case "minItems":
+            return f"{where} is empty, must have {wanted} entry at least"
+        case "uniqueItems":
+            return f"{where} names something twice: {_short(found)}"
+        case "pattern" if "propertyNames" in error.schema_path:
+            return f"{where} has the key {_short(found)}, must be folder names of letters, digits and ._,=+-"
+    return f"{where} is {_short(found)}, {error.validator} must hold: {_short(wanted)}"
+
+
+def _key(path: Iterable[str | int]) -> str:
+    """`grid[0].modes` of a path of keys and positions."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 60 else text[:57] + "…"

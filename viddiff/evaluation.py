@@ -1,0 +1,80 @@
+"""From an evaluation directory to metrics and contact sheets: its samples, the true videos behind them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from viddiff.data import VideoDataset, open_dataset
+from viddiff.errors import InputError
+from viddiff.inference.modes import parse_mode
+from viddiff.metrics.base import MetricSettings
+from viddiff.metrics.evaluate import Evaluation, evaluate
+from viddiff.render.sheet import contact_sheet
+from viddiff.results import EvaluationRun
+
+
+def open_videos(run: EvaluationRun, config: Mapping[str, Any]) -> VideoDataset:
+    """The videos that an evaluation completes: of the mode's dataset, or of the one the model was trained on.
+
+    The latter is told by `model_config.json`. config: the workflow's. Raises `InputError` if that file or the
+    data are missing or broken.
+    """
+    mode = parse_mode(run.mode)
+    dataset = mode.dataset or _trained_on(run.directory / "model_config.json")
+    split = "train" if mode.trainset else "test"
+    return open_dataset(dataset, split, config["data_root"], config, config["data_cache"])
+
+
+def load_sample(path: Path | str) -> UInt8[np.ndarray, "T C H W"]:
+    """Read a sample. Raises `InputError` that names the file if it is missing or not a video."""
+    try:
+        sample = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"cannot read sample {path}: {error}") from error
+    if not isinstance(sample, np.ndarray) or sample.dtype != np.uint8 or sample.ndim != 4:
+        raise InputError(f"sample {path} is not a uint8 array [T, C, H, W]")
+    return sample
+
+
+def evaluate_samples(
+    run: EvaluationRun, videos: int, samples: int, T: int, config: Mapping[str, Any], settings: MetricSettings
+) -> Evaluation:
+    """Measure `samples` samples of each of the first `videos` videos by the configured metrics."""
+    truth = open_videos(run, config)
+    return evaluate(
+        [[run.sample(video, sample) for sample in range(samples)] for video in range(videos)],
+        lambda video: truth.video(video, T),
+        parse_mode(run.mode).obs_length,
+        config["metrics"]["names"],
+        settings,
+    )
+
+
+def draw_contact_sheet(
+    path: Path | str, runs: Sequence[EvaluationRun], videos: int, config: Mapping[str, Any]
+) -> None:
+    """Draw the first sample of the first `videos` videos of each evaluation under the true videos, as a PNG.
+
+    The evaluations complete the same videos from the same observed frames.
+    """
+    mode = parse_mode(runs[0].mode)
+    truth = open_videos(runs[0], config)
+    contact_sheet(
+        path,
+        {video: truth.video(video, mode.T) for video in range(videos)},
+        {run.mode: {video: load_sample(run.sample(video, 0)) for video in range(videos)} for run in runs},
+        mode.obs_length,
+    )
+
+
+def _trained_on(path: Path) -> str:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["dataset"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: does not tell the dataset of the model's training: {error}") from error

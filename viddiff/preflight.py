@@ -1,0 +1,63 @@
+"""What can be known to fail before the first job starts: found while the workflow plans, in milliseconds."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from viddiff.errors import InputError
+from viddiff.inference.modes import make_plan, parse_mode
+from viddiff.results import CHECKPOINTS, EvaluationRun
+
+MADE_DATASET = "bouncy_balls"  # the one that a rule makes, as its key of the configuration says
+
+
+def dataset_of(config: Mapping[str, Any], evaluation: EvaluationRun) -> str | None:
+    """The dataset of an evaluation as far as the configuration tells: the mode's own, or the training's."""
+    return parse_mode(evaluation.mode).dataset or config["training"].get(evaluation.run, {}).get("dataset")
+
+
+def trained_files(config: Mapping[str, Any], run: str) -> list[str]:
+    """The checkpoints that training of a configured run ends with, those of the averaged weights."""
+    settings = config["training"][run]
+    end = "latest" if settings.get("save_latest_only") else f"{settings['steps']:06d}"
+    rates = [float(rate) for rate in str(settings.get("ema_rate", "0.9999")).split(",")]
+    return [f"{CHECKPOINTS}/{run}/ema_{rate}_{end}.pt" for rate in rates]
+
+
+def check_sampling(config: Mapping[str, Any], evaluation: EvaluationRun, videos: int) -> None:
+    """Check that `videos` videos of an evaluation can be sampled, as far as the configuration tells.
+
+    Raises `InputError`: the mode has no plan, its videos are longer than the dataset's, the test set is too
+    small, or there is no checkpoint and no training that would make it.
+    """
+    mode = parse_mode(evaluation.mode)
+    make_plan(mode)
+    dataset = dataset_of(config, evaluation)
+    made = config[MADE_DATASET]
+    known = made if dataset == MADE_DATASET else config["datasets"].get(dataset, {})
+    if known.get("length", mode.T) < mode.T:
+        raise InputError(
+            f"mode {evaluation.mode!r}: T is {mode.T}, but videos of {dataset} have {known['length']} frames"
+        )
+    count = known.get("train" if mode.trainset else "test", videos)
+    if videos > count:
+        raise InputError(
+            f"{evaluation.directory}: video {videos - 1} is asked for, but {dataset} has {count}, from 0"
+        )
+    checkpoint = evaluation.checkpoint_file()
+    trained = trained_files(config, evaluation.run) if evaluation.run in config["training"] else []
+    if not checkpoint.is_file() and str(checkpoint) not in trained:
+        raise InputError(f"no checkpoint {checkpoint}{_nearest(checkpoint, trained)}")
+
+
+def _nearest(checkpoint: Path, trained: list[str]) -> str:
+    if trained:
+        return f"; the configured training of this run makes {', '.join(trained)}"
+    if not checkpoint.parent.is_dir():
+        return f"; there is no folder {checkpoint.parent}"
+    names = sorted(path.name for path in checkpoint.parent.glob("*.pt"))
+    near = difflib.get_close_matches(checkpoint.name, names, n=3, cutoff=0.4) or names[:5]
+    return f"; {checkpoint.parent} holds {', '.join(near) if near else 'no .pt file'}"

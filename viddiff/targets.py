@@ -1,0 +1,133 @@
+"""What a call of the workflow asks for: evaluations of the configured grid, and targets given as paths."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+from viddiff.errors import InputError
+from viddiff.inference.modes import Mode, format_mode, parse_mode
+from viddiff.results import RESULTS, EvaluationRun
+
+_TARGET = re.compile(
+    rf"(?P<directory>{RESULTS}/.+)/"
+    r"(?:(?P<kind>samples|videos)/sample_(?P<video>[0-9]{4,})-(?P<sample>[0-9]+)\.(?:npy|gif)"
+    r"|metrics_(?P<videos>[1-9][0-9]*)-(?P<samples>[1-9][0-9]*)-(?P<T>[1-9][0-9]*)\.(?:pkl|json)"
+    r"|model_config\.json|plan\.json|plan\.png)"
+)
+
+Pairs = dict[EvaluationRun, set[tuple[int, int]]]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One evaluation of the configured grid: how many test videos, samples of each, and frames to measure."""
+
+    evaluation: EvaluationRun
+    videos: int
+    samples: int
+    T: int
+
+    @property
+    def group(self) -> str:
+        """The videos, `[<dataset>_][trainset_]<T>_<obs_length>`: the same go into one picture."""
+        mode = parse_mode(self.evaluation.mode)
+        names = [mode.dataset, "trainset" if mode.trainset else None, str(mode.T), str(mode.obs_length)]
+        return "_".join(name for name in names if name)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Samples and animations asked for: per evaluation, sets of (video, sample).
+
+    `files` are those among them that are targets: Snakemake wants a rule for these even if they exist.
+    """
+
+    samples: Pairs = field(default_factory=lambda: defaultdict(set))
+    videos: Pairs = field(default_factory=lambda: defaultdict(set))
+    files: set[str] = field(default_factory=set)
+
+    @property
+    def evaluations(self) -> set[EvaluationRun]:
+        return set(self.samples) | set(self.videos)
+
+    def add_cell(self, cell: Cell) -> None:
+        """Ask for all samples and animations of a cell of the grid."""
+        self.samples[cell.evaluation].update(pairs(cell.videos, cell.samples))
+        self.videos[cell.evaluation].update(pairs(cell.videos, cell.samples))
+
+    def add_path(self, path: str) -> bool:
+        """Ask for what a target needs; false if it does not belong to an evaluation.
+
+        Raises `InputError` if the path names an impossible evaluation.
+        """
+        match = _TARGET.fullmatch(path)
+        if match is None:
+            return False
+        evaluation = EvaluationRun.parse(match["directory"])
+        if match["kind"]:
+            getattr(self, match["kind"])[evaluation].add((int(match["video"]), int(match["sample"])))
+            self.files.add(path)
+        elif match["videos"]:
+            check_metrics_length(parse_mode(evaluation.mode), int(match["T"]))
+            self.samples[evaluation].update(pairs(int(match["videos"]), int(match["samples"])))
+        return True
+
+
+def pairs(videos: int, samples: int) -> Iterator[tuple[int, int]]:
+    """(video, sample) of the first `samples` samples of the first `videos` videos."""
+    return product(range(videos), range(samples))
+
+
+def read_wish(arguments: Sequence[str], grid: Iterable[Cell], names: Iterable[str]) -> Wish:
+    """What a command line asks for: its targets that are paths, and the grid unless there are only such.
+
+    `names` are the targets that stand for the grid. Other arguments do no harm: Snakemake makes what its
+    targets need, and only the division into jobs is decided here.
+    """
+    wish = Wish()
+    own = [wish.add_path(path) for path in map(_relative, arguments) if path.startswith(f"{RESULTS}/")]
+    if not own or not all(own) or not set(names).isdisjoint(arguments):
+        for cell in grid:
+            wish.add_cell(cell)
+    return wish
+
+
+def read_grid(config: Mapping[str, Any]) -> list[Cell]:
+    """The cells of the configured `grid`. Raises `InputError` for one that is impossible or comes twice."""
+    cells: dict[EvaluationRun, Cell] = {}
+    for block in config["grid"]:
+        for names in product(block["runs"], block["checkpoints"], block["modes"]):
+            try:
+                evaluation = EvaluationRun(*names)
+                T = block.get("frames") or parse_mode(evaluation.mode).T
+                if T is None:
+                    raise InputError(f"mode {evaluation.mode!r} has no T, so frames must be given")
+                check_metrics_length(parse_mode(evaluation.mode), T)
+            except InputError as error:
+                raise InputError(f"config key grid: {error}") from None
+            if evaluation in cells:
+                raise InputError(f"config key grid: {evaluation.directory} comes twice")
+            cells[evaluation] = Cell(evaluation, block["videos"], block["samples"], T)
+    return list(cells.values())
+
+
+def check_metrics_length(mode: Mode, T: int) -> None:
+    """Metrics of T frames need videos that long, and one generated frame at least. Raises `InputError`."""
+    name = format_mode(mode)
+    if mode.T is not None and mode.T < T:
+        raise InputError(f"metrics of {T} frames: videos of mode {name!r} have {mode.T}")
+    if mode.obs_length is not None and mode.obs_length >= T:
+        raise InputError(
+            f"metrics of {T} frames: mode {name!r} observes the first {mode.obs_length}, generates none"
+        )
+
+
+def _relative(argument: str) -> str:
+    """A path as Snakemake names it: from the working directory."""
+    return os.path.relpath(argument) if argument else argument

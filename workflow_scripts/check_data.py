@@ -1,0 +1,21 @@
+"""Look at every video of the datasets in use; all that is wrong goes to the terminal and the log."""
+
+import logging
+
+from viddiff.data import check_dataset
+from viddiff.errors import InputError
+from viddiff.script import job
+
+with job(snakemake.log[0]):
+    reports = [
+        check_dataset(name, split, snakemake.config["data_root"], snakemake.config)
+        for name, split in snakemake.params.datasets
+    ]
+    for report in reports:
+        counts = f"{report.videos} good videos, {len(report.problems)} problems"
+        print(f"dataset {report.name}, {report.split}: {counts}", flush=True)
+        for problem in report.problems:
+            logging.warning("  %s", problem)
+    broken = sum(bool(report.problems) for report in reports)
+    if broken:
+        raise InputError(f"{broken} of {len(reports)} datasets are not whole")

@@ -1,0 +1,13 @@
+"""Compare the metrics of the grid: a table as CSV, and as text for the terminal."""
+
+from pathlib import Path
+
+from viddiff.files import write_text
+from viddiff.report import comparison_table, format_table, write_csv
+from viddiff.script import job
+
+with job(snakemake.log[0]):
+    table = comparison_table([Path(path) for path in snakemake.input.metrics])
+    write_csv(snakemake.output.csv, table)
+    write_text(snakemake.output.text, format_table(table))
+    print(format_table(table), flush=True)

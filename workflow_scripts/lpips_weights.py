@@ -1,0 +1,9 @@
+"""Fetch the network of LPIPS, once per machine."""
+
+from pathlib import Path
+
+from viddiff.metrics.weights import fetch_alexnet
+from viddiff.script import job
+
+with job(snakemake.log[0]):
+    fetch_alexnet(Path(snakemake.output[0]))

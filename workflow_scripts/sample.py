@@ -1,0 +1,1 @@
+"""Complete a batch of test videos."""
