@@ -177,10 +177,12 @@ def hierarchical(depth: int, length: int, n_obs: int, window: int, step_size: in
     level, last = 1, length - 1  # where the newest stage ended
     while 0 in known:
         for size in range(step_size, 0, -1):
+            if known.count(0) == to_make:  # the first stage from nothing: each size enters the level anew
+                level, last = 1, length - 1
             spacing = _spacing(to_make, size, level, depth)
             first = last + spacing
             while known.find(0, first) < 0:  # the level is complete
-                level, last = level + 1, 0  # from 0, should this stage have to be smaller
+                level, last = level + 1, 0  # from frame 0, should the stage have to be smaller
                 spacing = _spacing(to_make, size, level, depth)
                 first = known.find(0) - 1 + spacing
             latent = _missing(known, first, spacing, size)
