@@ -125,7 +125,7 @@ def seconds(name, length, n_obs, window, step_size):
 def test_a_plan_of_1000_frames_takes_less_than_a_tenth_of_a_second(name):
     for n_obs in (0, 1, 36, 500):
         for window, step_size in ((40, 1), (40, 20), (40, 38), (40, 40), (20, 10), (3, 1)):
-            assert min(seconds(name, 1000, n_obs, window, step_size) for _ in range(3)) < 0.1
+            assert any(seconds(name, 1000, n_obs, window, step_size) < 0.1 for _ in range(3))
 
 
 @pytest.mark.parametrize(
