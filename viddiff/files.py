@@ -11,7 +11,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +37,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     except OSError as error:
         raise OutputError(f"cannot write {target}: {error.strerror or error}") from error
     finally:
-        try:
+        with suppress(OSError):  # the folder itself is gone or not a folder: nothing of ours is left there
             temporary.unlink(missing_ok=True)
-        except OSError:  # the folder itself is gone or not a folder: nothing of ours is left there
-            pass
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -12,12 +12,12 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 
-def to_model(frames: UInt8[Tensor, "..."] | np.ndarray) -> Float[Tensor, "..."]:
+def to_model(frames: UInt8[Tensor, " ..."] | np.ndarray) -> Float[Tensor, " ..."]:
     """uint8 to the network's range: `v / 127.5 - 1`, in [-1, 1]."""
     return torch.as_tensor(frames).to(torch.float32) / 127.5 - 1.0
 
 
-def to_uint8(frames: Float[Tensor, "..."]) -> UInt8[Tensor, "..."]:
+def to_uint8(frames: Float[Tensor, " ..."]) -> UInt8[Tensor, " ..."]:
     """The network's range to uint8, rounded to the nearest level; values outside [-1, 1] are clipped.
 
     `to_uint8(to_model(v)) == v` for every level v.
@@ -25,6 +25,6 @@ def to_uint8(frames: Float[Tensor, "..."]) -> UInt8[Tensor, "..."]:
     return ((frames.clamp(-1.0, 1.0) + 1.0) * 127.5 + 0.5).floor().to(torch.uint8)
 
 
-def to_unit(frames: UInt8[Tensor, "..."] | np.ndarray) -> Float[Tensor, "..."]:
+def to_unit(frames: UInt8[Tensor, " ..."] | np.ndarray) -> Float[Tensor, " ..."]:
     """uint8 to [0, 1]: `v / 255`."""
     return torch.as_tensor(frames).to(torch.float32) / 255.0

@@ -1,4 +1,4 @@
-"""Terms of the variational bound, in bits per dimension: Ho et al. 2020 (arXiv 2006.11239), eq. 5 and section 3.3."""
+"""Terms of the variational bound, in bits: Ho et al. 2020 (arXiv 2006.11239), eq. 5 and section 3.3."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def kl_bits(mean_p: Tensor, log_variance_p: Tensor, mean_q: Tensor, log_variance
 
 
 def decoder_bits(x_0: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Minus the log-likelihood of 8-bit levels in [-1, 1] under a Gaussian cut into 256 bins, per element, in bits."""
+    """Minus the log-likelihood of 8-bit levels in [-1, 1] under a Gaussian in 256 bins, per element, in bits."""
 
     def cumulative(edge: Tensor) -> Tensor:
         # The tanh approximation of the normal distribution function, as in the original.

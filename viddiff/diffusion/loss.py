@@ -1,4 +1,4 @@
-"""The training loss: Ho et al. 2020 (arXiv 2006.11239), eq. 14, with the learned variance of Nichol & Dhariwal 2021."""
+"""The training loss: Ho et al. 2020, arXiv 2006.11239, eq. 14; learned variance: Nichol & Dhariwal 2021, eq. 16."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from viddiff.window import Window
 
 
 class Losses(NamedTuple):
-    """Per window. Both are sums over the counted frames divided by all elements of the window, as in the original.
+    """Per window: sums over the counted frames, divided by all elements of the window as in the original.
 
     loss: to be minimised; counts the frames of the loss mask.
     latent_mse: the squared error alone, over the latent frames; without gradient.
     """
 
-    loss: Float[Tensor, "B"]
-    latent_mse: Float[Tensor, "B"]
+    loss: Float[Tensor, " B"]
+    latent_mse: Float[Tensor, " B"]
 
 
 def training_loss(
     model: UNetVideoModel,
     diffusion: Diffusion,
     window: Window,
-    t: Int[Tensor, "B"],
+    t: Int[Tensor, " B"],
     noise: Float[Tensor, "B K C H W"],
     loss_mask: Bool[Tensor, "B K"],
 ) -> Losses:
@@ -58,7 +58,7 @@ def training_loss(
 
 
 def variational_bound(
-    diffusion: Diffusion, x_0: Tensor, x_t: Tensor, output: Tensor, v: Tensor | None, t: Int[Tensor, "B"]
+    diffusion: Diffusion, x_0: Tensor, x_t: Tensor, output: Tensor, v: Tensor | None, t: Int[Tensor, " B"]
 ) -> Float[Tensor, "B K C H W"]:
     """The bound's term at step t, per element, in bits: the decoder's at t = 0, else the KL divergence.
 
@@ -76,7 +76,7 @@ def variational_bound(
     return torch.where((t == 0)[:, None, None, None, None], decoder_bits(x_0, mean, log_variance), kl)
 
 
-def model_log_variance(diffusion: Diffusion, v: Tensor | None, t: Int[Tensor, "B"]) -> Tensor:
+def model_log_variance(diffusion: Diffusion, v: Tensor | None, t: Int[Tensor, " B"]) -> Tensor:
     """Log variance of the reverse transition from step t, broadcastable to frames."""
     tables = diffusion.schedule
     small = _at(tables.posterior_log_variance, t)
@@ -89,5 +89,5 @@ def model_log_variance(diffusion: Diffusion, v: Tensor | None, t: Int[Tensor, "B
     return share * _at(np.log(tables.betas), t) + (1.0 - share) * small
 
 
-def _at(table: np.ndarray, t: Int[Tensor, "B"]) -> Float[Tensor, "B 1 1 1 1"]:
+def _at(table: np.ndarray, t: Int[Tensor, " B"]) -> Float[Tensor, "B 1 1 1 1"]:
     return torch.from_numpy(table).to(t.device)[t].float()[:, None, None, None, None]

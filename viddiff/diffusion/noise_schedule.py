@@ -44,8 +44,8 @@ class NoiseSchedule:
         wrong = np.flatnonzero(~((self.betas > 0) & (self.betas <= 1)))
         if wrong.size:
             raise InputError(
-                f"noise schedule: beta is {self.betas[wrong[0]]:.4g} at step {wrong[0]} of {len(self.betas)}; "
-                "allowed: above 0, at most 1 (use more diffusion steps)"
+                f"noise schedule: beta is {self.betas[wrong[0]]:.4g} at step {wrong[0]} of "
+                f"{len(self.betas)}; allowed: above 0, at most 1 (use more diffusion steps)"
             )
 
     def __len__(self) -> int:
@@ -122,8 +122,8 @@ def cosine_betas(n_steps: int) -> Table:
 def respaced_steps(n_steps: int, spec: str) -> tuple[int, ...]:
     """The steps that a respacing keeps.
 
-    `"25"`: 25 steps evenly from first to last. `"10,15,20"`: so many from each third. `"ddim25"`: every n-th step
-    from 0, n the smallest that leaves exactly 25 (Song et al. 2021).
+    `"25"`: 25 steps evenly from first to last. `"10,15,20"`: so many from each third. `"ddim25"`: every
+    n-th step from 0, n the smallest that leaves exactly 25 (Song et al. 2021).
 
     Raises `InputError` if there are not enough steps, or no such n.
     """
@@ -153,5 +153,7 @@ def respaced_steps(n_steps: int, spec: str) -> tuple[int, ...]:
 
 def _step_count(text: str, spec: str) -> int:
     if not text.isdecimal() or int(text) == 0:
-        raise InputError(f"respacing {spec!r}: {text!r} is not a number of steps; allowed: 25, ddim25 or 10,15,20")
+        raise InputError(
+            f"respacing {spec!r}: {text!r} is not a number of steps; allowed: 25, ddim25 or 10,15,20"
+        )
     return int(text)

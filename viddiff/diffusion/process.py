@@ -18,8 +18,8 @@ class Diffusion:
     """The noise schedule, and what the network was trained to say about it.
 
     predicts: the network's output is eps or x_0.
-    variance: of the reverse transitions. `small`: the posterior's. `large`: beta. `learned`: the network gives a place
-        between the two (Nichol & Dhariwal 2021, eq. 15).
+    variance: of the reverse transitions. `small`: the posterior's. `large`: beta. `learned`: the network
+        gives a place between the two (Nichol & Dhariwal 2021, eq. 15).
     time_scale: the network is told the diffusion step times this.
     loss: `mse` or `kl` (the variational bound).
     vb_weight: weight of the variational bound beside the `mse` when the variance is learned.
@@ -44,7 +44,7 @@ class Diffusion:
             for a, step in zip(alpha_bar[::-1], self.schedule.steps[::-1], strict=True)
         ]
 
-    def network_time(self, t: Int[Tensor, "B"]) -> Float[Tensor, "B"]:
+    def network_time(self, t: Int[Tensor, " B"]) -> Float[Tensor, " B"]:
         """Diffusion steps (indices into the schedule) as the network is told them."""
         return t.new_tensor(self.schedule.steps)[t].float() * self.time_scale
 

@@ -1,7 +1,7 @@
 """Samplers: pure functions from noise and a denoiser to clean frames.
 
-Each takes the noise levels from the noisiest on and walks down to x_0. To add one, write a function with the same
-signature and register it; it becomes part of the checkpoint folder's name (`ema_0.9999_400000_ddim`).
+Each takes the noise levels from the noisiest on and walks down to x_0. To add one, write a function with
+the same signature and register it; it becomes part of the checkpoint folder's name (`ema_0.9999_400000_ddim`).
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def ddim(
 ) -> Frames:
     """Denoising diffusion implicit model: Song et al. 2021 (arXiv 2010.02502), eqs. 12 and 16.
 
-    First order. `eta` 0 adds no noise; `eta` 1 is ancestral sampling with the small variance. `variance` is not used:
-    eta takes its place.
+    First order. `eta` 0 adds no noise; `eta` 1 is ancestral sampling with the small variance. `variance` is
+    not used: eta takes its place.
     """
     for level, lower in pairwise([*levels, CLEAN]):
         x_0 = denoise(x, level).x_0
@@ -54,7 +54,7 @@ def ddim(
 def reverse_transition(
     x_t: Frames, estimate: Estimate, level: Level, lower: Level, variance: Variance
 ) -> tuple[Frames, Tensor]:
-    """Mean and log variance of `p(x_s | x_t)` from a level to the next lower one (Ho et al. 2020, eqs. 7 and 11).
+    """Mean and log variance of `p(x_s | x_t)` from a level to the next lower one: Ho et al. 2020, eq. 7.
 
     At the last transition, to the clean frames, the log variance is minus infinity for `small`.
     """

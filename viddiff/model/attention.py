@@ -1,9 +1,9 @@
 """Attention over time and over space, with relative position encodings of the distances between frames.
 
-Wu et al. 2021, *Rethinking and Improving Relative Position Encoding for Vision Transformer* (arXiv 2107.14222): queries,
-keys and values each get an encoding R of the distance between two frames (eqs. 11-16). R comes from a small network of
-the distance and the diffusion step (Harvey et al. 2022, arXiv 2205.11495, appendix B), or from a table of
-distance buckets (Wu et al., eq. 18).
+Wu et al. 2021, *Rethinking and Improving Relative Position Encoding for Vision Transformer* (arXiv 2107.14222):
+queries, keys and values each get an encoding R of the distance between two frames (eqs. 11-16). R comes from a small
+network of the distance and the diffusion step (Harvey et al. 2022, arXiv 2205.11495, appendix B), or from a table
+of distance buckets (Wu et al., eq. 18).
 
 As in the original, the residual connection starts after the normalisation.
 """
@@ -23,7 +23,7 @@ from viddiff.model.blocks import GROUPS, zeroed
 
 @dataclass(frozen=True)
 class Buckets:
-    """Distances up to `alpha` have a bucket each; beyond, buckets grow, and `beta` is the last (at `gamma`)."""
+    """Distances up to `alpha` have a bucket each; then buckets grow, and `beta` is the last (at `gamma`)."""
 
     alpha: int
     beta: int
@@ -32,7 +32,7 @@ class Buckets:
 
 @dataclass(frozen=True)
 class Positions:
-    """What the temporal attention knows of a window apart from the frames. It serves every layer and diffusion step.
+    """What the temporal attention knows of a window apart from the frames; the same for every layer and step.
 
     distance: for the encoding network, `log(1 + d)` forwards and backwards, and whether d = 0.
     bucket: for the table of buckets; index into the table, negative ones from its end.
@@ -72,12 +72,12 @@ def window_positions(
     return Positions(distance, None, blocked)
 
 
-def bucket_of(difference: Int[Tensor, "..."], buckets: Buckets) -> Int[Tensor, "..."]:
+def bucket_of(difference: Int[Tensor, " ..."], buckets: Buckets) -> Int[Tensor, " ..."]:
     """The bucket of a signed distance: Wu et al. 2021, eq. 18."""
     size = difference.abs()
     growth = torch.log(size.clamp(min=1) / buckets.alpha) / math.log(buckets.gamma / buckets.alpha)
-    far = (buckets.alpha + growth * (buckets.beta - buckets.alpha)).clamp(max=buckets.beta).to(difference.dtype)
-    return torch.where(size > buckets.alpha, far * difference.sign(), difference)
+    far = (buckets.alpha + growth * (buckets.beta - buckets.alpha)).clamp(max=buckets.beta)
+    return torch.where(size > buckets.alpha, far.to(difference.dtype) * difference.sign(), difference)
 
 
 class EncodingNetwork(nn.Module):
@@ -105,7 +105,8 @@ class RelativePositionEncoding(nn.Module):
         if buckets is None:
             self.rpe_net = EncodingNetwork(channels, emb_channels)
         else:
-            self.lookup_table_weight = nn.Parameter(torch.zeros(2 * buckets.beta + 1, heads, channels // heads))
+            table = torch.zeros(2 * buckets.beta + 1, heads, channels // heads)
+            self.lookup_table_weight = nn.Parameter(table)
 
     def forward(self, positions: Positions, emb: Float[Tensor, "B k E"]) -> Float[Tensor, "B K K heads F"]:
         if positions.bucket is not None:
@@ -131,7 +132,7 @@ class TemporalAttention(nn.Module):
     def forward(
         self, h: Float[Tensor, "B K P C"], emb: Float[Tensor, "B k E"], positions: Positions
     ) -> Float[Tensor, "B K P C"]:
-        """`P` places, each normalised over its K frames. Axes below: b, place p, head n, frames t and s, feature f."""
+        """Each of the P places is normalised over its K frames. Axes: b, place p, head n, frames t and s, feature f."""
         batch, frames, places, channels = h.shape
         h = h.permute(0, 2, 3, 1).reshape(batch * places, channels, frames)
         h = self.norm(h).view(batch, places, channels, frames).permute(0, 3, 1, 2).contiguous()
@@ -147,7 +148,7 @@ class TemporalAttention(nn.Module):
             logits = logits.masked_fill(positions.blocked[:, None, None], -torch.inf)
         weights = logits.softmax(dim=-1)
         out = (weights @ v.permute(to_places)).permute(0, 3, 1, 2, 4)  # b t p n f
-        on_values = weights.permute(to_places) @ self.rpe_v(positions, emb).permute(0, 1, 3, 2, 4)  # b t n p f
+        on_values = weights.permute(to_places) @ self.rpe_v(positions, emb).transpose(2, 3)  # b t n p f
         out = (out + on_values.transpose(2, 3)).reshape(batch, frames, places, channels)
         return h + self.proj_out(out)
 

@@ -1,6 +1,6 @@
 """The parts of the U-Net that treat each frame by itself.
 
-Tensors are `[B*K, C, H, W]` in channels-last memory, so that attention reads them as `[B, K, H*W, C]` without a copy.
+Tensors are `[B*K, C, H, W]` in channels-last memory: attention reads them as `[B, K, H*W, C]` without a copy.
 Parameter names are those of the original, so its checkpoints load as they are.
 """
 
@@ -17,7 +17,7 @@ GROUPS = 32
 
 
 def sinusoidal_embedding(
-    position: Shaped[Tensor, "..."], dim: int, max_period: float = 10_000.0
+    position: Shaped[Tensor, " ..."], dim: int, max_period: float = 10_000.0
 ) -> Float[Tensor, "... {dim}"]:
     """Cosines and sines of a position at `dim // 2` geometric frequencies (Vaswani et al. 2017, 3.5)."""
     half = dim // 2

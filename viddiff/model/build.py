@@ -43,7 +43,7 @@ def architecture(config: dict[str, Any]) -> Architecture:
         model_channels=config["num_channels"],
         channel_mult=CHANNEL_MULT[size],
         num_res_blocks=config["num_res_blocks"],
-        attention_downsamplings=tuple(size // int(r) for r in str(config["attention_resolutions"]).split(",")),
+        attention_downsamplings=tuple(size // int(r) for r in config["attention_resolutions"].split(",")),
         heads=heads,
         # The original ignores num_heads_upsample.
         heads_upsample=heads_upsample if refactored and heads_upsample != -1 else heads,

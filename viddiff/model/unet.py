@@ -1,7 +1,7 @@
-"""The U-Net of *Flexible Diffusion Modeling of Long Videos* (Harvey et al. 2022, arXiv 2205.11495, appendix B).
+"""The U-Net of *Flexible Diffusion Modeling of Long Videos*: Harvey et al. 2022, arXiv 2205.11495, appendix B.
 
-An image U-Net (Nichol & Dhariwal 2021) applied to every frame of a window; its attention layers also attend over time.
-The module tree and the parameter names are the original's.
+An image U-Net (Nichol & Dhariwal 2021) applied to every frame of a window; its attention layers attend over time
+too. The module tree and the parameter names are the original's.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Architecture:
     dropout: float
     scale_shift: bool
     learn_sigma: bool
-    conditioning: str  # channel, duplicate or t=0, each also with -initzero; or indicator (the refactored format)
+    conditioning: str  # channel, duplicate, t=0, also with -initzero; indicator in the refactored format
     buckets: Buckets | None  # None: relative positions by a network
     spatial_encoding: bool
     frame_encoding_period: int | None
@@ -144,7 +144,7 @@ class UNetVideoModel(nn.Module):
     def forward(
         self,
         x_t: Float[Tensor, "B K C H W"],
-        t: Num[Tensor, "B"],
+        t: Num[Tensor, " B"],
         window: Window,
         positions: Positions | None = None,
     ) -> Float[Tensor, "B K D H W"]:

@@ -1,0 +1,164 @@
+"""Samples of one evaluation directory: from a checkpoint and test videos to files."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from viddiff.checkpoint import Checkpoint, load_checkpoint, with_defaults
+from viddiff.data.base import VideoDataset
+from viddiff.diffusion.denoiser import clipped, network_denoiser
+from viddiff.diffusion.process import Diffusion, diffusion_of
+from viddiff.diffusion.samplers import SAMPLERS
+from viddiff.errors import InputError
+from viddiff.files import save_npy, sha256_file
+from viddiff.fingerprint import claim
+from viddiff.inference.complete import SampleWindow, complete
+from viddiff.inference.modes import Mode, make_plan, parse_mode
+from viddiff.inference.plan import Plan
+from viddiff.model.build import build_model
+from viddiff.model.unet import UNetVideoModel
+from viddiff.results import CheckpointName, EvaluationRun
+from viddiff.seeds import SampleIdentity
+from viddiff.video import to_model, to_uint8
+
+log = logging.getLogger(__name__)
+
+
+def sample_videos(
+    evaluation: EvaluationRun,
+    checkpoint_path: Path,
+    open_videos: Callable[[str, str], VideoDataset],
+    videos: Sequence[int],
+    sample: int,
+    *,
+    batch_size: int,
+    device: str | torch.device = "cpu",
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Path]:
+    """Complete test videos and write `evaluation.sample(video, sample)`; files that exist stay as they are.
+
+    open_videos: opens a dataset by name and split ("test" or "train").
+    batch_size: videos that share a network call. It does not change the samples beyond rounding.
+    progress: called with the stages done and their number over all batches.
+
+    Returns the files made. Raises `InputError` before any work if checkpoint, mode or videos do not fit, or if
+    the directory holds results of another checkpoint, mode or sampler.
+    """
+    missing = [video for video in videos if not evaluation.sample(video, sample).exists()]
+    if not missing:
+        return []
+    mode, name = parse_mode(evaluation.mode), CheckpointName.parse(evaluation.checkpoint)
+    plan = make_plan(mode)
+    checkpoint = load_checkpoint(checkpoint_path)
+    config = with_defaults(checkpoint.config)
+    check_fit(mode, name, checkpoint)
+    dataset = open_videos(mode.dataset or config["dataset"], "train" if mode.trainset else "test")
+    check_videos(dataset, missing, plan, config["image_size"])
+    diffusion = diffusion_of(config, name.respacing)
+    digest = sha256_file(checkpoint_path)
+    claim(evaluation.directory, fingerprint(digest, mode, name, diffusion, dataset))
+
+    window_sampler = network_sampler(load_network(checkpoint, device), diffusion, name.sampler)
+    sampler = f"{name.sampler} {name.respacing}".strip()
+    batches = [missing[i : i + batch_size] for i in range(0, len(missing), batch_size)]
+    made: list[Path] = []
+    for number, batch in enumerate(batches):
+        given = torch.stack([torch.as_tensor(dataset.video(v, length=plan.length)) for v in batch])
+        completed = complete(
+            plan,
+            to_model(given).to(device),
+            [SampleIdentity(digest, evaluation.mode, sampler, video, sample) for video in batch],
+            window_sampler,
+            lambda stages, number=number: progress(
+                number * len(plan.stages) + stages, len(batches) * len(plan.stages)
+            ),
+        )
+        for video, frames in zip(batch, to_uint8(completed).cpu().numpy(), strict=True):
+            path = evaluation.sample(video, sample)
+            save_npy(path, frames)
+            made.append(path)
+    return made
+
+
+def load_network(checkpoint: Checkpoint, device: str | torch.device) -> UNetVideoModel:
+    """The checkpoint's network, ready to sample. Raises `InputError` if its weights and config do not match."""
+    model = build_model(checkpoint.config)
+    wanted = model.state_dict()
+    wrong = sorted(wanted.keys() ^ checkpoint.state_dict.keys()) or [
+        key for key, value in wanted.items() if value.shape != checkpoint.state_dict[key].shape
+    ]
+    if wrong:
+        raise InputError(
+            f"{checkpoint.path}: weights and config do not belong together: {len(wrong)} parameters differ, "
+            f"the first is {wrong[0]}"
+        )
+    model.load_state_dict(checkpoint.state_dict)
+    return model.requires_grad_(False).eval().to(device)
+
+
+def network_sampler(model: UNetVideoModel, diffusion: Diffusion, sampler: str) -> SampleWindow:
+    """How the engine makes a window's latent frames: the named sampler on the network's clipped estimates."""
+    levels = diffusion.levels()
+
+    @torch.inference_mode()
+    def sample_window(window, noise):
+        denoise = clipped(network_denoiser(model, diffusion, window))
+        return SAMPLERS[sampler](denoise, noise(), levels, noise, diffusion.variance)
+
+    return sample_window
+
+
+def check_fit(mode: Mode, name: CheckpointName, checkpoint: Checkpoint) -> None:
+    """Raise `InputError` if the names in the path ask for what the checkpoint does not hold."""
+    if name.step is not None and name.step != checkpoint.step:
+        raise InputError(
+            f"{checkpoint.path} holds step {checkpoint.step}, the path asks for step {name.step}; "
+            f"ask for {CheckpointName(name.stem, checkpoint.step, name.sampler, name.respacing)}"
+        )
+    if mode.gradient_method:
+        raise InputError("gradientmethod: reconstruction guidance is not available")
+    trained = with_defaults(checkpoint.config)["max_frames"]
+    if mode.max_frames > trained:
+        log.warning("windows of %d frames: the model was trained with %d", mode.max_frames, trained)
+
+
+def check_videos(dataset: VideoDataset, videos: Sequence[int], plan: Plan, image_size: int) -> None:
+    """Raise `InputError` if a video is absent or too short, or its frames do not have the network's size."""
+    if dataset.image_size != image_size:
+        raise InputError(
+            f"dataset {dataset.name} has frames of size {dataset.image_size}, the checkpoint's network takes "
+            f"{image_size}"
+        )
+    beyond = [video for video in videos if video >= len(dataset)]
+    if beyond:
+        raise InputError(
+            f"video {beyond[0]} of dataset {dataset.name}: its {dataset.split} set has videos 0 to "
+            f"{len(dataset) - 1}"
+        )
+    for video in videos:
+        if dataset.length(video) < plan.length:
+            raise InputError(
+                f"T is {plan.length}, but video {video} of dataset {dataset.name} has "
+                f"{dataset.length(video)} frames"
+            )
+
+
+def fingerprint(
+    digest: str, mode: Mode, name: CheckpointName, diffusion: Diffusion, dataset: VideoDataset
+) -> dict[str, Any]:
+    """All that the samples of an evaluation directory depend on, apart from video and sample index."""
+    return {
+        "checkpoint_sha256": digest,
+        "mode": asdict(mode),
+        "sampler": name.sampler,
+        "diffusion_steps": list(diffusion.schedule.steps),
+        "variance": diffusion.variance,
+        "dataset": {"name": dataset.name, "split": dataset.split, "image_size": dataset.image_size},
+        "precision": "float32",
+    }

@@ -1,0 +1,49 @@
+"""The noise of a sample: it depends on what is sampled, never on where, when or beside what.
+
+Every (checkpoint, mode, sampler, video, sample, stage) has a generator of its own. Noise is drawn on the CPU, one
+window at a time, so that it is the same on every device and in every batch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class SampleIdentity:
+    """One completion of one video.
+
+    checkpoint: SHA-256 of the file; mode: as in the tree of results; sampler: its name and respacing;
+    video: its index in the set; sample: which completion.
+    """
+
+    checkpoint: str
+    mode: str
+    sampler: str
+    video: int
+    sample: int
+
+
+def stage_generator(identity: SampleIdentity, stage: int) -> torch.Generator:
+    """The generator of all noise of one stage (an index into the plan) of one sample."""
+    text = json.dumps([*astuple(identity), stage])
+    seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+    return torch.Generator().manual_seed(seed)
+
+
+def row_noise(
+    generators: Sequence[torch.Generator], shape: Sequence[int], device: torch.device | str
+) -> Callable[[], Float[Tensor, "B ..."]]:
+    """A function that draws fresh standard normal noise of `shape` from each generator and stacks it."""
+
+    def draw() -> Tensor:
+        return torch.stack([torch.randn(*shape, generator=g) for g in generators]).to(device)
+
+    return draw
