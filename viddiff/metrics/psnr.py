@@ -1,0 +1,58 @@
+"""Peak signal-to-noise ratio, `10 log10(1 / MSE)` in decibels for frames in [0, 1], per channel, averaged
+over channels.
+
+The squared error is summed in integers, so it is exact. Equal channels give infinity.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from viddiff.metrics.base import (
+    Metric,
+    MetricSettings,
+    Samples,
+    Truth,
+    Values,
+    check_frames,
+    frame_chunks,
+    register,
+)
+
+VALUES_PER_CHUNK = 2**16
+
+
+def psnr(samples: Samples, truth: Truth, settings: MetricSettings) -> Values:
+    """PSNR of each sample and frame, in dB; infinite where a channel equals the truth's."""
+    check_frames(samples, truth)
+    count, (length, *frame) = len(samples), truth.shape
+    result = np.empty((count, length))
+    for chunk in frame_chunks(length, math.prod(frame), VALUES_PER_CHUNK):
+        for i in range(count):
+            x, y = samples[i, chunk], truth[chunk]
+            difference = np.maximum(x, y) - np.minimum(x, y)
+            squares = np.multiply(difference, difference, dtype=np.uint16)  # 255^2 < 2^16
+            error = squares.sum(-1, dtype=np.uint32).sum(-1, dtype=np.int64)
+            mse = error / (255.0**2 * frame[-2] * frame[-1])
+            with np.errstate(divide="ignore"):
+                result[i, chunk] = -10.0 * np.log10(mse).mean(-1)
+    return result
+
+
+def largest_finite_psnr(height: int, width: int) -> float:
+    """PSNR of a channel that is off by one grey level in one pixel, in dB: the largest finite one of 8 bits."""
+    return 10.0 * math.log10(255.0**2 * height * width)
+
+
+def protocol(settings: MetricSettings) -> dict[str, Any]:
+    return {
+        "data_range": 1.0,
+        "colour": "per channel, mean of channels",
+        "infinite": "counts in means as 10 log10(255^2 H W) dB: one pixel off by one grey level",
+    }
+
+
+register(Metric("psnr", psnr, protocol, higher_is_better=True, unit="dB", largest_finite=largest_finite_psnr))

@@ -1,0 +1,111 @@
+"""The files of an evaluation: `metrics_<videos>-<samples>-<T>.pkl` with all values, `.json` with summary and
+protocol.
+
+The `.pkl` is a dict of float64 arrays `[videos, samples, T - obs_length]`, as the original writes it; nothing
+here reads it. The `.json` is what tables and curves are made from. It names the sample files that were
+measured, with hashes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+
+from viddiff.errors import InputError
+from viddiff.files import atomic_path, sha256_file, write_json
+from viddiff.metrics.base import find_metric
+from viddiff.metrics.evaluate import Evaluation
+
+FORMAT = 1
+"""Raised whenever metrics' values or the meaning of a field change."""
+
+
+def write_evaluation(evaluation: Evaluation, pkl: Path, json_path: Path) -> None:
+    """Write both files, each atomically."""
+    with atomic_path(pkl) as temporary, open(temporary, "wb") as file:
+        pickle.dump(evaluation.values, file, protocol=4)
+    write_json(json_path, describe(evaluation, json_path.parent))
+
+
+def describe(evaluation: Evaluation, folder: Path) -> dict[str, Any]:
+    """The content of the JSON file that lies in `folder`; sample files are named relative to it."""
+    videos, samples, _ = next(iter(evaluation.values.values())).shape
+    metrics = {}
+    for name, values in evaluation.values.items():
+        metric = find_metric(name)
+        ceiling = metric.largest_finite(*evaluation.frame_size) if metric.largest_finite else None
+        metrics[name] = {
+            **summarise(values, ceiling),
+            "unit": metric.unit,
+            "higher_is_better": metric.higher_is_better,
+            "protocol": metric.protocol(evaluation.settings),
+        }
+    hashes = {
+        Path(os.path.relpath(path, folder)).as_posix(): digest for path, digest in evaluation.hashes.items()
+    }
+    return {
+        "format": FORMAT,
+        "videos": videos,
+        "samples_per_video": samples,
+        "length": evaluation.length,
+        "obs_length": evaluation.obs_length,
+        "frames_counted": f"{evaluation.obs_length}..{evaluation.length - 1}",
+        "metrics": metrics,
+        "test_videos_sha256": evaluation.truth_sha256,
+        "libraries": {"torch": torch.__version__, "numpy": np.__version__},
+        "samples": dict(sorted(hashes.items())),
+    }
+
+
+def summarise(values: Float64[np.ndarray, "V N F"], largest_finite: float | None = None) -> dict[str, Any]:
+    """Means and standard errors of `[videos, samples, frames]`.
+
+    `standard_error_videos`: of the videos' means (over their samples and frames), for another draw of test
+    videos.
+    `standard_error_samples`: of the sample indices' means (over videos and frames), for another run of the
+    sampler on the same videos. Both are the sample standard deviation over the root of the count, None for a
+    count of one.
+    `per_sample`: the mean of each sample index. `per_frame`: the mean of each generated frame.
+    Infinite values count as `largest_finite`; `infinite` is their number.
+    """
+    infinite = np.isposinf(values)
+    if largest_finite is not None:
+        values = np.where(infinite, largest_finite, values)
+    if not np.isfinite(values).all():
+        raise InputError("a metric is not a finite number")
+    return {
+        "mean": float(values.mean()),
+        "standard_error_videos": _standard_error(values.mean((1, 2))),
+        "standard_error_samples": _standard_error(values.mean((0, 2))),
+        "per_sample": values.mean((0, 2)).tolist(),
+        "per_frame": [float(f"{value:.6g}") for value in values.mean((0, 1))],
+        "infinite": int(infinite.sum()),
+    }
+
+
+def _standard_error(means: Float64[np.ndarray, " n"]) -> float | None:
+    return float(means.std(ddof=1) / math.sqrt(len(means))) if len(means) > 1 else None
+
+
+def stale(json_path: Path) -> list[str]:
+    """Sample files, as named in the JSON file, that vanished or changed since they were measured.
+
+    Samples added later change nothing. Raises `InputError` if the file is not a metrics file.
+    """
+    try:
+        recorded = json.loads(json_path.read_text(encoding="utf-8"))["samples"].items()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{json_path} is not a metrics file: {error}") from error
+    return [name for name, digest in recorded if not _is_file(json_path.parent / name, digest)]
+
+
+def _is_file(path: Path, digest: str) -> bool:
+    return path.is_file() and sha256_file(path) == digest
