@@ -1,0 +1,33 @@
+# `make demo`: complete videos with the shipped model and compare three modes. `make test`: all tests.
+# Both set up .venv by themselves, from Python 3.11 or newer.
+PYTHON ?= python3
+BIN := .venv/bin
+CORES ?= $(shell nproc)
+
+.PHONY: demo test lint clean
+
+demo: .venv/ready
+	$(BIN)/snakemake --cores $(CORES) --quiet all -- all
+	@cat results/comparison.txt
+
+test: .venv/ready-test
+	$(BIN)/python -m pytest
+
+lint: .venv/ready-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
+.venv/ready: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/ready-test: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable '.[test,wandb]'
+	touch $@ .venv/ready
+
+clean:
+	rm -rf .venv

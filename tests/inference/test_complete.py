@@ -1,0 +1,105 @@
+"""The engine, with a fake sampler that writes what it saw."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from viddiff.inference.complete import complete
+from viddiff.inference.modes import make_plan, parse_mode
+from viddiff.inference.plan import Plan, Stage
+from viddiff.seeds import SampleIdentity, stage_generator
+
+MODES = ["autoreg_10_5_30_8", "hierarchy-2_8_4_30_8", "hierarchy-3_8_4_41_3", "independent_10_5_30_8"]
+IDENTITY = SampleIdentity("c0ffee", "autoreg_10_5_30_8", "ancestral", 0, 0)
+
+
+def videos(count, length, seed=0):
+    return torch.rand(count, length, 3, 4, 4, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+def identities(*numbers):
+    return [replace(IDENTITY, video=number) for number in numbers]
+
+
+def write_indices(window, noise):
+    """A fake sampler: every frame becomes its own index."""
+    return window.frame_index[:, :, None, None, None].expand_as(window.frames).float()
+
+
+def noisy_mean(window, noise):
+    """A fake sampler that depends on the observed frames and on two draws of noise."""
+    seen = (window.frames * window.observed[:, :, None, None, None]).mean(dim=(1, 2, 3, 4), keepdim=True)
+    return seen + noise() + 0.5 * noise()
+
+
+@pytest.mark.parametrize("mode", [*MODES, "autoreg_10_5_30_0", "hierarchy-2_10_5_30_0"])
+def test_every_frame_is_made_in_its_place_and_given_frames_stay(mode):
+    plan = make_plan(parse_mode(mode))
+    start = videos(2, plan.length)
+    done = complete(plan, start, identities(0, 1), write_indices)
+    assert torch.equal(done[:, : plan.given], start[:, : plan.given])
+    expected = torch.arange(plan.given, plan.length).float()
+    assert torch.equal(done[:, plan.given :, 0, 0, 0], expected.expand(2, -1))
+
+
+def test_frames_after_the_given_ones_are_not_read():
+    plan = make_plan(parse_mode(MODES[0]))
+    start = videos(1, plan.length)
+    hidden = start.clone()
+    hidden[:, plan.given :] = torch.nan
+    runs = [complete(plan, batch, identities(0), noisy_mean) for batch in (start, hidden)]
+    assert torch.equal(*runs)
+
+
+def test_windows_hold_known_frames_and_mark_them():
+    plan = Plan(6, 2, (Stage((1, 0), (5,)), Stage((5, 1), (2, 3, 4))))
+    seen = []
+
+    def keep(window, noise):
+        seen.append(window)
+        return write_indices(window, noise)
+
+    start = videos(1, 6)
+    complete(plan, start, identities(0), keep)
+    assert seen[0].frame_index.tolist() == [[1, 0, 5]]
+    assert torch.equal(seen[0].frames[:, :2], start[:, [1, 0]])
+    assert seen[1].observed.tolist() == [[True, True, False, False, False]]
+    assert torch.equal(seen[1].latent, ~seen[1].observed)
+    assert (seen[1].frames[:, 0] == 5).all()
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("sizes", [(1,) * 8, (3, 3, 2), (8,)])
+def test_a_video_is_the_same_in_every_batch_and_order(mode, sizes):
+    plan = make_plan(parse_mode(mode))
+    start = videos(8, plan.length)
+    together = complete(plan, start, identities(*range(8)), noisy_mean)
+    order = torch.randperm(8, generator=torch.Generator().manual_seed(1)).split(sizes)
+    for batch in order:
+        part = complete(plan, start[batch], identities(*batch.tolist()), noisy_mean)
+        torch.testing.assert_close(part, together[batch], rtol=0, atol=1e-6)
+    again = complete(plan, start, identities(*range(8)), noisy_mean)
+    assert torch.equal(again, together)
+
+
+def test_noise_depends_on_each_part_of_the_identity_and_on_the_stage():
+    changes = {"checkpoint": "other", "mode": "autoreg_10_5_30_9", "sampler": "ddim", "video": 1, "sample": 1}
+    draws = [torch.randn(8, generator=stage_generator(replace(IDENTITY, **{k: v}), 0)) for k, v in changes.items()]
+    draws += [torch.randn(8, generator=stage_generator(IDENTITY, stage)) for stage in (0, 1)]
+    assert len({tuple(draw.tolist()) for draw in draws}) == len(draws)
+    same = torch.randn(8, generator=stage_generator(IDENTITY, 0))
+    assert torch.equal(same, draws[-2])
+
+
+def test_noise_is_standard_normal_over_stages():
+    draws = torch.cat([torch.randn(1000, generator=stage_generator(IDENTITY, stage)) for stage in range(50)])
+    assert abs(draws.mean()) < 4 / len(draws) ** 0.5
+    assert abs(draws.var() - 1) < 4 * (2 / len(draws)) ** 0.5
+
+
+def test_progress_is_told_after_each_stage():
+    plan = make_plan(parse_mode(MODES[0]))
+    done = []
+    complete(plan, videos(1, plan.length), identities(0), write_indices, done.append)
+    assert done == list(range(1, len(plan.stages) + 1))
