@@ -196,8 +196,7 @@ def load_tensors(path: Path, mmap: bool = False) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from error
     except Exception as error:  # the reader of damaged files raises nearly anything
-        match = re.search(r"(?:GLOBAL|global:?|class:?) ([\w.]*\w)", str(error))
-        if match and "nsupported" in str(error):
+        if match := re.search(r"nsupported (?:global: )?GLOBAL ([\w.]+)", str(error)):
             raise InputError(
                 f"{path}: holds objects other than tensors and plain values ({match[1]}); not loaded, since "
                 "unpickling can run code"

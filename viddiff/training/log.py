@@ -96,7 +96,8 @@ def csv_log(path: Path, step: int) -> Log:
     def append(row: Row) -> None:
         try:
             with open(path, "a", encoding="utf-8", newline="") as file:
-                file.write(",".join(f"{row[column]:.6g}" for column in COLUMNS) + "\n")
+                figures = (f"{row[column]:.6g}" for column in COLUMNS[1:])
+                file.write(",".join([str(row["step"]), *figures]) + "\n")
         except OSError as error:
             raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
 

@@ -169,14 +169,14 @@ def linspace_no_obs(
 def _groups(T: int, max_frames: int, generator: np.random.Generator, consecutive: bool) -> Masks:
     observed, latent = _marks(T, []), _marks(T, [])
     latent[_spaced(max_frames, T, generator, consecutive)] = True
-    while True:
+    while (left := max_frames - int((observed | latent).sum())) > 0:
         chosen = observed if generator.random() < 0.5 else latent
         group = _spaced(max_frames, T, generator, consecutive)
-        taken = observed | latent
-        group = group[~taken[group]]
-        if len(group) > max_frames - taken.sum():
-            return observed, latent
+        group = group[~(observed | latent)[group]]
+        if len(group) > left:
+            break
         chosen[group] = True
+    return observed, latent
 
 
 def _observed_while_heads(T: int, generator: np.random.Generator) -> Bool[np.ndarray, " T"]:
@@ -204,8 +204,8 @@ def _linspace(T: int, max_frames: int, low: int, high: int, n: int) -> Int[np.nd
     frames = torch.linspace(low, high, n).long().numpy() if n else np.zeros(0, dtype=np.int64)
     if not 1 <= n <= max_frames or not 0 <= low <= high < T or len(set(frames.tolist())) < n:
         raise InputError(
-            f"mask_distribution linspace: {n} frames from {low} to {high}; must be different frames below T {T}, "
-            f"at most max_frames {max_frames}"
+            f"mask_distribution linspace: {n} frames from {low} to {high}; must differ, lie below T {T} "
+            f"and be 1 to {max_frames} (max_frames)"
         )
     return frames
 

@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import pickle
+import resource
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from viddiff.checkpoint import (
+    DEFAULTS,
+    Checkpoint,
+    checkpoint_format,
+    config_format,
+    latest_step,
+    list_checkpoints,
+    load_checkpoint,
+    resolve_latest,
+    save_checkpoint,
+    with_defaults,
+)
+from viddiff.errors import InputError, OutputError
+
+WEIGHTS = {"input_blocks.0.0.weight": torch.arange(45.0).reshape(1, 5, 3, 3), "out.bias": torch.ones(3)}
+CONFIG = {"dataset": "mazes_cwvae", "T": 30, "cond_emb_type": "channel", "observed_frames": "x_t_minus_1"}
+
+
+@pytest.fixture
+def file(tmp_path) -> Path:
+    path = tmp_path / "ema_0.9999_000100.pt"
+    save_checkpoint(path, WEIGHTS, CONFIG, 100)
+    return path
+
+
+def refused(path: Path, match: str) -> None:
+    with pytest.raises(InputError, match=match) as error:
+        load_checkpoint(path)
+    assert "\n" not in str(error.value)
+    assert path.name in str(error.value)
+
+
+def test_a_checkpoint_comes_back(file):
+    checkpoint = load_checkpoint(file)
+    assert (checkpoint.path, checkpoint.config, checkpoint.step) == (file, CONFIG, 100)
+    assert checkpoint.state_dict.keys() == WEIGHTS.keys()
+    assert all(torch.equal(checkpoint.state_dict[name], value) for name, value in WEIGHTS.items())
+
+
+def test_layout_is_the_originals(file):
+    content = torch.load(file, weights_only=True)
+    assert list(content) == ["state_dict", "config", "step"]
+    assert type(content["config"]) is dict and content["step"] == 100
+
+
+def test_equal_content_gives_equal_bytes(file):
+    other = file.with_name("model_latest.pt")
+    strided = WEIGHTS | {"input_blocks.0.0.weight": WEIGHTS["input_blocks.0.0.weight"].permute(0, 3, 2, 1)}
+    back = {name: value.permute(0, 3, 2, 1) if value.ndim == 4 else value for name, value in strided.items()}
+    save_checkpoint(other, back, CONFIG, 100)
+    assert other.read_bytes() == file.read_bytes()
+    assert sorted(path.name for path in file.parent.iterdir()) == sorted([file.name, other.name])
+
+
+def test_a_missing_file_names_its_neighbours(file):
+    refused(file.with_name("ema_0.999_000100.pt"), "nearest.*ema_0.9999_000100.pt")
+    refused(file.parent / "nowhere" / "model_latest.pt", "no folder")
+    file.unlink()
+    refused(file, "no .pt file")
+
+
+@pytest.mark.parametrize("size", [0, 1, 100, 0.5, -1])
+def test_a_truncated_file(file, size):
+    data = file.read_bytes()
+    file.write_bytes(data[: int(size * len(data)) if isinstance(size, float) else size])
+    refused(file, "cut off, or not a checkpoint")
+
+
+def test_other_files(file):
+    file.write_text("no checkpoint at all")
+    refused(file, "not a checkpoint")
+    with open(file, "wb") as handle:
+        np.savez(handle, a=np.zeros(3))
+    refused(file, "not a checkpoint")
+    torch.save([1, 2], file)
+    refused(file, "holds a list")
+    torch.save({"state_dict": WEIGHTS}, file)
+    refused(file, "lacks config, step")
+    torch.save({"state_dict": {"a": 1}, "config": CONFIG, "step": 1}, file)
+    refused(file, "state_dict is not a dict of tensors")
+    torch.save({"state_dict": WEIGHTS, "config": "none", "step": 1}, file)
+    refused(file, "config is a str")
+    torch.save({"state_dict": WEIGHTS, "config": CONFIG, "step": "1"}, file)
+    refused(file, "step is '1'")
+    file.unlink()
+    file.mkdir()
+    refused(file, "no checkpoint")
+
+
+class Payload:
+    """Unpickled freely, it writes a file."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.write_text, (self.path, "ran")
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@pytest.mark.parametrize("form", ["zip", "old", "pickle"])
+def test_a_hostile_pickle_does_not_run(file, form):
+    mark = file.parent / "ran"
+    content = {"state_dict": WEIGHTS, "config": CONFIG | {"x": Payload(mark)}, "step": 1}
+    if form == "pickle":
+        file.write_bytes(pickle.dumps(content["config"]))
+    else:
+        torch.save(content, file, _use_new_zipfile_serialization=form == "zip")
+    refused(
+        file, "not loaded, since unpickling can run code" if form != "pickle" else "checkpoint|unpickling"
+    )
+    assert not mark.exists()
+    if form == "pickle":  # the payload is real
+        pickle.loads(file.read_bytes())
+        assert mark.exists()
+
+
+def test_other_objects_are_refused(file):
+    torch.save({"state_dict": WEIGHTS, "config": CONFIG | {"lr": np.float64(1)}, "step": 1}, file)
+    refused(file, "objects other than tensors and plain values .numpy.*scalar")
+
+
+def test_the_old_file_format_of_torch(file):
+    content = {"state_dict": WEIGHTS, "config": CONFIG, "step": 7}
+    latest = file.with_name("model_latest.pt")
+    torch.save(content, latest, _use_new_zipfile_serialization=False)
+    assert load_checkpoint(latest).step == resolve_latest(latest) == 7
+
+
+def test_steps(file):
+    run = file.parent
+    for name in (
+        "model_1500000.pt",
+        "opt_000200.pt",
+        "ema_0.99_000020.pt",
+        "notes.pt",
+        ".tmp-1-model_000300.pt",
+    ):
+        (run / name).write_bytes(b"")
+    save_checkpoint(run / "ema_0.9999_latest.pt", WEIGHTS, CONFIG, 250)
+    names = [path.name for path in list_checkpoints(run)]
+    assert names == sorted([file.name, "model_1500000.pt", "ema_0.99_000020.pt", "ema_0.9999_latest.pt"])
+    assert [resolve_latest(run / name) for name in names] == [100, 250, 20, 1500000]
+    assert latest_step(run) == 1500000
+    assert latest_step(run / "nowhere") is None
+
+
+def test_defaults_fill_and_unknown_keys_stay():
+    full = with_defaults(CONFIG)
+    assert full.keys() == DEFAULTS.keys() | {"observed_frames"}
+    assert full["rp_alpha"] == full["rp_gamma"] == 30
+    assert with_defaults(CONFIG | {"rp_alpha": 4})["rp_alpha"] == 4
+
+
+def test_formats(file):
+    checkpoint = load_checkpoint(file)
+    assert checkpoint_format(checkpoint) == "original"
+    config = {"dataset": "mazes_cwvae", "T": 30, "use_rpe_net": True}
+    assert config_format(config) == "refactored"
+    weights = {"input_blocks.0.0.weight": torch.zeros(32, 4, 3, 3)}
+    assert checkpoint_format(Checkpoint(file, weights, config, 1)) == "refactored"
+    with pytest.raises(InputError, match="config is of the original format, the weights of the refactored"):
+        checkpoint_format(Checkpoint(file, weights, CONFIG, 1))
+    with pytest.raises(InputError, match="lack input_blocks"):
+        checkpoint_format(Checkpoint(file, {}, CONFIG, 1))
+
+
+def test_unwritable(tmp_path):
+    (tmp_path / "run").write_text("a file where a folder must be")
+    with pytest.raises(OutputError, match=r"model_000001\.pt"):
+        save_checkpoint(tmp_path / "run" / "model_000001.pt", WEIGHTS, CONFIG, 1)
+
+
+def test_a_full_disk_keeps_the_old_file(file):
+    """A limit on file sizes stops writing as a full disk does."""
+    before = file.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    old = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+        with pytest.raises(OutputError, match=r"cannot write .*ema_0\.9999_000100\.pt") as error:
+            save_checkpoint(file, {"a": torch.zeros(10000)}, CONFIG, 1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, old)
+    assert "\n" not in str(error.value)
+    assert file.read_bytes() == before
+    assert list(file.parent.iterdir()) == [file]

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from viddiff.checkpoint import with_defaults
+from viddiff.errors import InputError
+from viddiff.training.config import training_config
+
+SETTINGS = {"dataset": "bouncy_balls", "T": 30, "steps": 100}
+MODELS = json.loads((Path(__file__).parents[1] / "golden" / "models.json").read_text())
+
+
+def test_flat_config_has_exactly_the_originals_keys():
+    flat = training_config(SETTINGS | {"seed": 5, "lr": 1, "num_channels": 32, "wandb": "offline"}).to_flat()
+    assert flat.keys() == MODELS["seed_default"]["config"].keys()
+    assert (flat["fake_seed"], flat["lr"], flat["num_channels"], flat["rp_beta"]) == (5, 1.0, 32, 30)
+    assert type(flat["lr"]) is float
+
+
+@pytest.mark.parametrize("name", ["seed_default", "seed_bucket_rpe_frame_encoding", "seed_duplicate"])
+def test_a_recorded_config_comes_back(name):
+    recorded = MODELS[name]["config"]
+    settings = {"seed" if key == "fake_seed" else key: value for key, value in recorded.items()}
+    assert training_config(settings | {"steps": 1}).to_flat() == recorded
+
+
+def test_defaults_are_the_originals():
+    different = {  # what the recorded model's command line set
+        key
+        for key, value in MODELS["seed_default"]["config"].items()
+        if with_defaults({"T": 30})[key] != value
+    }
+    assert different == {
+        "dataset", "batch_size", "max_frames", "image_size", "num_channels", "num_res_blocks", "num_heads",
+        "diffusion_steps",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"learnin_rate": 1.0}, "'learnin_rate' is unknown"),
+        ({"max_frame": 8}, "did you mean max_frames?"),
+        ({"fake_seed": 1}, "'fake_seed' is unknown"),
+        ({"lr": "1e-4"}, "lr is '1e-4'; must be a number; YAML takes 1e-4 for a text, write 1.0e-4"),
+        ({"lr": 0.0}, "lr is 0.0; must be positive"),
+        ({"lr": float("nan")}, "lr is nan"),
+        ({"batch_size": 2.5}, "batch_size is 2.5; must be a whole number"),
+        ({"batch_size": True}, "must be a whole number"),
+        ({"batch_size": 0}, "batch_size is 0; must be 1 at least"),
+        ({"learn_sigma": "yes"}, "learn_sigma is 'yes'; must be true or false"),
+        ({"dataset": None}, "dataset is None; must be a text"),
+        ({"steps": "many"}, "steps is 'many'; must be a whole number"),
+        ({"ema_rate": "0.9,1.5"}, "ema_rate is '0.9,1.5'"),
+        ({"wandb": "on"}, "wandb is 'on'; allowed: off, offline, online"),
+        ({"lr_anneal_steps": 50}, "steps is 100; must not exceed lr_anneal_steps 50"),
+        ({"mask_distribution": "unifrom"}, "nearest: uniform"),
+        ({"max_frames": 31}, "max_frames is 31; must be 1 to T, which is 30"),
+        ({"use_fp16": True}, "use_fp16 is True; only False is supported"),
+        ({"seed": -1}, "seed is -1; must not be negative"),
+    ],
+)
+def test_wrong_settings(change, message):
+    with pytest.raises(InputError) as error:
+        training_config(SETTINGS | change)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_missing_settings():
+    with pytest.raises(InputError, match="lack T, steps"):
+        training_config({"dataset": "minerl"})
+
+
+def test_ema_rates():
+    assert training_config(SETTINGS | {"ema_rate": 0.99}).ema_rates == (0.99,)
+    assert training_config(SETTINGS | {"ema_rate": "0.99,0.9999"}).ema_rates == (0.99, 0.9999)
