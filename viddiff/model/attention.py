@@ -75,8 +75,11 @@ def window_positions(
 def bucket_of(difference: Int[Tensor, " ..."], buckets: Buckets) -> Int[Tensor, " ..."]:
     """The bucket of a signed distance: Wu et al. 2021, eq. 18."""
     size = difference.abs()
-    growth = torch.log(size.clamp(min=1) / buckets.alpha) / math.log(buckets.gamma / buckets.alpha)
-    far = (buckets.alpha + growth * (buckets.beta - buckets.alpha)).clamp(max=buckets.beta)
+    if buckets.gamma > buckets.alpha:
+        growth = torch.log(size.clamp(min=1) / buckets.alpha) / math.log(buckets.gamma / buckets.alpha)
+        far = (buckets.alpha + growth * (buckets.beta - buckets.alpha)).clamp(max=buckets.beta)
+    else:
+        far = torch.full_like(size, buckets.beta)
     return torch.where(size > buckets.alpha, far.to(difference.dtype) * difference.sign(), difference)
 
 

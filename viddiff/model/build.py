@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from viddiff.checkpoint import config_format, with_defaults
+from viddiff.checkpoint import DEFAULTS, config_format, with_defaults
 from viddiff.errors import InputError
 from viddiff.model.attention import Buckets
+from viddiff.model.blocks import GROUPS
 from viddiff.model.unet import Architecture, UNetVideoModel
 
 CHANNEL_MULT = {256: (1, 1, 2, 2, 4, 4), 128: (1, 1, 2, 3, 4), 64: (1, 2, 3, 4), 32: (1, 2, 2, 2)}
+NETWORK_KEYS = tuple(DEFAULTS)[tuple(DEFAULTS).index("image_size") :]  # the diffusion's among them
 CONDITIONING = ("channel", "channel-initzero", "duplicate", "duplicate-initzero", "t=0", "t=0-initzero")
 
 
@@ -25,6 +27,7 @@ def architecture(config: dict[str, Any]) -> Architecture:
     """Read the network's shape from a flat training config, in the original's or the refactored format."""
     refactored = config_format(config) == "refactored"
     config = with_defaults(config)
+    _check_types(config)
     size, conditioning = config["image_size"], config["cond_emb_type"]
     if size not in CHANNEL_MULT:
         raise InputError(f"config key image_size is {size!r}; allowed: {sorted(CHANNEL_MULT)}")
@@ -33,20 +36,35 @@ def architecture(config: dict[str, Any]) -> Architecture:
     for key, only in (("class_cond", False), ("cross_frame_attention", True)):
         if config[key] is not only and not refactored:
             raise InputError(f"config key {key} is {config[key]!r}; this network has {only} only")
-    heads, heads_upsample = config["num_heads"], config["num_heads_upsample"]
+    width, heads, heads_upsample = config["num_channels"], config["num_heads"], config["num_heads_upsample"]
+    # The original ignores num_heads_upsample.
+    heads_upsample = heads_upsample if refactored and heads_upsample != -1 else heads
+    if width < 1 or width % GROUPS:
+        raise InputError(f"config key num_channels is {width}; must be a multiple of {GROUPS}")
+    for key, value in (("num_heads", heads), ("num_heads_upsample", heads_upsample)):
+        if value < 1 or width % value:
+            raise InputError(f"config key {key} is {value}; must divide num_channels, {width}")
+    if config["num_res_blocks"] < 1:
+        raise InputError(f"config key num_res_blocks is {config['num_res_blocks']}; must be 1 at least")
+    if not 0 <= config["dropout"] <= 1:
+        raise InputError(f"config key dropout is {config['dropout']}; must be in [0, 1]")
     buckets = None
     if not config["use_rpe_net"]:
+        for key in ("rp_alpha", "rp_beta", "rp_gamma"):
+            if config[key] < 1:
+                raise InputError(
+                    f"config key {key} is {config[key]}; must be 1 at least (by default it is T)"
+                )
         buckets = Buckets(config["rp_alpha"], config["rp_beta"], config["rp_gamma"])
     return Architecture(
         image_size=size,
         channels=3,
-        model_channels=config["num_channels"],
+        model_channels=width,
         channel_mult=CHANNEL_MULT[size],
         num_res_blocks=config["num_res_blocks"],
-        attention_downsamplings=tuple(size // int(r) for r in config["attention_resolutions"].split(",")),
+        attention_downsamplings=_downsamplings(config["attention_resolutions"], size),
         heads=heads,
-        # The original ignores num_heads_upsample.
-        heads_upsample=heads_upsample if refactored and heads_upsample != -1 else heads,
+        heads_upsample=heads_upsample,
         dropout=config["dropout"],
         scale_shift=config["use_scale_shift_norm"],
         learn_sigma=config["learn_sigma"],
@@ -58,3 +76,21 @@ def architecture(config: dict[str, Any]) -> Architecture:
         padding_sees_padding=config["allow_interactions_between_padding"] or refactored,
         recompute=config["use_checkpoint"],
     )
+
+
+def _downsamplings(resolutions: str, size: int) -> tuple[int, ...]:
+    parts = [part.strip() for part in resolutions.split(",")]
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise InputError(
+            f"config key attention_resolutions is {resolutions!r}; must be numbers with commas: 16,8"
+        )
+    return tuple(size // int(part) for part in parts)
+
+
+def _check_types(config: dict[str, Any]) -> None:
+    for key in NETWORK_KEYS:
+        wanted = int if DEFAULTS[key] is None else type(DEFAULTS[key])
+        allowed = (int, float) if wanted is float else (wanted,)
+        if type(config[key]) not in allowed:
+            names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+            raise InputError(f"config key {key} is {config[key]!r}; must be {names[wanted]}")
