@@ -1,8 +1,7 @@
 """Long-video completion: every result is a file whose path says how it was made; what is missing gets made.
 
-snakemake                                                         the grid of config/config.yaml
-snakemake results/RUN/CHECKPOINT/MODE/metrics_100-3-300.pkl       one result of any checkpoint
-snakemake -n samples                                              which samples are missing
+`snakemake` makes the grid of config/config.yaml, `snakemake results/RUN/CHECKPOINT/MODE/metrics_100-3-300.pkl` one
+result of any checkpoint, and `snakemake -n samples` lists the samples that are missing.
 """
 
 from snakemake.utils import min_version

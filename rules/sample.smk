@@ -6,6 +6,14 @@ rule samples:
         grid_samples(),
 
 
+def batch_videos(wildcards, output):
+    """The numbers of the videos of a batch."""
+    return [
+        int(Path(path).stem.removeprefix("sample_").partition("-")[0])
+        for path in output
+    ]
+
+
 for batch in BATCHES["sample"]:
 
     rule:
@@ -28,6 +36,8 @@ for batch in BATCHES["sample"]:
         threads: 4
         resources:
             gpu=1,
+        params:
+            videos=batch_videos,
         script:
             "../workflow_scripts/sample.py"
 

@@ -1,11 +1,11 @@
 """Missing samples and animations, cut into jobs.
 
 A job makes a batch: consecutive test videos of one evaluation directory and one sample index. Snakemake
-fixes the outputs of a rule when it reads it, so there is one rule per *span*, the last digits of the first and
-the last video: span `0_9` makes `sample_<block>0` … `sample_<block>9`, whatever the block. A call has the rules
-of the spans that it needs, and each rule takes just the files planned for it. So exactly what is asked for and
-missing is made, for any number of videos, and a file that exists is no job's output: nothing can delete or
-remake it.
+fixes the outputs of a rule when it reads it, so there is one rule per *span*, the last digits of the first
+and the last video: span `0_9` makes `sample_<block>0` … `sample_<block>9`, whatever the block. A call has
+the rules of the spans that it needs, and each rule takes just the files planned for it. So exactly what is
+asked for and missing is made, for any number of videos, and a file that exists is no job's output: nothing
+can delete or remake it.
 """
 
 from __future__ import annotations

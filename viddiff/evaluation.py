@@ -7,9 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from jaxtyping import UInt8
-
 from viddiff.data import VideoDataset, open_dataset
 from viddiff.errors import InputError
 from viddiff.inference.modes import parse_mode
@@ -17,6 +14,7 @@ from viddiff.metrics.base import MetricSettings
 from viddiff.metrics.evaluate import Evaluation, evaluate
 from viddiff.render.sheet import contact_sheet
 from viddiff.results import EvaluationRun
+from viddiff.samples import load_sample
 
 
 def open_videos(run: EvaluationRun, config: Mapping[str, Any]) -> VideoDataset:
@@ -29,17 +27,6 @@ def open_videos(run: EvaluationRun, config: Mapping[str, Any]) -> VideoDataset:
     dataset = mode.dataset or _trained_on(run.directory / "model_config.json")
     split = "train" if mode.trainset else "test"
     return open_dataset(dataset, split, config["data_root"], config, config["data_cache"])
-
-
-def load_sample(path: Path | str) -> UInt8[np.ndarray, "T C H W"]:
-    """Read a sample. Raises `InputError` that names the file if it is missing or not a video."""
-    try:
-        sample = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"cannot read sample {path}: {error}") from error
-    if not isinstance(sample, np.ndarray) or sample.dtype != np.uint8 or sample.ndim != 4:
-        raise InputError(f"sample {path} is not a uint8 array [T, C, H, W]")
-    return sample
 
 
 def evaluate_samples(

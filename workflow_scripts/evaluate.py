@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from viddiff.evaluation import evaluate_samples
-from viddiff.metrics import MetricSettings
+from viddiff.metrics.base import MetricSettings
 from viddiff.metrics.record import write_evaluation
 from viddiff.results import EvaluationRun
 from viddiff.script import job

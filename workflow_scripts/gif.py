@@ -1,8 +1,8 @@
 """Animate a batch of samples."""
 
-from viddiff.evaluation import load_sample
 from viddiff.inference.modes import parse_mode
 from viddiff.render.gif import write_gif
+from viddiff.samples import load_sample
 from viddiff.script import job
 
 with job(snakemake.log[0]):
