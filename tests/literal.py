@@ -169,7 +169,7 @@ def _attention(
 def _encoding(layer: RelativePositionEncoding, distance: Tensor, emb: Tensor, arch: object) -> Tensor:
     batch, length, _ = distance.shape
     if arch.buckets is not None:
-        return layer.lookup_table_weight[_bucket(distance, arch.buckets)]
+        return layer.lookup_table_weight[literal_bucket(distance, arch.buckets)]
     net: nn.Module = layer.rpe_net
     features = torch.stack(
         [
@@ -183,7 +183,7 @@ def _encoding(layer: RelativePositionEncoding, distance: Tensor, emb: Tensor, ar
     return net.out(_silu(hidden)).view(batch, length, length, layer.heads, -1)
 
 
-def _bucket(distance: Tensor, buckets: object) -> Tensor:
+def literal_bucket(distance: Tensor, buckets: object) -> Tensor:
     bucket = distance.clone()
     far = bucket.abs() > buckets.alpha
     growth = torch.log(bucket[far].abs() / buckets.alpha) / math.log(buckets.gamma / buckets.alpha)

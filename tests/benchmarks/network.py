@@ -26,7 +26,11 @@ from seeded import seeded_model
 from viddiff.window import Window
 
 SETTINGS = {
-    "32x32, 32 channels, K=10, B=4": ({"image_size": 32, "num_channels": 32, "num_heads": 2, "num_res_blocks": 1}, 4, 10),
+    "32x32, 32 channels, K=10, B=4": (
+        {"image_size": 32, "num_channels": 32, "num_heads": 2, "num_res_blocks": 1},
+        4,
+        10,
+    ),
     "64x64, 64 channels, K=20, B=1": ({"image_size": 64, "num_channels": 64}, 1, 20),
 }
 

@@ -1,0 +1,303 @@
+"""The network against recorded outputs, against the same layers computed the long way, and what it must not see."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from literal import literal_bucket, literal_copy, literal_forward
+from seeded import MODELS, recorded, seeded_model
+from torch import Tensor, nn
+
+from viddiff.checkpoint import config_format, load_checkpoint
+from viddiff.errors import InputError
+from viddiff.model.attention import Buckets, TemporalAttention, bucket_of, window_positions
+from viddiff.model.blocks import sinusoidal_embedding
+from viddiff.model.build import CHANNEL_MULT, CONDITIONING, build_model
+from viddiff.window import Window
+
+TINY = {
+    "image_size": 32,
+    "num_channels": 32,
+    "num_res_blocks": 1,
+    "num_heads": 2,
+    "attention_resolutions": "8",
+    "T": 30,
+    "cond_emb_type": "channel",
+}
+REFACTORED = {key: value for key, value in TINY.items() if key != "cond_emb_type"}
+BUCKETS = {"use_rpe_net": False, "rp_alpha": 2, "rp_beta": 4, "rp_gamma": 8}
+
+
+def window(size: int = 32, frames: int = 4) -> Window:
+    """Two windows: observed, latent, latent, padding; and observed, observed, latent, latent (if of four frames)."""
+    generator = torch.Generator().manual_seed(1)
+    observed = torch.tensor([[1, 0, 0, 0], [1, 1, 0, 0]], dtype=torch.bool)[:, :frames]
+    latent = torch.tensor([[0, 1, 1, 0], [0, 0, 1, 1]], dtype=torch.bool)[:, :frames]
+    index = torch.tensor([[3, 5, 12, 25], [0, 1, 2, 3]])[:, :frames]
+    content = torch.rand(2, frames, 3, size, size, generator=generator) * 2 - 1
+    return Window(content, index, observed, latent)
+
+
+def noise_like(x: Tensor, seed: int = 2) -> Tensor:
+    return torch.randn(x.shape, generator=torch.Generator().manual_seed(seed))
+
+
+def run(
+    model: nn.Module, w: Window, x_t: Tensor | None = None, t: tuple[float, float] = (100.0, 700.0)
+) -> Tensor:
+    with torch.no_grad():
+        return model(noise_like(w.frames) if x_t is None else x_t, torch.tensor(t), w)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_output_is_the_recorded_one(name: str) -> None:
+    # Recorded at t as it is, not rescaled to 0..1000.
+    r = recorded(name)
+    with torch.no_grad():
+        output = r.model(r.x_t, r.t, r.window)
+    torch.testing.assert_close(output, torch.from_numpy(r.results["model_output"]), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_parameters_are_the_originals_in_its_order(name: str) -> None:
+    state = build_model(MODELS[name]["config"]).state_dict()
+    assert [[key, list(value.shape)] for key, value in state.items()] == MODELS[name]["state_dict"]
+    assert sum(value.numel() for value in state.values()) == MODELS[name]["parameters"]
+
+
+@pytest.mark.parametrize(("name", "format_"), [("seed_default", "original"), ("refactored", "refactored")])
+def test_a_checkpoint_in_the_originals_layout_loads(name: str, format_: str, tmp_path: Path) -> None:
+    r = recorded(name)
+    path = tmp_path / "ema_0.9999_550000.pt"
+    torch.save({"state_dict": r.model.state_dict(), "config": r.config, "step": MODELS[name]["step"]}, path)
+    checkpoint = load_checkpoint(path)
+    assert config_format(checkpoint.config) == format_
+    assert checkpoint.step == MODELS[name]["step"]
+    model = build_model(checkpoint.config).eval()
+    model.load_state_dict(checkpoint.state_dict)
+    with torch.no_grad():
+        output = model(r.x_t, r.t, r.window)
+    torch.testing.assert_close(output, torch.from_numpy(r.results["model_output"]), atol=1e-4, rtol=0)
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    **{conditioning: TINY | {"cond_emb_type": conditioning} for conditioning in CONDITIONING},
+    "buckets": TINY | BUCKETS,
+    "frame encoding": TINY | {"use_frame_encoding": True},
+    "centred frame encoding": TINY | {"use_frame_encoding": True, "enforce_position_invariance": True},
+    "no spatial encoding": TINY | {"use_spatial_encoding": False},
+    "no scale and shift": TINY | {"use_scale_shift_norm": False},
+    "padding blind to padding": TINY | {"allow_interactions_between_padding": False},
+    "learned variance": TINY | {"learn_sigma": True},
+    "no attention but in the middle": TINY | {"attention_resolutions": "1"},
+    "refactored": REFACTORED,
+    "refactored, heads of the way up": REFACTORED | {"num_heads_upsample": 4},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_output_equals_the_layers_computed_the_long_way(variant: str) -> None:
+    model = seeded_model(VARIANTS[variant])
+    w = window()
+    x_t, t = noise_like(w.frames), torch.tensor([100.0, 700.0])
+    with torch.no_grad():
+        literal = literal_forward(literal_copy(model), x_t, t, w)
+    torch.testing.assert_close(run(model, w, x_t), literal, atol=5e-5, rtol=0)
+
+
+def test_gradients_equal_those_of_the_layers_computed_the_long_way() -> None:
+    model = seeded_model(TINY)
+    literal, recompute = literal_copy(model), seeded_model(TINY | {"use_checkpoint": True}).train()
+    w = window()
+    x_t, t = noise_like(w.frames), torch.tensor([100.0, 700.0])
+    target = noise_like(w.frames, seed=3)
+    for output in (model(x_t, t, w), recompute(x_t, t, w), literal_forward(literal, x_t, t, w)):
+        (output - target).square().mean().backward()
+    wanted = dict(literal.named_parameters())
+    for other in (model, recompute):
+        for name, parameter in other.named_parameters():
+            scale = float(wanted[name].grad.abs().max())
+            torch.testing.assert_close(parameter.grad, wanted[name].grad, atol=1e-5 + 1e-3 * scale, rtol=0)
+
+
+def test_positions_serve_every_call_of_a_window() -> None:
+    model, w = seeded_model(TINY), window()
+    x_t, t = noise_like(w.frames), torch.tensor([100.0, 700.0])
+    with torch.no_grad():
+        assert torch.equal(model(x_t, t, w, model.positions(w)), model(x_t, t, w))
+
+
+@pytest.mark.parametrize("size", CHANNEL_MULT)
+def test_every_size_builds_and_runs(size: int) -> None:
+    model = seeded_model(TINY | {"image_size": size})
+    # One level per channel multiplier, each half the size of the one above.
+    downsamplings = sum(type(block[0]).__name__ == "Downsample" for block in model.input_blocks)
+    assert downsamplings == len(CHANNEL_MULT[size]) - 1
+    w = Window(*(value[:1, :2] for value in dataclasses.astuple(window(size, frames=2))))
+    with torch.no_grad():
+        output = model(noise_like(w.frames), torch.tensor([100.0]), w)
+    assert output.shape == w.frames.shape
+    assert torch.isfinite(output).all()
+
+
+def test_a_new_network_predicts_zero() -> None:
+    assert run(build_model(TINY), window()).count_nonzero() == 0
+
+
+def test_learned_variance_follows_the_mean_along_channels() -> None:
+    learned, plain = seeded_model(TINY | {"learn_sigma": True}), build_model(TINY).eval()
+    state = learned.state_dict()
+    plain.load_state_dict(state | {name: state[name][:3] for name in ("out.2.weight", "out.2.bias")})
+    output = run(learned, window())
+    assert output.shape == (2, 4, 6, 32, 32)
+    torch.testing.assert_close(output[:, :, :3], run(plain, window()), atol=1e-5, rtol=0)
+
+
+# What the network sees
+
+
+@pytest.mark.parametrize("variant", [*CONDITIONING, "refactored"])
+def test_observed_frames_are_seen_clean_and_others_noisy_only(variant: str) -> None:
+    model, w = seeded_model(VARIANTS[variant]), window()
+    x_t, observed = noise_like(w.frames), w.observed[:, :, None, None, None]
+    output = run(model, w, x_t)
+    other = noise_like(x_t, seed=4)
+    assert torch.equal(run(model, w, x_t.where(~observed, other)), output)
+    assert torch.equal(
+        run(model, dataclasses.replace(w, frames=w.frames.where(observed, other)), x_t), output
+    )
+    assert not torch.allclose(run(model, w, x_t.where(observed, other)), output, atol=1e-2)
+    cleaner = dataclasses.replace(w, frames=w.frames.where(~observed, other))
+    assert not torch.allclose(run(model, cleaner, x_t), output, atol=1e-2)
+
+
+@pytest.mark.parametrize("variant", [*CONDITIONING, "refactored"])
+def test_the_network_knows_which_frames_are_observed(variant: str) -> None:
+    # The same pixels once observed, once noisy; roles of other frames unchanged.
+    model, w = seeded_model(VARIANTS[variant]), window()
+    observed = w.observed.clone()
+    observed[0, 0] = False
+    other = dataclasses.replace(w, observed=observed, latent=~observed)
+    x_t = w.frames.where(w.observed[:, :, None, None, None], noise_like(w.frames))
+    assert not torch.allclose(run(model, w, x_t)[0, :3], run(model, other, x_t)[0, :3], atol=1e-3)
+
+
+def test_t_0_marks_the_observed_frames_alone() -> None:
+    """The original writes step -1 into an expanded tensor and so marks every frame: no output depends on t."""
+    model, w = seeded_model(TINY | {"cond_emb_type": "t=0"}), window()
+    seen: list[Tensor] = []
+    model.time_embed.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    assert not torch.allclose(run(model, w, t=(100.0, 700.0)), run(model, w, t=(300.0, 900.0)), atol=1e-3)
+    times = torch.tensor([[-1.0, 100.0, 100.0, 100.0], [-1.0, -1.0, 700.0, 700.0]])
+    torch.testing.assert_close(seen[0], sinusoidal_embedding(times, 32))
+
+
+def test_initzero_starts_blind_to_the_mark_or_with_equal_copies() -> None:
+    def first_weights(conditioning: str) -> Tensor:
+        return build_model(TINY | {"cond_emb_type": conditioning}).input_blocks[0][0].weight
+
+    weight = first_weights("channel-initzero")
+    assert weight[:, 3].count_nonzero() == 0
+    assert weight[:, [0, 1, 2, 4]].count_nonzero(dim=(0, 2, 3)).all()
+    assert first_weights("channel")[:, 3].count_nonzero()
+    weight = first_weights("duplicate-initzero")
+    assert torch.equal(weight[:, :3], weight[:, 3:])
+    weight = first_weights("duplicate")
+    assert not torch.equal(weight[:, :3], weight[:, 3:])
+
+
+# Padding and positions
+
+
+@pytest.mark.parametrize("padding_sees_padding", [True, False])
+def test_padding_is_not_attended_to(padding_sees_padding: bool) -> None:
+    """Without the normalisation, whose statistics span all frames of a window as in the original."""
+    torch.manual_seed(0)
+    layer = TemporalAttention(32, 2, 16, None)
+    for parameter in layer.parameters():
+        nn.init.normal_(parameter, std=0.2)
+    layer.norm = nn.Identity()
+    used = torch.tensor([[True, True, True, False, False]])
+    positions = window_positions(torch.tensor([[0, 2, 3, 7, 9]]), used, None, padding_sees_padding)
+    h, emb = torch.randn(1, 5, 6, 32), torch.randn(1, 1, 16)
+    other = h.clone()
+    other[:, 3] = torch.randn(6, 32)
+    with torch.no_grad():
+        difference = (layer(h, emb, positions) - layer(other, emb, positions)).abs().amax(dim=(0, 2, 3))
+    assert difference[:3].count_nonzero() == 0
+    assert difference[3] > 0.1
+    assert bool(difference[4] > 0) is padding_sees_padding
+
+
+def test_without_padding_no_pair_is_blocked() -> None:
+    used = torch.ones(2, 4, dtype=torch.bool)
+    assert window_positions(torch.arange(4).expand(2, 4), used, None, False).blocked is None
+
+
+def test_distances_not_indices_matter() -> None:
+    model, w = seeded_model(TINY), window()
+    later = dataclasses.replace(w, frame_index=w.frame_index + 1000)
+    torch.testing.assert_close(run(model, later), run(model, w), atol=1e-6, rtol=0)
+    wider = dataclasses.replace(w, frame_index=w.frame_index * 3)
+    assert not torch.allclose(run(model, wider), run(model, w), atol=1e-3)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(1, 12), st.integers(0, 20), st.integers(1, 40))
+def test_buckets_are_the_originals(alpha: int, above: int, beyond: int) -> None:
+    buckets = Buckets(alpha, alpha + above, alpha + beyond)
+    distance = torch.arange(-300, 301)
+    bucket = bucket_of(distance, buckets)
+    assert torch.equal(bucket, literal_bucket(distance, buckets))
+    assert torch.equal(bucket, -bucket.flip(0))
+    assert (bucket.diff() >= 0).all()
+    assert bucket.max() == buckets.beta
+
+
+def test_default_buckets_take_distances_beyond_t() -> None:
+    bucket = bucket_of(torch.tensor([-31, -30, 30, 31, 500]), Buckets(30, 30, 30))
+    assert bucket.tolist() == [-30, -30, 30, 30, 30]
+
+
+# Configs
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("image_size", 48),
+        ("image_size", "32"),
+        ("cond_emb_type", "chanel"),
+        ("class_cond", True),
+        ("cross_frame_attention", False),
+        ("num_channels", 48),
+        ("num_channels", 0),
+        ("num_channels", "32"),
+        ("num_heads", 5),
+        ("num_heads", 0),
+        ("num_res_blocks", 0),
+        ("num_res_blocks", 1.0),
+        ("attention_resolutions", "16,x"),
+        ("attention_resolutions", "0"),
+        ("attention_resolutions", 16),
+        ("dropout", 2.0),
+        ("dropout", None),
+        ("learn_sigma", "yes"),
+        ("rp_beta", 0),
+    ],
+)
+def test_a_wrong_value_is_named(key: str, value: object) -> None:
+    with pytest.raises(InputError, match=f"^config key {key} is ") as error:
+        build_model(TINY | {"use_rpe_net": False} | {key: value})
+    assert "\n" not in str(error.value)
+
+
+def test_buckets_need_a_length() -> None:
+    with pytest.raises(InputError, match="rp_alpha"):
+        build_model(TINY | {"use_rpe_net": False, "T": -1})
