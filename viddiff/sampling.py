@@ -61,10 +61,10 @@ def sample_videos(
     dataset = open_videos(mode.dataset or config["dataset"], "train" if mode.trainset else "test")
     check_videos(dataset, missing, plan, config["image_size"])
     diffusion = diffusion_of(config, name.respacing)
+    window_sampler = network_sampler(load_network(checkpoint, device), diffusion, name.sampler)
     digest = sha256_file(checkpoint_path)
     claim(evaluation.directory, fingerprint(digest, mode, name, diffusion, dataset))
 
-    window_sampler = network_sampler(load_network(checkpoint, device), diffusion, name.sampler)
     sampler = f"{name.sampler} {name.respacing}".strip()
     batches = [missing[i : i + batch_size] for i in range(0, len(missing), batch_size)]
     made: list[Path] = []

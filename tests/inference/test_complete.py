@@ -85,7 +85,9 @@ def test_a_video_is_the_same_in_every_batch_and_order(mode, sizes):
 
 def test_noise_depends_on_each_part_of_the_identity_and_on_the_stage():
     changes = {"checkpoint": "other", "mode": "autoreg_10_5_30_9", "sampler": "ddim", "video": 1, "sample": 1}
-    draws = [torch.randn(8, generator=stage_generator(replace(IDENTITY, **{k: v}), 0)) for k, v in changes.items()]
+    draws = [
+        torch.randn(8, generator=stage_generator(replace(IDENTITY, **{k: v}), 0)) for k, v in changes.items()
+    ]
     draws += [torch.randn(8, generator=stage_generator(IDENTITY, stage)) for stage in (0, 1)]
     assert len({tuple(draw.tolist()) for draw in draws}) == len(draws)
     same = torch.randn(8, generator=stage_generator(IDENTITY, 0))

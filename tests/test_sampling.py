@@ -1,0 +1,209 @@
+"""Sampling end to end with a tiny network: files, reproducibility, and what bad input gets."""
+
+import errno
+import logging
+import re
+
+import numpy as np
+import pytest
+import torch
+from seeded import seeded_model
+
+from viddiff.checkpoint import save_checkpoint
+from viddiff.data import open_dataset
+from viddiff.data.bouncy_balls import write_bouncy_balls
+from viddiff.errors import InputError, OutputError
+from viddiff.results import EvaluationRun
+from viddiff.sampling import sample_videos
+
+CONFIG = {
+    "dataset": "bouncy_balls",
+    "image_size": 32,
+    "num_channels": 32,
+    "num_res_blocks": 1,
+    "num_heads": 1,
+    "attention_resolutions": "4",
+    "diffusion_steps": 32,
+    "noise_schedule": "cosine",
+    "predict_xstart": True,
+    "max_frames": 4,
+    "T": 12,
+}
+STEM = "ema_0.9999_000100"
+MODE = "autoreg_4_2_9_3"
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """A folder with a checkpoint and ten short test videos."""
+    root = tmp_path_factory.mktemp("tree")
+    write_bouncy_balls(root / "data", n_train=1, n_test=10, length=12)
+    model = seeded_model(CONFIG)
+    save_checkpoint(root / f"{STEM}.pt", model.state_dict(), CONFIG, 100)
+    return root
+
+
+@pytest.fixture
+def sample(tree, tmp_path, monkeypatch):
+    """A function that samples into an empty tree of results."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(videos, number=0, *, folder=STEM + "_respace3", mode=MODE, path=None, batch_size=8, root=None):
+        evaluation = EvaluationRun("run", folder, mode)
+        made = sample_videos(
+            evaluation,
+            path or tree / f"{STEM}.pt",
+            lambda name, split: open_dataset(name, split, root or tree / "data"),
+            videos,
+            number,
+            batch_size=batch_size,
+        )
+        return evaluation, made
+
+    return run
+
+
+def load(path):
+    return np.load(path, allow_pickle=False)
+
+
+def test_samples_are_uint8_videos_that_begin_with_the_observed_frames_bit_for_bit(sample, tree):
+    evaluation, made = sample([0, 3])
+    assert made == [evaluation.sample(0, 0), evaluation.sample(3, 0)]
+    truth = open_dataset("bouncy_balls", "test", tree / "data")
+    for video, path in zip([0, 3], made, strict=True):
+        frames = load(path)
+        assert frames.dtype == np.uint8 and frames.shape == (9, 3, 32, 32)
+        assert np.array_equal(frames[:3], truth.video(video, 3))
+        assert not np.array_equal(frames[3:], truth.video(video, 9)[3:])
+
+
+@pytest.mark.parametrize("folder", [f"{STEM}_respace3", f"{STEM}_ddim_respace3"])
+def test_a_sample_is_the_same_in_any_batch_and_order(sample, tmp_path, monkeypatch, folder):
+    reference = {}
+    for name, order, size in [("a", range(8), 8), ("b", range(8), 1), ("c", [5, 2, 7, 0, 1, 6, 3, 4], 3)]:
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        evaluation, _ = sample(list(order), batch_size=size, folder=folder, mode="autoreg_4_2_7_3")
+        for video in order:
+            frames = load(evaluation.sample(video, 0)).astype(int)
+            assert abs(frames - reference.setdefault(video, frames)).max() <= 1
+
+
+def test_the_same_batch_gives_the_same_bytes(sample, tmp_path, monkeypatch):
+    contents = []
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        contents.append([path.read_bytes() for path in sample([1, 2, 4])[1]])
+    assert contents[0] == contents[1]
+
+
+def test_sample_indices_and_samplers_differ(sample):
+    videos = [load(sample([0], number)[1][0]) for number in (0, 1)]
+    videos.append(load(sample([0], folder=f"{STEM}_ddim_respace3")[1][0]))
+    videos.append(load(sample([0], folder=f"{STEM}_respace4")[1][0]))
+    assert all(not np.array_equal(a, b) for i, a in enumerate(videos) for b in videos[:i])
+
+
+def test_files_that_exist_stay_and_only_missing_ones_are_made(sample):
+    evaluation, made = sample([0, 1])
+    made[0].write_bytes(b"mine")
+    assert sample([0, 1]) == (evaluation, [])
+    made[1].unlink()
+    assert sample([0, 1, 2]) == (evaluation, [evaluation.sample(1, 0), evaluation.sample(2, 0)])
+    assert made[0].read_bytes() == b"mine"
+
+
+def test_a_changed_checkpoint_is_refused_with_both_hashes(sample, tree, tmp_path):
+    sample([0])
+    other = tmp_path / f"{STEM}.pt"
+    save_checkpoint(other, seeded_model(CONFIG, seed=1).state_dict(), CONFIG, 100)
+    with pytest.raises(InputError, match=r"checkpoint_sha256 was '[0-9a-f]{64}', is now '[0-9a-f]{64}'"):
+        sample([1], path=other)
+    assert sample([0], path=other)[1] == []  # nothing to make, nothing to refuse
+
+
+def test_windows_longer_than_trained_are_allowed_and_warned_of_once(sample, caplog):
+    with caplog.at_level(logging.WARNING):
+        sample([0, 1, 2], mode="autoreg_6_3_9_3", batch_size=1)
+    assert [record.getMessage() for record in caplog.records] == [
+        "windows of 6 frames: the model was trained with 4"
+    ]
+
+
+def _truncated(path):
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def _not_a_checkpoint(path):
+    path.write_bytes(b"hello")
+
+
+def _wrong_keys(path):
+    content = torch.load(path, weights_only=True)
+    del content["state_dict"]["out.2.bias"]
+    torch.save(content, path)
+
+
+def _other_config(path):
+    content = torch.load(path, weights_only=True)
+    content["config"]["num_channels"] = 64
+    torch.save(content, path)
+
+
+@pytest.mark.parametrize("damage", [_truncated, _not_a_checkpoint, _wrong_keys, _other_config])
+def test_a_broken_checkpoint_ends_in_one_line_that_names_it(sample, tree, tmp_path, damage):
+    path = tmp_path / f"{STEM}.pt"
+    path.write_bytes((tree / f"{STEM}.pt").read_bytes())
+    damage(path)
+    with pytest.raises(InputError) as error:
+        sample([0], path=path)
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"path": "nothing.pt"}, "nothing.pt"),
+        ({"mode": "autoreg_4_2_13_3"}, "T is 13, but video 0 of dataset bouncy_balls has 12 frames"),
+        ({"videos": [10]}, "video 10 of dataset bouncy_balls.*0 to 9"),
+        ({"mode": "autoreg_4_2_9_9"}, "obs_length is 9"),
+        ({"mode": "autoreg_4_5_9_3"}, "step_size is 5"),
+        ({"mode": "autogre_4_2_9_3"}, "autoreg"),
+        ({"mode": "gradientmethod_autoreg_4_2_9_3"}, "gradientmethod"),
+        ({"mode": "minerl_autoreg_4_2_9_3"}, "minerl"),
+        (
+            {"folder": "ema_0.9999_latest_7"},
+            "holds step 100, the path asks for step 7.*ema_0.9999_latest_100",
+        ),
+        ({"folder": f"{STEM}_respace33"}, "33"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_any_work(sample, arguments, message, tmp_path):
+    with pytest.raises(InputError) as error:
+        sample(**{"videos": [0], **arguments})
+    assert re.search(message, str(error.value)) and "\n" not in str(error.value)
+    assert not (tmp_path / "results").exists()
+
+
+def test_results_that_cannot_be_written_name_the_path(sample, tmp_path):
+    (tmp_path / "results").write_text("a file where a folder must be")
+    with pytest.raises(OutputError, match="results/run"):
+        sample([0])
+
+
+def test_a_full_disk_loses_nothing_and_names_the_file(sample, monkeypatch):
+    evaluation, made = sample([0])
+    before = made[0].read_bytes()
+
+    def full(file, array, allow_pickle):
+        file.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(OutputError, match="sample_0001-0.npy: No space left on device"):
+        sample([0, 1])
+    assert made[0].read_bytes() == before
+    assert [path.name for path in made[0].parent.iterdir()] == [made[0].name]
