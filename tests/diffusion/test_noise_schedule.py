@@ -1,0 +1,134 @@
+"""Noise schedules and respacing: the recorded tables, and what must hold for any number of steps."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from seeded import GOLDEN
+
+from viddiff.checkpoint import DEFAULTS
+from viddiff.diffusion.noise_schedule import NoiseSchedule, noise_schedule, respaced_steps
+from viddiff.diffusion.process import diffusion_of
+from viddiff.errors import InputError
+
+RESPACINGS = json.loads((GOLDEN / "timestep_respacing.json").read_text())
+RECORDED = {
+    "betas": "betas",
+    "alphas_cumprod": "alpha_bar",
+    "posterior_variance": "posterior_variance",
+    "posterior_log_variance_clipped": "posterior_log_variance",
+    "posterior_mean_coef1": "posterior_mean_x_0",
+    "posterior_mean_coef2": "posterior_mean_x_t",
+}
+
+
+def test_tables_are_the_recorded_ones() -> None:
+    with np.load(GOLDEN / "diffusion_tables.npz", allow_pickle=False) as tables:
+        assert len(tables) > 0
+        for key, table in tables.items():
+            name, n_steps, quantity = key.split("_", 2)
+            ours = getattr(noise_schedule(name, int(n_steps)), RECORDED[quantity])
+            np.testing.assert_allclose(ours, table, rtol=1e-12, atol=1e-12, err_msg=key)
+
+
+@pytest.mark.parametrize("key", RESPACINGS)
+def test_respacing_is_the_recorded_one(key: str) -> None:
+    n_steps, spec = key.split("|")
+    if isinstance(RESPACINGS[key], str):  # the original's error
+        with pytest.raises(InputError, match=f"'{spec}'"):
+            respaced_steps(int(n_steps), spec)
+    else:
+        assert list(respaced_steps(int(n_steps), spec)) == RESPACINGS[key]
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=4), st.integers(0, 200))
+def test_respacing_keeps_so_many_of_each_section(counts: list[int], more: int) -> None:
+    n_steps = len(counts) * max(counts) + more
+    kept = respaced_steps(n_steps, ",".join(map(str, counts)))
+    assert all(a < b for a, b in pairwise(kept))
+    assert kept[0] == 0 and kept[-1] < n_steps
+    sections = np.array_split(np.arange(n_steps), len(counts))
+    assert [len(np.intersect1d(kept, section)) for section in sections] == counts
+    assert counts[-1] == 1 or kept[-1] == n_steps - 1
+
+
+@given(st.integers(2, 1000), st.integers(1, 1000))
+def test_ddim_respacing_is_a_stride_or_an_error(n_steps: int, count: int) -> None:
+    possible = [stride for stride in range(1, n_steps) if len(range(0, n_steps, stride)) == count]
+    if possible:
+        assert respaced_steps(n_steps, f"ddim{count}") == tuple(range(0, n_steps, possible[0]))
+    else:
+        with pytest.raises(InputError, match=f"ddim{count}"):
+            respaced_steps(n_steps, f"ddim{count}")
+
+
+@pytest.mark.parametrize("spec", ["ddim", "ddimx", "0", "-3", "2.5", "5,", "a", "5 5", "ddim0", "25;"])
+def test_a_wrong_respacing_is_named(spec: str) -> None:
+    with pytest.raises(InputError, match="respacing") as error:
+        noise_schedule("cosine", 100).respaced(spec)
+    assert repr(spec) in str(error.value)
+
+
+@given(st.sampled_from(["linear", "cosine"]), st.integers(40, 400), st.integers(1, 40))
+def test_respaced_schedules_keep_the_noise_of_their_steps(name: str, n_steps: int, count: int) -> None:
+    full = noise_schedule(name, n_steps)
+    respaced = full.respaced(str(count))
+    assert respaced.steps == respaced_steps(n_steps, str(count))
+    np.testing.assert_allclose(respaced.alpha_bar, full.alpha_bar[list(respaced.steps)], rtol=1e-9)
+    # Respacing to all steps changes nothing but rounding.
+    np.testing.assert_allclose(full.respaced(str(n_steps)).betas, full.betas, rtol=1e-6)
+    assert full.respaced("") is full
+
+
+@given(st.integers(1, 2000))
+def test_cosine_takes_any_number_of_steps(n_steps: int) -> None:
+    schedule = noise_schedule("cosine", n_steps)
+    assert len(schedule) == n_steps
+    assert (schedule.betas > 0).all() and (schedule.betas <= 0.999).all()
+    assert (np.diff(schedule.alpha_bar) < 0).all()
+
+
+@given(st.integers(2, 2000))
+def test_linear_takes_20_steps_or_more(n_steps: int) -> None:
+    """Below, the last beta exceeds 1."""
+    if n_steps < 20:
+        with pytest.raises(InputError, match=f"of {n_steps}; allowed: above 0, at most 1") as error:
+            noise_schedule("linear", n_steps)
+        assert "\n" not in str(error.value)
+    else:
+        assert (noise_schedule("linear", n_steps).betas <= 1.0).all()
+
+
+@pytest.mark.parametrize("beta", [0.0, -0.1, 1.1, np.nan])
+def test_betas_must_lie_in_0_1(beta: float) -> None:
+    with pytest.raises(InputError, match="at step 1 of 3"):
+        NoiseSchedule(np.array([0.1, beta, 0.2]), (0, 1, 2))
+
+
+def test_unknown_schedules_are_named() -> None:
+    with pytest.raises(InputError, match="noise_schedule is 'sqrt'; allowed: linear, cosine"):
+        noise_schedule("sqrt", 100)
+    with pytest.raises(InputError, match="diffusion_steps is 0"):
+        noise_schedule("linear", 0)
+
+
+def test_levels_go_from_noise_to_frames_at_the_times_the_network_knows() -> None:
+    config = DEFAULTS | {"diffusion_steps": 50, "noise_schedule": "cosine"}
+    diffusion = diffusion_of(config, "5")
+    levels = diffusion.levels()
+    assert [level.t for level in levels] == [20.0 * step for step in reversed(respaced_steps(50, "5"))]
+    assert all(a.sigma > b.sigma for a, b in pairwise(levels))
+    np.testing.assert_allclose([level.alpha**2 + level.sigma**2 for level in levels], 1.0, rtol=1e-12)
+    unscaled = diffusion_of(config | {"rescale_timesteps": False}, "5")
+    assert [level.t for level in unscaled.levels()] == list(reversed(respaced_steps(50, "5")))
+
+
+def test_a_config_has_its_own_respacing() -> None:
+    config = DEFAULTS | {"diffusion_steps": 50, "timestep_respacing": "10"}
+    assert diffusion_of(config).n_steps == 10
+    assert diffusion_of(config, "ddim25").n_steps == 25

@@ -1,0 +1,227 @@
+"""Samplers: whole chains of the recorded models, and a Gaussian target, for which all is known exactly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from seeded import MODELS, recorded, seeded_noise
+from torch import Tensor
+
+from viddiff.checkpoint import DEFAULTS, with_defaults
+from viddiff.diffusion.denoiser import Denoise, Estimate, clipped, network_denoiser
+from viddiff.diffusion.noise_schedule import Level
+from viddiff.diffusion.process import diffusion_of
+from viddiff.diffusion.samplers import SAMPLERS, ancestral, ddim, reverse_transition
+
+WITH_FIRST = [name for name in MODELS if name != "refactored"]
+
+
+def no_noise() -> Tensor:
+    raise AssertionError("drew noise")
+
+
+def in_turn(draws: Sequence[Tensor]) -> Callable[[], Tensor]:
+    iterator: Iterator[Tensor] = iter(draws)
+    return lambda: next(iterator)
+
+
+# Recorded chains. A network's output differs by rounding between machines, here by up to 7e-6; as x_0 is
+# (x_t - sigma eps) / alpha, and alpha is 4e-4 at the noisiest of 24 linear steps, that makes up to 2e-2 in x_0. Nearly
+# all such x_0 are clipped; the few that are not (6 to 12 of 36,864 values) carry the difference to the end of a short
+# chain. The original's own layers, run on another machine than the recorded one, differ as much, and the recorded values
+# differ as much from float64, so no order of operations could do better.
+ROUNDING = 1e-5
+
+
+@pytest.mark.parametrize("name", WITH_FIRST)
+def test_first_transition_is_the_recorded_one(name: str) -> None:
+    r = recorded(name)
+    diffusion = diffusion_of(with_defaults(r.config))
+    level, lower = diffusion.levels()[:2]
+    with torch.no_grad():
+        estimate = clipped(network_denoiser(r.model, diffusion, r.window))(r.x_t, level)
+    mean, log_variance = reverse_transition(r.x_t, estimate, level, lower, diffusion.variance)
+    np.testing.assert_allclose(mean, r.results["first_mean"], atol=1e-4, rtol=0)
+    wanted = r.results["first_log_variance"]
+    np.testing.assert_allclose(log_variance.expand(wanted.shape), wanted, atol=1e-5, rtol=0)
+    amplified = ROUNDING * level.sigma / level.alpha if diffusion.predicts == "eps" else 1e-4
+    np.testing.assert_allclose(estimate.x_0, r.results["first_pred_xstart"], atol=amplified, rtol=0)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_ancestral_chain_is_the_recorded_one(name: str) -> None:
+    r = recorded(name)
+    diffusion = diffusion_of(with_defaults(r.config))
+    noise = seeded_noise(int(r.results["ddpm_noise_seed"]), (diffusion.n_steps, *r.x_t.shape))
+    denoise = clipped(network_denoiser(r.model, diffusion, r.window))
+    with torch.no_grad():
+        x = ancestral(denoise, r.x_t, diffusion.levels(), in_turn(noise.flip(0)), diffusion.variance)
+    np.testing.assert_allclose(x, r.results["ddpm_sample"], atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("name", WITH_FIRST)
+def test_ddim_chain_is_the_recorded_one(name: str) -> None:
+    r = recorded(name)
+    diffusion = diffusion_of(with_defaults(r.config), "5")
+    levels = diffusion.levels()
+    denoise = clipped(network_denoiser(r.model, diffusion, r.window))
+    with torch.no_grad():
+        x = ddim(denoise, r.x_t, levels, no_noise, diffusion.variance).numpy()
+    difference = np.abs(x - r.results["ddim5_sample"])
+    amplified = np.zeros(difference.shape, dtype=bool)
+    if diffusion.predicts == "eps":
+        amplified = np.abs(r.results["first_pred_xstart"]) < 1.0
+        assert amplified.sum() < 20
+        assert difference[amplified].max() < ROUNDING * levels[0].sigma / levels[0].alpha
+    assert difference[~amplified].max() < 1e-3
+
+
+# A Gaussian target: every value is N(MEAN, SPREAD²), so the best estimate of x_0 is known, and so is where the
+# probability flow takes any x: (x - alpha MEAN) / sqrt(alpha² SPREAD² + sigma²) is constant along it.
+MEAN, SPREAD = 0.3, 0.4
+
+
+def gaussian(x_t: Tensor, level: Level) -> Estimate:
+    gain = SPREAD**2 * level.alpha / (SPREAD**2 * level.alpha**2 + level.sigma**2)
+    return Estimate(MEAN + gain * (x_t - level.alpha * MEAN), torch.zeros_like(x_t))
+
+
+def standardised(x_t: Tensor, level: Level) -> Tensor:
+    return (x_t - level.alpha * MEAN) / math.hypot(level.alpha * SPREAD, level.sigma)
+
+
+def even_levels(n_steps: int) -> list[Level]:
+    """alpha = cos(angle), sigma = sin(angle), at even angles from nearly pure noise down to one step above 0."""
+    angles = np.linspace(0.0, 0.49 * math.pi, n_steps + 1)[:0:-1]
+    return [Level(math.cos(angle), math.sin(angle), float(i)) for i, angle in enumerate(angles)]
+
+
+def generator_noise(shape: tuple[int, ...], seed: int = 0) -> Callable[[], Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return lambda: torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
+def test_ddim_converges_with_order_1() -> None:
+    steps = [20, 40, 80, 160, 320]
+    x_t = torch.linspace(-2.0, 2.0, 9, dtype=torch.float64)
+    errors = []
+    for n_steps in steps:
+        levels = even_levels(n_steps)
+        exact = MEAN + SPREAD * standardised(x_t, levels[0])
+        errors.append(float((ddim(gaussian, x_t, levels, no_noise, "small") - exact).abs().max()))
+    slopes = np.diff(np.log(errors)) / np.diff(np.log(steps))
+    assert errors[-1] < 5e-3
+    np.testing.assert_allclose(slopes[-3:], -1.0, atol=0.05)
+
+
+@given(
+    st.sampled_from(["linear", "cosine"]),
+    st.integers(20, 60),
+    st.one_of(st.just(""), st.integers(1, 20).map(str)),
+    st.integers(0, 1000),
+)
+def test_ddim_with_eta_1_is_ancestral_with_the_small_variance(
+    schedule: str, n_steps: int, respacing: str, seed: int
+) -> None:
+    config = DEFAULTS | {"noise_schedule": schedule, "diffusion_steps": n_steps}
+    levels = diffusion_of(config, respacing).levels()
+    x_t = generator_noise((50,), seed)()
+    a = ancestral(gaussian, x_t, levels, generator_noise((50,), seed + 1), "small")
+    b = ddim(gaussian, x_t, levels, generator_noise((50,), seed + 1), "small", eta=1.0)
+    torch.testing.assert_close(a, b, atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("variance", ["small", "large", "learned"])
+def test_samples_have_the_targets_mean_and_variance(sampler: str, variance: str) -> None:
+    n = 40_000
+    levels = even_levels(200)
+    x_t = (
+        math.hypot(levels[0].alpha * SPREAD, levels[0].sigma) * generator_noise((n,), 1)()
+        + levels[0].alpha * MEAN
+    )
+    x = SAMPLERS[sampler](gaussian, x_t, levels, generator_noise((n,), 2), variance)
+    assert abs(float(x.mean()) - MEAN) < 5 * SPREAD / math.sqrt(n)
+    # The standard error of the variance is 0.7%; 200 steps add up to 2% (small variance: less, large: more).
+    assert abs(float(x.var()) / SPREAD**2 - 1.0) < 0.06
+
+
+def exact_variance(levels: Sequence[Level], variance: str) -> float:
+    """Of ancestral sampling on the Gaussian target, by propagating it through every (linear) transition."""
+    spread = math.hypot(levels[0].alpha * SPREAD, levels[0].sigma) ** 2
+    ends = torch.tensor([0.0, 1.0], dtype=torch.float64)
+    for level, lower in pairwise(levels):
+        mean, log_variance = reverse_transition(ends, gaussian(ends, level), level, lower, variance)
+        spread = float(mean[1] - mean[0]) ** 2 * spread + float(log_variance.exp())
+    gain = gaussian(ends, levels[-1]).x_0.diff()
+    return float(gain) ** 2 * spread
+
+
+@pytest.mark.parametrize(("variance", "sign"), [("small", -1), ("large", 1)])
+def test_ancestral_variance_approaches_the_targets_with_order_1(variance: str, sign: int) -> None:
+    """From below with the small variance, from above with the large one."""
+    excess = [exact_variance(even_levels(n), variance) / SPREAD**2 - 1.0 for n in (200, 400, 800)]
+    assert all(value * sign > 0 for value in excess)
+    np.testing.assert_allclose(np.divide(excess[1:], excess[:-1]), 0.5, atol=0.03)
+
+
+def place(value: float) -> Denoise:
+    """The Gaussian denoiser that also puts the variance at a place between the smallest (-1) and the largest (1)."""
+    return lambda x_t, level: gaussian(x_t, level)._replace(v=torch.full_like(x_t, value))
+
+
+@pytest.mark.parametrize(("v", "variance"), [(-1.0, "small"), (1.0, "large")])
+def test_learned_variance_spans_small_to_large(v: float, variance: str) -> None:
+    x_t, levels = generator_noise((50,))(), even_levels(30)
+    learned = ancestral(place(v), x_t, levels, generator_noise((50,)), "learned")
+    fixed = ancestral(gaussian, x_t, levels, generator_noise((50,)), variance)
+    torch.testing.assert_close(learned, fixed, atol=1e-12, rtol=0)
+    level, lower = levels[:2]
+    _, log_variance = reverse_transition(x_t, place(0.5)(x_t, level), level, lower, "learned")
+    _, small = reverse_transition(x_t, gaussian(x_t, level), level, lower, "small")
+    _, large = reverse_transition(x_t, gaussian(x_t, level), level, lower, "large")
+    torch.testing.assert_close(log_variance, (0.75 * large + 0.25 * small).expand(50))
+
+
+@pytest.mark.parametrize(("sampler", "draws"), [(ancestral, 9), (ddim, 0)])
+def test_levels_are_visited_once_and_the_last_step_adds_no_noise(sampler: Callable, draws: int) -> None:
+    levels, seen, drawn = even_levels(10), [], []
+
+    def denoise(x_t: Tensor, level: Level) -> Estimate:
+        seen.append(level)
+        return gaussian(x_t, level)
+
+    def noise() -> Tensor:
+        drawn.append(None)
+        return torch.zeros(3, dtype=torch.float64)
+
+    x = sampler(denoise, torch.zeros(3, dtype=torch.float64), levels, noise, "large")
+    assert seen == levels
+    assert len(drawn) == draws
+    assert torch.isfinite(x).all()
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("steps", [1, 20])
+def test_pure_noise_and_single_steps(sampler: str, steps: int) -> None:
+    """With 20 linear steps the last beta is 1: the noisiest frames hold no signal (alpha = 0)."""
+    diffusion = diffusion_of(DEFAULTS | {"diffusion_steps": 20}, str(steps))
+    levels = diffusion.levels()
+    assert steps == 1 or levels[0].alpha == 0.0
+    x = SAMPLERS[sampler](clipped(gaussian), torch.ones(3), levels, lambda: torch.zeros(3), "small")
+    assert torch.isfinite(x).all()
+
+
+def test_clipping_keeps_estimates_where_frames_live() -> None:
+    estimate = clipped(lambda x_t, _: Estimate(x_t, x_t))(
+        torch.tensor([-3.0, 0.5, 3.0]), Level(1.0, 0.0, 0.0)
+    )
+    assert estimate.x_0.tolist() == [-1.0, 0.5, 1.0]
+    assert estimate.v.tolist() == [-3.0, 0.5, 3.0]
