@@ -69,17 +69,27 @@ def test_equal_to_skimage(other_frames):
     np.testing.assert_allclose(compute("psnr", samples, truth), psnr, rtol=0, atol=1e-6)
 
 
-def test_equal_to_the_lpips_package(other_frames, alexnet):
-    samples, truth = other_frames
+@pytest.fixture(scope="module")
+def lpips_package(alexnet):
+    """The network of the lpips package, with our convolutions and its own heads."""
     network = reference_lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
     tensors = load_alexnet(alexnet).tensors
     for i in range(5):
-        head = getattr(network, f"lin{i}").model[1].weight
-        assert torch.equal(head.flatten(), tensors[f"head{i}.weight"])
         convolution = next(m for m in getattr(network.net, f"slice{i + 1}") if isinstance(m, torch.nn.Conv2d))
         convolution.weight.data = tensors[f"conv{i}.weight"]
         convolution.bias.data = tensors[f"conv{i}.bias"]
+    return network
+
+
+def test_heads_are_those_of_the_lpips_package(alexnet, lpips_package):
+    for i in range(5):
+        head = getattr(lpips_package, f"lin{i}").model[1].weight
+        assert torch.equal(head.flatten(), load_alexnet(alexnet).tensors[f"head{i}.weight"])
+
+
+def test_equal_to_the_lpips_package(other_frames, alexnet, lpips_package):
+    samples, truth = other_frames
     with torch.no_grad():
-        theirs = torch.stack([network(to_model(sample), to_model(truth)).flatten() for sample in samples])
+        theirs = torch.stack([lpips_package(to_model(x), to_model(truth)).flatten() for x in samples])
     ours = compute("lpips", samples, truth, alexnet=alexnet)
     np.testing.assert_allclose(ours, theirs.numpy(), rtol=0, atol=1e-5)

