@@ -195,7 +195,7 @@ def test_results_that_cannot_be_written_name_the_path(sample, tmp_path):
 
 
 def test_a_full_disk_loses_nothing_and_names_the_file(sample, monkeypatch):
-    evaluation, made = sample([0])
+    _, made = sample([0])
     before = made[0].read_bytes()
 
     def full(file, array, allow_pickle):
@@ -203,7 +203,7 @@ def test_a_full_disk_loses_nothing_and_names_the_file(sample, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(np, "save", full)
-    with pytest.raises(OutputError, match="sample_0001-0.npy: No space left on device"):
+    with pytest.raises(OutputError, match=r"sample_0001-0\.npy: No space left on device"):
         sample([0, 1])
     assert made[0].read_bytes() == before
     assert [path.name for path in made[0].parent.iterdir()] == [made[0].name]
