@@ -4,6 +4,7 @@ import signal
 import sys
 
 import torch
+from snakemake.script import snakemake
 from tqdm import tqdm
 
 from viddiff.data import open_dataset

@@ -149,7 +149,7 @@ def step_seed(seed: int, step: int, purpose: int) -> int:
 
 def training_windows(config: TrainingConfig, dataset: VideoDataset, start: int) -> Iterator[Window]:
     """The batches of training steps `start` to `config.steps - 1`. Raises `InputError` for broken data."""
-    workers = config.num_workers if config.num_workers >= 0 else max(1, (os.cpu_count() or 1) - 1)
+    workers = config.num_workers if config.num_workers >= 0 else max(1, available_cores() - 1)
     loader = DataLoader(
         TrainingWindows(config, dataset),
         batch_size=None,
@@ -160,6 +160,11 @@ def training_windows(config: TrainingConfig, dataset: VideoDataset, start: int) 
         if isinstance(window, Exception):
             raise window
         yield window
+
+
+def available_cores() -> int:
+    """The processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class TrainingWindows(Dataset):

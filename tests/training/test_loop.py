@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import csv
+import os
+import random
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from tiny import SETTINGS, Stub, make_data, open_data
+
+from viddiff.checkpoint import load_checkpoint
+from viddiff.data.base import TrainingCrops
+from viddiff.diffusion.loss import Losses
+from viddiff.diffusion.process import diffusion_of
+from viddiff.errors import InputError
+from viddiff.training import loop
+from viddiff.training.config import training_config
+from viddiff.training.loop import forward_backward, learning_rate, train, training_windows
+
+FILES = ("model", "ema_0.9", "ema_0.5")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("data")
+    make_data(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def data(root):
+    return open_data(root)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def stub(monkeypatch):
+    monkeypatch.setattr(loop, "build_model", lambda config: Stub())
+
+
+def config(**changes):
+    return training_config(SETTINGS | changes)
+
+
+def weights(run: Path, suffix: str) -> dict[str, bytes]:
+    return {kind: (run / f"{kind}_{suffix}.pt").read_bytes() for kind in FILES}
+
+
+def logged(run: Path) -> list[dict[str, str]]:
+    with open(run / "log.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+CHILD = """
+import sys
+import torch
+sys.path.insert(0, sys.argv[1])
+from tiny import SETTINGS, open_data
+from viddiff.training.config import training_config
+from viddiff.training.loop import train
+torch.set_num_threads(1)
+train(training_config(SETTINGS), open_data(sys.argv[2]), sys.argv[3], progress=lambda n: print(n, flush=True))
+"""
+
+
+def test_killed_and_resumed_equals_uninterrupted(tmp_path, root, data):
+    """The network itself, with dropout, killed at an arbitrary moment of an arbitrary step."""
+    arguments = [sys.executable, "-c", CHILD, str(Path(__file__).parent), str(root), str(tmp_path / "killed")]
+    child = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
+    moment = random.Random(time.time_ns())
+    last = moment.randint(2, 6)
+    steps = []
+    for line in child.stdout:
+        steps.append(int(line))
+        if steps[-1] == last:
+            break
+    time.sleep(moment.random() * 0.2)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    child.stdout.close()
+    assert steps == list(range(last + 1)), "the child failed"
+
+    seen = []
+    assert train(config(), data, tmp_path / "killed", progress=seen.append) == 8
+    assert 0 < seen[0] < 8
+    train(config(), data, tmp_path / "whole")
+    assert weights(tmp_path / "killed", "000008") == weights(tmp_path / "whole", "000008")
+    assert [row["step"] for row in logged(tmp_path / "killed")] == [str(n) for n in range(1, 9)]
+
+
+@pytest.mark.parametrize("latest", [False, True])
+def test_stopped_and_resumed(tmp_path, data, stub, latest):
+    settings = config(save_latest_only=latest, lr_anneal_steps=10)
+    done = []
+    stopped = train(settings, data, tmp_path / "a", progress=done.append, stop=lambda: done[-1] == 3)
+    assert stopped == done[-1] == 3
+    suffix = "latest" if latest else "000003"
+    assert load_checkpoint(tmp_path / "a" / f"model_{suffix}.pt").step == 3
+    train(settings, data, tmp_path / "a")
+    train(settings, data, tmp_path / "b")
+    suffix = "latest" if latest else "000008"
+    assert weights(tmp_path / "a", suffix) == weights(tmp_path / "b", suffix)
+    kinds = {path.name.rsplit("_", 1)[1] for path in (tmp_path / "b").glob("*.pt")}
+    assert kinds == ({"latest.pt"} if latest else {f"{step:06d}.pt" for step in (2, 4, 6, 8)})
+    rates = [float(row["lr"]) for row in logged(tmp_path / "a")]
+    assert rates == pytest.approx([1e-3 * (1 - step / 10) for step in range(8)])
+
+
+def test_a_finished_run_is_left_alone(tmp_path, data, stub):
+    train(config(steps=2), data, tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert train(config(steps=2), data, tmp_path) == 2
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert train(config(steps=3), data, tmp_path) == 3  # a longer run goes on from it
+
+
+def test_what_a_run_writes(tmp_path, data, stub):
+    settings = config(steps=2)
+    state = torch.get_rng_state()
+    train(settings, data, tmp_path)
+    assert torch.equal(torch.get_rng_state(), state)
+    for kind in FILES:
+        checkpoint = load_checkpoint(tmp_path / f"{kind}_000002.pt")
+        assert (checkpoint.step, checkpoint.config) == (2, settings.to_flat())
+        assert checkpoint.state_dict.keys() == Stub().state_dict().keys()
+    row = logged(tmp_path)[-1]
+    assert float(row["grad_norm"]) > 0 and float(row["seconds_per_step"]) > 0
+    assert any(row[f"loss_q{q}"] != "nan" for q in range(4))
+
+
+def test_training_learns(tmp_path, data, stub):
+    train(config(steps=60, batch_size=8, lr=1e-2, log_interval=20, save_interval=60), data, tmp_path)
+    losses = [float(row["loss"]) for row in logged(tmp_path)]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_microbatches_give_the_same_gradient(data):
+    gradients = []
+    for microbatch in (-1, 1, 2, 3):
+        settings = config(microbatch=microbatch, batch_size=3, pad_with_random_frames=False)
+        torch.manual_seed(0)
+        model = Stub().eval()
+        window = next(training_windows(settings, data, 0))
+        losses, t = forward_backward(
+            model, diffusion_of(settings.to_flat()), window, settings, 0, torch.device("cpu")
+        )
+        assert losses.loss.shape == losses.latent_mse.shape == t.shape == (3,)
+        gradients.append(model.conv.weight.grad)
+    for gradient in gradients[1:]:
+        torch.testing.assert_close(gradient, gradients[0])
+
+
+def test_windows_depend_on_seed_and_step_alone(data):
+    here = list(training_windows(config(), data, 0))
+    for other, start in ((config(num_workers=1), 0), (config(), 5)):
+        windows = list(training_windows(other, data, start))
+        assert len(windows) == 8 - start
+        for a, b in zip(windows, here[start:], strict=True):
+            assert all(torch.equal(getattr(a, name), getattr(b, name)) for name in vars(a))
+    assert not torch.equal(here[0].frames, here[1].frames)
+    assert not torch.equal(next(training_windows(config(seed=2), data, 0)).frames, here[0].frames)
+
+
+def test_padding_comes_from_other_draws(data):
+    settings = config(mask_distribution="linspace-no-obs-0-0-1", batch_size=1)
+    window = next(training_windows(settings, data, 0))
+    crops = TrainingCrops(data, 6, settings.seed)
+    frames = ((window.frames[0] + 1) * 127.5).round().byte()
+    assert torch.equal(frames[0], crops[0][0])
+    assert torch.equal(frames[1:], crops[1][window.frame_index[0, 1:]])
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_videos_that_are_too_short(tmp_path, data, stub, workers):
+    with pytest.raises(InputError, match="10 frames, 11 are needed") as error:
+        train(config(T=11, num_workers=workers), data, tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_loss_that_is_not_finite_stops_before_it_is_saved(tmp_path, data, stub, monkeypatch):
+    real = loop.training_loss
+    calls = iter(
+        [real, real, lambda *_: Losses(torch.full((2,), torch.nan, requires_grad=True), torch.ones(2))]
+    )
+    monkeypatch.setattr(loop, "training_loss", lambda *arguments: next(calls)(*arguments))
+    with pytest.raises(InputError, match=r"loss is not finite at training step 2; a lower lr than 0\.001"):
+        train(config(), data, tmp_path)
+    assert sorted(path.name for path in tmp_path.glob("model_*")) == ["model_000002.pt"]
+
+
+def test_another_image_size(tmp_path, data):
+    with pytest.raises(InputError, match="image_size is 64; bouncy_balls has 32"):
+        train(config(image_size=64), data, tmp_path)
+
+
+def test_learning_rate():
+    assert learning_rate(config(), 7) == 1e-3
+    assert [learning_rate(config(lr_anneal_steps=8), step) for step in (0, 4)] == [1e-3, 5e-4]
+
+
+def run_script(monkeypatch, tmp_path, root, training) -> object:
+    job = SimpleNamespace(
+        params=SimpleNamespace(training=training, run_dir=str(tmp_path / "run"), data_root=str(root)),
+        config={"data_cache": None},
+        log=[str(tmp_path / "train.log")],
+        threads=1,
+    )
+    script = Path(__file__).parents[2] / "workflow_scripts" / "train.py"
+    monkeypatch.setitem(sys.modules, "snakemake.script", SimpleNamespace(snakemake=job))
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        runpy.run_path(str(script))
+    except SystemExit as end:
+        return end.code
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return 0
+
+
+def test_the_script_saves_and_ends_when_told_to(tmp_path, root, stub, monkeypatch):
+    real = loop.training_loss
+
+    def told(*arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return real(*arguments)
+
+    monkeypatch.setattr(loop, "training_loss", told)
+    assert run_script(monkeypatch, tmp_path, root, SETTINGS) == 3
+    assert load_checkpoint(tmp_path / "run" / "model_000001.pt").step == 1
+    monkeypatch.setattr(loop, "training_loss", real)
+    assert run_script(monkeypatch, tmp_path, root, SETTINGS) == 0
+
+
+@pytest.mark.parametrize("change", [{"steps": "many"}, {"dataset": "bouncy_ball"}, {"T": 11}])
+def test_the_script_says_what_is_wrong_in_one_line(monkeypatch, tmp_path, root, stub, change):
+    assert run_script(monkeypatch, tmp_path, root, SETTINGS | change) == 1
+    assert not (tmp_path / "run" / "model_000002.pt").exists()
