@@ -28,6 +28,8 @@ SETTINGS = {
     "noise_schedule": "cosine",
     "dropout": 0.1,
 }
+# With the real network.
+SMALL = {"steps": 5, "ema_rate": "0.9", "max_frames": 2}
 
 
 def make_data(root) -> None:
