@@ -4,8 +4,6 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
-
 from viddiff.batches import missing_samples, missing_videos, named_batches, plan_batches
 from viddiff.config import check_config, load_schema
 from viddiff.errors import InputError
@@ -18,6 +16,7 @@ EVALUATION = "results/{run}/{checkpoint}/{mode}"
 SAMPLE = f"{EVALUATION}/samples/sample_{{video}}-{{sample}}.npy"
 GIF = f"{EVALUATION}/videos/sample_{{video}}-{{sample}}.gif"
 LOGS = "logs/{run}/{checkpoint}/{mode}"
+GROUP = "results/{run}/{checkpoint}"
 BENCHMARKS = "benchmarks/{run}/{checkpoint}/{mode}"
 
 
@@ -39,7 +38,7 @@ def in_one_line():
     try:
         yield
     except InputError as error:
-        raise WorkflowError(str(error)) from None
+        sys.exit(f"error: {error}")
 
 
 with in_one_line():
@@ -142,3 +141,62 @@ def group_cells(wildcards):
             f"the configured grid has nothing at {'/'.join(key[:2])} for videos {key[2]}"
         )
     return cells
+
+
+def used_datasets():
+    """(dataset, split) of the configured training runs and of the grid, as far as the configuration tells."""
+    used = {(settings["dataset"], "train") for settings in config["training"].values()}
+    for cell in GRID:
+        split = "train" if parse_mode(cell.evaluation.mode).trainset else "test"
+        used.add((dataset_of(config, cell.evaluation), split))
+    return sorted(pair for pair in used if pair[0])
+
+
+def training_data(run):
+    """The data that training needs first. A finished run needs none: newer data are no reason to train again."""
+
+    def input_files(wildcards):
+        if all(Path(file).is_file() for file in trained_files(config, run)):
+            return []
+        return made_data(config["training"][run]["dataset"], "train")
+
+    return input_files
+
+
+def batch_videos(wildcards, output):
+    """The numbers of the videos of a batch."""
+    return [
+        int(Path(path).stem.removeprefix("sample_").partition("-")[0])
+        for path in output
+    ]
+
+
+def group_files(pattern):
+    return [
+        path.format(run=run, checkpoint=checkpoint, group=group)
+        for run, checkpoint, group in grid_groups()
+        for path in pattern
+    ]
+
+
+def sheet_videos(wildcards):
+    return min(
+        config["report"]["videos"], *(cell.videos for cell in group_cells(wildcards))
+    )
+
+
+def sheet_samples(wildcards):
+    return [
+        str(cell.evaluation.sample(video, 0))
+        for cell in group_cells(wildcards)
+        for video in range(sheet_videos(wildcards))
+    ]
+
+
+def sheet_truth(wildcards):
+    """What leads to the true videos of a group: the data that a rule makes, and the name of the dataset."""
+    first = group_cells(wildcards)[0].evaluation
+    return [
+        str(first.directory / "model_config.json"),
+        *([data_of(first)] if data_of(first) else []),
+    ]

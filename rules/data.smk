@@ -1,15 +1,6 @@
 """Datasets: the one that is made, and the check of those that the configuration uses."""
 
 
-def used_datasets():
-    """(dataset, split) of the configured training runs and of the grid, as far as the configuration tells."""
-    used = {(settings["dataset"], "train") for settings in config["training"].values()}
-    for cell in GRID:
-        split = "train" if parse_mode(cell.evaluation.mode).trainset else "test"
-        used.add((dataset_of(config, cell.evaluation), split))
-    return sorted(pair for pair in used if pair[0])
-
-
 rule data:
     input:
         made_data("bouncy_balls", "train"),
@@ -31,7 +22,7 @@ rule make_bouncy_balls:
         mem_mb=4000,
     params:
         settings=config["bouncy_balls"],
-        root=config["data_root"],
+        root=subpath(output.train, ancestor=2),
     script:
         "../workflow_scripts/make_bouncy_balls.py"
 

@@ -1,15 +1,5 @@
 """The grid side by side: a table, and for each checkpoint contact sheets and curves of its modes."""
 
-GROUP = "results/{run}/{checkpoint}"
-
-
-def group_files(pattern):
-    return [
-        path.format(run=run, checkpoint=checkpoint, group=group)
-        for run, checkpoint, group in grid_groups()
-        for path in pattern
-    ]
-
 
 rule report:
     input:
@@ -34,29 +24,6 @@ rule comparison:
     threads: 1
     script:
         "../workflow_scripts/comparison.py"
-
-
-def sheet_videos(wildcards):
-    return min(
-        config["report"]["videos"], *(cell.videos for cell in group_cells(wildcards))
-    )
-
-
-def sheet_samples(wildcards):
-    return [
-        str(cell.evaluation.sample(video, 0))
-        for cell in group_cells(wildcards)
-        for video in range(sheet_videos(wildcards))
-    ]
-
-
-def sheet_truth(wildcards):
-    """What leads to the true videos of a group: the data that a rule makes, and the name of the dataset."""
-    first = group_cells(wildcards)[0].evaluation
-    return [
-        str(first.directory / "model_config.json"),
-        *([data_of(first)] if data_of(first) else []),
-    ]
 
 
 rule contact_sheet:

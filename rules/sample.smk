@@ -6,14 +6,6 @@ rule samples:
         grid_samples(),
 
 
-def batch_videos(wildcards, output):
-    """The numbers of the videos of a batch."""
-    return [
-        int(Path(path).stem.removeprefix("sample_").partition("-")[0])
-        for path in output
-    ]
-
-
 for batch in BATCHES["sample"]:
 
     rule:

@@ -4,7 +4,6 @@ import signal
 import sys
 
 import torch
-from snakemake.script import snakemake
 from tqdm import tqdm
 
 from viddiff.data import open_dataset

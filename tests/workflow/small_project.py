@@ -1,0 +1,119 @@
+"""A small project in a temporary folder: a tiny network, seven test videos, two modes, and the finished results."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import yaml
+
+from viddiff.checkpoint import save_checkpoint, with_defaults
+from viddiff.model.build import build_model
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("Snakefile", "rules", "workflow_scripts", "profiles", "config", "environment.yml")
+CHECKPOINT = "deep/tiny"
+FOLDER = f"results/{CHECKPOINT}/ema_0.9999_000100_respace2"
+MODES = ("autoreg_4_4_12_4", "hierarchy-2_4_2_12_4")
+
+CONFIG = {
+    "data_root": "data",
+    "bouncy_balls": {"train": 2, "test": 7, "length": 12, "seed": 0},
+    "training": {CHECKPOINT: {"dataset": "bouncy_balls", "T": 12, "steps": 100}},
+    "grid": [
+        {
+            "runs": [CHECKPOINT],
+            "checkpoints": ["ema_0.9999_000100_respace2"],
+            "modes": list(MODES),
+            "videos": 7,
+            "samples": 1,
+        }
+    ],
+    "sampling": {"videos_per_job": 5, "batch_size": 8},
+    "metrics": {"names": ["psnr"]},
+    "report": {"videos": 2},
+}
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder in which the workflow runs."""
+
+    root: Path
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run Snakemake; its standard output and error come together."""
+        return subprocess.run(
+            self.command(*arguments),
+            cwd=self.root,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "snakemake", "--cores", "2", "--max-threads", "1", *arguments]
+
+    def make(self, *arguments: str) -> str:
+        """Run Snakemake, which must succeed."""
+        done = self.run(*arguments)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def refused(self, *arguments: str) -> str:
+        """Run Snakemake, which must fail without a traceback."""
+        done = self.run(*arguments)
+        assert done.returncode == 1, done.stdout
+        assert "Traceback" not in done.stdout
+        return done.stdout
+
+    def outputs(self, *arguments: str) -> set[str]:
+        """All files that a dry run of these targets would make."""
+        text = self.make("-n", *arguments)
+        lines = re.findall(r"^    output: (.*)$", text, flags=re.MULTILINE)
+        return {file.removesuffix(" (update)") for line in lines for file in line.split(", ")}
+
+    def configure(self, **changes) -> None:
+        """Change top-level keys of the configuration."""
+        (self.root / "config" / "config.yaml").write_text(yaml.safe_dump(CONFIG | changes))
+
+    def samples(self) -> dict[str, tuple[int, bytes]]:
+        """Modification time and content of all samples."""
+        files = sorted((self.root / "results").rglob("*.npy"))
+        return {
+            str(file.relative_to(self.root)): (file.stat().st_mtime_ns, file.read_bytes()) for file in files
+        }
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+
+
+def sample(mode: str, video: int) -> str:
+    return f"{FOLDER}/{mode}/samples/sample_{video:04d}-0.npy"
+
+
+def samples(mode: str, *videos: int) -> set[str]:
+    return {sample(mode, video) for video in videos}
+
+
+def save_tiny(path: Path, seed: int = 0, step: int = 100) -> None:
+    """Write a checkpoint of a tiny network with random weights."""
+    own = {"dataset": "bouncy_balls", "image_size": 32, "num_channels": 32, "num_res_blocks": 1}
+    own |= {"num_heads": 1, "attention_resolutions": "2", "max_frames": 4, "T": 12, "diffusion_steps": 40}
+    config = with_defaults(own)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        save_checkpoint(path, build_model(config).state_dict(), config, step)
+
+
+def copy_of(project: Project, root: Path) -> Project:
+    shutil.copytree(project.root, root, symlinks=True)
+    return Project(root)

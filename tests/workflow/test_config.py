@@ -1,0 +1,121 @@
+"""The shipped configuration is valid; a wrong key gets one line that names it and what is allowed."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from viddiff.batches import VIDEOS_PER_JOB
+from viddiff.config import check_config, load_schema
+from viddiff.errors import InputError
+from viddiff.preflight import check_sampling, trained_files
+from viddiff.results import EvaluationRun
+from viddiff.targets import read_grid
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = load_schema(ROOT / "config" / "schema.yaml")
+SHIPPED = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+
+
+def checked(**changes):
+    config = copy.deepcopy(SHIPPED) | changes
+    check_config(config, SCHEMA)
+    return config
+
+
+def test_the_shipped_configuration_is_valid():
+    config = checked()
+    for cell in read_grid(config):
+        assert cell.evaluation.run in config["training"]
+
+
+def test_what_is_left_out_gets_the_default_which_the_shipped_file_shows():
+    config = {"grid": SHIPPED["grid"], "sampling": None}
+    check_config(config, SCHEMA)
+    for key in ("data_root", "data_cache", "bouncy_balls", "datasets", "sampling", "metrics", "report"):
+        assert config[key] == SHIPPED[key]
+
+
+def test_every_key_is_documented():
+    text = (ROOT / "config" / "README.md").read_text()
+    for key, part in SCHEMA["properties"].items():
+        for name in (key, *part.get("properties", {}), *part.get("items", {}).get("properties", {})):
+            assert f"`{name}`" in text, name
+
+
+def test_sizes_of_jobs_are_those_that_batches_know():
+    assert tuple(SCHEMA["properties"]["sampling"]["properties"]["videos_per_job"]["enum"]) == VIDEOS_PER_JOB
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"smapling": {}}, "config key smapling is unknown; did you mean sampling? Allowed: bouncy_balls, "),
+        (
+            {"sampling": {"video_per_job": 5}},
+            "config key sampling.video_per_job is unknown; did you mean videos_per_job? "
+            "Allowed: batch_size, videos_per_job",
+        ),
+        ({"sampling": {"batch_size": "8"}}, 'config key sampling.batch_size is "8", must be a whole number'),
+        (
+            {"sampling": {"batch_size": True}},
+            "config key sampling.batch_size is true, must be a whole number",
+        ),
+        ({"sampling": {"batch_size": 0}}, "config key sampling.batch_size is 0, must be 1 at least"),
+        (
+            {"sampling": {"videos_per_job": 3}},
+            "config key sampling.videos_per_job is 3, must be one of 1, 2, 5, 10, 20, 25, 50, 100",
+        ),
+        ({"grid": [{}]}, "config key grid[0] lacks runs, which must be given"),
+        ({"grid": None}, "config key grid is null, must be a list"),
+        ({"metrics": {"names": []}}, "config key metrics.names is empty, must have 1 entry at least"),
+        ({"data_cache": 3}, "config key data_cache is 3, must be a text or empty"),
+        ({"training": {"a b": {}}}, 'config key training has the key "a b", must be folder names'),
+        (
+            {"training": {"a": {"dataset": "x", "T": 3}}},
+            "config key training.a lacks steps, which must be given",
+        ),
+        ({"datasets": {"a": {"kind": "minerl"}}}, "config key datasets.a lacks path, which must be given"),
+        (
+            {"datasets": {"a": {"kin": "minerl", "kind": "x", "path": "y"}}},
+            "config key datasets.a.kin is unknown",
+        ),
+    ],
+)
+def test_a_wrong_key_is_named_in_one_line(changes, message):
+    with pytest.raises(InputError) as error:
+        checked(**changes)
+    assert str(error.value).startswith(message)
+    assert "\n" not in str(error.value)
+
+
+def test_training_ends_with_these_checkpoints():
+    settings = {"dataset": "x", "T": 3, "steps": 2000, "ema_rate": "0.99, 0.9999"}
+    assert trained_files({"training": {"a/b": settings}}, "a/b") == [
+        "checkpoints/a/b/ema_0.99_002000.pt",
+        "checkpoints/a/b/ema_0.9999_002000.pt",
+    ]
+    latest = settings | {"save_latest_only": True, "ema_rate": 0.999}
+    assert trained_files({"training": {"a": latest}}, "a") == ["checkpoints/a/ema_0.999_latest.pt"]
+
+
+@pytest.mark.parametrize(
+    ("run", "name", "mode", "videos", "message"),
+    [
+        ("a", "ema_0.9999_000100", "autoreg_4_2_101_4", 1, "T is 101, but videos of bouncy_balls have 100 frames"),
+        ("a", "ema_0.9999_000100", "autoreg_4_2_12_4", 101, "video 100 is asked for, but bouncy_balls has 100"),
+        ("a", "ema_0.9999_000100", "own_autoreg_4_2_40_4", 1, "T is 40, but videos of own have 30 frames"),
+        ("a", "ema_0.9999_000100", "autorek_4_2_12_4", 1, "did you mean 'autoreg'"),
+        ("a", "ema_0.9999_000200", "autoreg_4_2_12_4", 1, "this run makes checkpoints/a/ema_0.9999_000100.pt"),
+        ("b", "ema_0.9999_000100", "autoreg_4_2_12_4", 1, "no checkpoint checkpoints/b/ema_0.9999_000100.pt"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_sampled_is_refused(tmp_path, monkeypatch, run, name, mode, videos, message):
+    monkeypatch.chdir(tmp_path)
+    training = {"a": {"dataset": "bouncy_balls", "T": 12, "steps": 100}}
+    own = {"own": {"kind": "video_folder", "path": "own", "length": 30}}
+    with pytest.raises(InputError, match=message):
+        check_sampling(checked(training=training, datasets=own), EvaluationRun(run, name, mode), videos)

@@ -1,0 +1,88 @@
+"""Dry runs: which jobs and files a call would make, what it refuses at once, and how long planning takes."""
+
+from __future__ import annotations
+
+import re
+import resource
+
+import pytest
+from small_project import CHECKPOINT, FOLDER, MODES, sample, samples
+
+AUTOREG, HIERARCHY = MODES
+
+
+def test_the_grid_of_a_new_project(empty):
+    text = empty.make("-n")
+    counts = dict(re.findall(r"^(\w+) +(\d+)$", text, flags=re.MULTILINE))
+    assert counts["sample_0_4"] == counts["sample_5_6"] == counts["gif_0_4"] == counts["evaluate"] == "2"
+    assert "train_deep_tiny" not in counts
+    assert empty.outputs("samples") >= samples(AUTOREG, *range(7)) | samples(HIERARCHY, *range(7))
+
+
+def test_metrics_by_path_need_exactly_their_samples(empty):
+    # Neither the mode nor the number of videos is in the configuration.
+    folder = f"results/{CHECKPOINT}/ema_0.9999_000100_ddim_respaceddim5/independent_4_2_12_4"
+    made = {file for file in empty.outputs(f"{folder}/metrics_6-2-12.pkl") if file.endswith(".npy")}
+    assert made == {f"{folder}/samples/sample_{video:04d}-{i}.npy" for video in range(6) for i in range(2)}
+
+
+def test_one_animation_needs_one_sample(empty):
+    made = empty.outputs(f"{FOLDER}/{AUTOREG}/videos/sample_0003-2.gif")
+    assert {file for file in made if file.startswith("results")} == {
+        f"{FOLDER}/{AUTOREG}/samples/sample_0003-2.npy",
+        f"{FOLDER}/{AUTOREG}/videos/sample_0003-2.gif",
+    }
+
+
+def test_plans_need_no_checkpoint(empty):
+    folder = "results/none/ema_0.9999_000001/hierarchy-3_20_10_300_36"
+    assert empty.outputs(f"{folder}/plan.png") == {f"{folder}/plan.json", f"{folder}/plan.png"}
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (f"{FOLDER}/autoregg_4_2_12_4/samples/sample_0000-0.npy", "did you mean 'autoreg'?"),
+        (f"{FOLDER}/hierarchy-2_4_2_12/metrics_2-1-12.pkl", "mode 'hierarchy-2_4_2_12' is not of the form"),
+        (
+            f"{FOLDER}/autoreg_4_2_13_4/metrics_2-1-13.pkl",
+            "T is 13, but videos of bouncy_balls have 12 frames",
+        ),
+        (f"{FOLDER}/autoreg_4_6_12_4/metrics_2-1-12.pkl", "step_size"),
+        (f"{FOLDER}/{AUTOREG}/metrics_8-1-12.pkl", "video 7 is asked for, but bouncy_balls has 7"),
+        (f"{FOLDER}/{AUTOREG}/metrics_2-1-13.pkl", "metrics of 13 frames"),
+        (
+            f"results/no/ema_0.9999_000100/{AUTOREG}/metrics_2-1-12.pkl",
+            "no checkpoint checkpoints/no/ema_0.9999_",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_at_once_in_one_line(empty, target, message):
+    lines = empty.refused("-n", target).splitlines()
+    assert message in lines[-1]
+    assert lines[-1].startswith("error: ")
+
+
+def test_a_misspelt_key_is_refused_in_one_line(fresh):
+    fresh.configure(sampling={"video_per_job": 5})
+    assert fresh.refused("-n").splitlines()[-1] == (
+        "error: config key sampling.video_per_job is unknown; did you mean videos_per_job? "
+        "Allowed: batch_size, videos_per_job"
+    )
+
+
+def test_a_missing_checkpoint_is_trained_if_the_configuration_says_how(fresh):
+    (fresh.root / "checkpoints" / CHECKPOINT / "ema_0.9999_000100.pt").unlink()
+    assert f"checkpoints/{CHECKPOINT}/ema_0.9999_000100.pt" in fresh.outputs(sample(AUTOREG, 0))
+
+
+@pytest.mark.parametrize(("videos", "seconds"), [(1000, 4), (10_000, 10)])
+def test_planning_is_quick(fresh, videos, seconds):
+    fresh.configure(bouncy_balls={"train": 1, "test": videos, "length": 12})
+    target = f"{FOLDER}/{AUTOREG}/metrics_{videos}-1-12.pkl"
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    text = fresh.make("-n", target)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    # Time of the processor, which others that are at work here do not stretch.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < seconds
+    assert f"sample_0_4 {videos // 10:>12}".split() in [line.split() for line in text.splitlines()]

@@ -1,0 +1,154 @@
+"""Real runs: what is missing gets made, and a finished file is never deleted, overwritten or made again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import numpy as np
+from small_project import CHECKPOINT, FOLDER, MODES, ROOT, Project, environment, sample, samples, save_tiny
+
+AUTOREG, HIERARCHY = MODES
+NOTHING = "Nothing to be done"
+
+
+def test_the_grid_is_made_whole(finished):
+    assert NOTHING in finished.make("-n")
+    assert set(finished.samples()) == samples(AUTOREG, *range(7)) | samples(HIERARCHY, *range(7))
+    for mode in MODES:
+        folder = finished.root / FOLDER / mode
+        assert len(list((folder / "videos").glob("*.gif"))) == 7
+        assert np.load(finished.root / sample(mode, 6)).shape == (12, 3, 32, 32)
+        assert json.loads((folder / "metrics_7-1-12.json").read_text())["videos"] == 7
+        assert json.loads((folder / "model_config.json").read_text())["dataset"] == "bouncy_balls"
+        assert (folder / "plan.png").is_file()
+    table = (finished.root / "results" / "comparison.csv").read_text().splitlines()
+    assert len(table) == 3
+    for picture in ("contact_sheet_12_4.png", "psnr_12_4.png"):
+        assert (finished.root / FOLDER / picture).is_file()
+
+
+def test_a_deleted_sample_alone_is_missing_and_made(done):
+    before = done.samples()
+    (done.root / sample(AUTOREG, 3)).unlink()
+    assert NOTHING in done.make("-n", "metrics")  # what they were made from is not needed any more
+    assert done.outputs("samples") == samples(AUTOREG, 3)
+    done.make("samples")
+    after = done.samples()
+    assert after.pop(sample(AUTOREG, 3))[0] > before.pop(sample(AUTOREG, 3))[0]
+    assert after == before
+    assert NOTHING in done.make("-n", "samples")
+
+
+def test_edits_that_change_no_number_redo_nothing(done):
+    for script in (done.root / "workflow_scripts").glob("*.py"):
+        script.write_text(script.read_text() + "# a comment\n")
+    for file in (done.root / "checkpoints").rglob("*.pt"):
+        file.touch()
+    done.configure(sampling={"videos_per_job": 2, "batch_size": 1}, report={"videos": 1}, training={})
+    assert NOTHING in done.make("-n")
+    assert NOTHING in done.make("-n", sample(AUTOREG, 3))
+    # Not even without the settings that guard results.
+    assert done.outputs("--workflow-profile", "none", "samples") == set()
+
+
+def test_a_changed_checkpoint_is_refused_with_both_values(done):
+    save_tiny(done.root / "checkpoints" / CHECKPOINT / "ema_0.9999_000100.pt", seed=1)
+    (done.root / sample(AUTOREG, 3)).unlink()
+    before = done.samples()
+    text = done.refused("samples")
+    line = next(line for line in text.splitlines() if line.startswith("error: "))
+    claimed = json.loads((done.root / FOLDER / AUTOREG / "fingerprint.json").read_text())["checkpoint_sha256"]
+    assert f"checkpoint_sha256 was '{claimed}', is now '" in line
+    assert f"remove {FOLDER}/{AUTOREG}" in line
+    assert done.samples() == before
+
+
+def test_a_wrong_step_is_refused_with_both_steps(done):
+    folder = done.root / "checkpoints" / CHECKPOINT
+    shutil.copy(folder / "ema_0.9999_000100.pt", folder / "ema_0.9999_latest.pt")
+    target = f"results/{CHECKPOINT}/ema_0.9999_latest_{{}}_respace2/{AUTOREG}/samples/sample_0000-0.npy"
+    text = done.refused(target.format(90))
+    assert "ema_0.9999_latest.pt holds step 100, the path asks for step 90" in text
+    done.make(target.format(100))
+    assert (done.root / target.format(100)).is_file()
+
+
+def test_metrics_follow_changed_samples_and_ignore_added_ones(done):
+    done.configure(sampling={"videos_per_job": 1})
+    added = f"{FOLDER}/{AUTOREG}/samples/sample_0000-1.npy"
+    shutil.copy(done.root / sample(AUTOREG, 0), done.root / added)
+    assert NOTHING in done.make("-n", "metrics")
+    changed = np.load(done.root / sample(AUTOREG, 0))
+    changed[-1] = 0
+    np.save(done.root / sample(AUTOREG, 0), changed)
+    folder = f"{FOLDER}/{AUTOREG}"
+    assert done.outputs("metrics", "videos") == {
+        f"{folder}/metrics_7-1-12.pkl",
+        f"{folder}/metrics_7-1-12.json",
+        f"{folder}/videos/sample_0000-0.gif",
+    }
+
+
+def test_a_job_that_fails_keeps_what_it_finished(fresh):
+    fresh.configure(sampling={"videos_per_job": 10, "batch_size": 1})
+    interrupt(fresh, 'raise OSError("no space left")')
+    text = fresh.refused(*sorted(samples(HIERARCHY, *range(7))))
+    assert "error: no space left" in text
+    check_kept(fresh)
+
+
+def test_a_killed_scheduler_loses_nothing_that_was_finished(fresh):
+    fresh.configure(sampling={"videos_per_job": 10, "batch_size": 1})
+    interrupt(fresh, "import time; time.sleep(600)")
+    targets = sorted(samples(HIERARCHY, *range(7)))
+    process = subprocess.Popen(
+        fresh.command(*targets),
+        cwd=fresh.root,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        while not (fresh.root / targets[1]).exists():
+            assert process.poll() is None
+            time.sleep(0.2)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    fresh.make("--unlock")
+    check_kept(fresh)
+
+
+def interrupt(project: Project, statement: str) -> None:
+    """Make sampling jobs execute a statement after their second video; `hierarchy-2` has four stages."""
+    script = project.root / "workflow_scripts" / "sample.py"
+    text = script.read_text()
+    begin = "with job("
+    assert begin in text
+    stop = f"def stop(done, total):\n    if done > 2 * total // 7:\n        {statement}\n\n\n"
+    text = text.replace(begin, stop + begin)
+    text = "\n".join(
+        "        progress=stop," if line.strip().startswith("progress=") else line
+        for line in text.splitlines()
+    )
+    assert "progress=stop" in text
+    script.write_text(text)
+
+
+def check_kept(project: Project) -> None:
+    """Two videos are finished; a later call makes the other five alone."""
+    before = project.samples()
+    assert set(before) == samples(HIERARCHY, 0, 1)
+    shutil.copy(ROOT / "workflow_scripts" / "sample.py", project.root / "workflow_scripts" / "sample.py")
+    targets = sorted(samples(HIERARCHY, *range(2, 7)))
+    assert project.outputs(*targets) == set(targets)
+    project.make(*targets)
+    after = project.samples()
+    assert set(after) == {*before, *targets}
+    assert {name: after[name] for name in before} == before

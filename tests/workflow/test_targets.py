@@ -1,0 +1,94 @@
+"""What a command line and the configured grid ask for."""
+
+from __future__ import annotations
+
+import pytest
+
+from viddiff.errors import InputError
+from viddiff.results import EvaluationRun
+from viddiff.targets import Cell, read_grid, read_wish
+
+HERE = EvaluationRun("deep/run", "ema_0.9999_000100", "autoreg_4_2_12_4")
+OTHER = EvaluationRun("run", "ema_0.9999_000100", "independent_4_2_12_4")
+GRID = [Cell(OTHER, 2, 1, 12)]
+NAMES = ["all", "samples"]
+AT = str(HERE.directory)
+
+
+def block(**changes):
+    names = {"runs": ["run"], "checkpoints": ["ema_0.9999_000100"], "modes": ["independent_4_2_12_4"]}
+    return {"grid": [names | {"videos": 2, "samples": 1} | changes]}
+
+
+@pytest.mark.parametrize(
+    "arguments", [["-n"], ["samples"], ["--cores", "2", "all"], ["results/comparison.csv"]]
+)
+def test_names_and_other_results_stand_for_the_grid(arguments):
+    wish = read_wish(arguments, GRID, NAMES)
+    assert wish.samples == {OTHER: {(0, 0), (1, 0)}} == wish.videos
+
+
+def test_a_path_asks_for_no_more_than_it_needs():
+    wish = read_wish(["-n", f"{AT}/metrics_2-3-12.pkl"], GRID, NAMES)
+    assert wish.samples == {HERE: {(video, sample) for video in range(2) for sample in range(3)}}
+    assert not wish.videos
+    wish = read_wish([f"./{AT}/videos/sample_0012-3.gif", f"{AT}/samples/sample_0001-0.npy"], GRID, NAMES)
+    assert wish.videos == {HERE: {(12, 3)}}
+    assert wish.samples == {HERE: {(1, 0)}}
+    assert wish.files == {f"{AT}/videos/sample_0012-3.gif", f"{AT}/samples/sample_0001-0.npy"}
+
+
+def test_a_path_and_a_name_ask_for_both():
+    wish = read_wish([f"{AT}/plan.png", "samples"], GRID, NAMES)
+    assert set(wish.samples) == {OTHER}
+    wish = read_wish([f"{AT}/plan.png"], GRID, NAMES)
+    assert not wish.samples
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        (f"{AT}/metrics_2-3-13.pkl", "metrics of 13 frames: videos of mode 'autoreg_4_2_12_4' have 12"),
+        (f"{AT}/metrics_2-3-4.json", "observes the first 4"),
+        (f"{AT}x/metrics_2-3-12.pkl", "obs_length is '4x'"),
+        (
+            "results/run/oma_0.9999_000100/autoreg_4_2_12_4/metrics_2-3-12.pkl",
+            "checkpoint 'oma_0.9999_000100'",
+        ),
+    ],
+)
+def test_impossible_targets_are_refused(path, message):
+    with pytest.raises(InputError, match=message):
+        read_wish([path], GRID, NAMES)
+
+
+def test_the_grid_is_a_product_and_measures_all_frames():
+    cells = read_grid(block(modes=["independent_4_2_12_4", "autoreg_4_2_12_4"], runs=["run", "a/b"]))
+    assert [(cell.evaluation.run, cell.T) for cell in cells] == [
+        ("run", 12),
+        ("run", 12),
+        ("a/b", 12),
+        ("a/b", 12),
+    ]
+    assert read_grid(block(frames=8))[0].T == 8
+    assert cells[0].group == "12_4"
+    assert read_grid(block(modes=["minerl_trainset_autoreg_4_2_12_4"]))[0].group == "minerl_trainset_12_4"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"modes": ["autoreg_4_2_None_4"]}, "config key grid: mode .* has no T"),
+        ({"frames": 13}, "config key grid: metrics of 13 frames"),
+        ({"modes": ["autoreg_4_2"]}, "config key grid: mode 'autoreg_4_2' is not of the form"),
+        ({"runs": ["../run"]}, "config key grid: run is '../run'"),
+    ],
+)
+def test_impossible_cells_are_refused(changes, message):
+    with pytest.raises(InputError, match=message):
+        read_grid(block(**changes))
+
+
+def test_a_cell_may_not_come_twice():
+    with pytest.raises(InputError, match="comes twice"):
+        read_grid({"grid": block()["grid"] * 2})
