@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,8 +60,9 @@ class Recorded:
     results: dict[str, np.ndarray]
 
 
+@functools.cache
 def recorded(name: str) -> Recorded:
-    """A recorded model by name."""
+    """A recorded model by name; shared by all tests, so leave it as it is."""
     entry = MODELS[name]
     model = seeded_model(entry["config"], entry["weights_seed"])
     with np.load(GOLDEN / f"model_{name}.npz", allow_pickle=False) as file:
