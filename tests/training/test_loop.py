@@ -214,7 +214,7 @@ def test_learning_rate():
     assert [learning_rate(config(lr_anneal_steps=8), step) for step in (0, 4)] == [1e-3, 5e-4]
 
 
-def run_script(monkeypatch, tmp_path, root, training) -> object:
+def run_script(tmp_path, root, training) -> object:
     job = SimpleNamespace(
         params=SimpleNamespace(training=training, run_dir=str(tmp_path / "run"), data_root=str(root)),
         config={"data_cache": None},
@@ -222,10 +222,9 @@ def run_script(monkeypatch, tmp_path, root, training) -> object:
         threads=1,
     )
     script = Path(__file__).parents[2] / "workflow_scripts" / "train.py"
-    monkeypatch.setitem(sys.modules, "snakemake.script", SimpleNamespace(snakemake=job))
     before = signal.getsignal(signal.SIGTERM)
     try:
-        runpy.run_path(str(script))
+        runpy.run_path(str(script), init_globals={"snakemake": job})
     except SystemExit as end:
         return end.code
     finally:
@@ -241,13 +240,13 @@ def test_the_script_saves_and_ends_when_told_to(tmp_path, root, stub, monkeypatc
         return real(*arguments)
 
     monkeypatch.setattr(loop, "training_loss", told)
-    assert run_script(monkeypatch, tmp_path, root, SETTINGS) == 3
+    assert run_script(tmp_path, root, SETTINGS) == 3
     assert load_checkpoint(tmp_path / "run" / "model_000001.pt").step == 1
     monkeypatch.setattr(loop, "training_loss", real)
-    assert run_script(monkeypatch, tmp_path, root, SETTINGS) == 0
+    assert run_script(tmp_path, root, SETTINGS) == 0
 
 
 @pytest.mark.parametrize("change", [{"steps": "many"}, {"dataset": "bouncy_ball"}, {"T": 11}])
-def test_the_script_says_what_is_wrong_in_one_line(monkeypatch, tmp_path, root, stub, change):
-    assert run_script(monkeypatch, tmp_path, root, SETTINGS | change) == 1
+def test_the_script_says_what_is_wrong_in_one_line(tmp_path, root, stub, change):
+    assert run_script(tmp_path, root, SETTINGS | change) == 1
     assert not (tmp_path / "run" / "model_000002.pt").exists()
