@@ -9,12 +9,13 @@ rule data:
 
 rule make_bouncy_balls:
     output:
-        train=made_data("bouncy_balls", "train"),
-        test=made_data("bouncy_balls", "test"),
+        made_data("bouncy_balls", "{split}"),
     log:
-        "logs/make_bouncy_balls.log",
+        "logs/make_bouncy_balls_{split}.log",
     benchmark:
-        "benchmarks/make_bouncy_balls.tsv"
+        "benchmarks/make_bouncy_balls_{split}.tsv"
+    wildcard_constraints:
+        split="train|test",
     conda:
         "../environment.yml"
     threads: 1
@@ -22,7 +23,7 @@ rule make_bouncy_balls:
         mem_mb=4000,
     params:
         settings=config["bouncy_balls"],
-        root=subpath(output.train, ancestor=2),
+        root=subpath(output[0], ancestor=2),
     script:
         "../workflow_scripts/make_bouncy_balls.py"
 

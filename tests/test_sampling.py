@@ -37,7 +37,7 @@ MODE = "autoreg_4_2_9_3"
 def tree(tmp_path_factory):
     """A folder with a checkpoint and ten short test videos."""
     root = tmp_path_factory.mktemp("tree")
-    write_bouncy_balls(root / "data", n_train=1, n_test=10, length=12)
+    write_bouncy_balls(root / "data", "test", 10, length=12)
     model = seeded_model(CONFIG)
     save_checkpoint(root / f"{STEM}.pt", model.state_dict(), CONFIG, 100)
     return root

@@ -78,7 +78,8 @@ def test_a_ball_is_drawn_at_its_place():
 
 @pytest.fixture
 def root(tmp_path):
-    balls.write_bouncy_balls(tmp_path, n_train=6, n_test=4, length=30, seed=0)
+    balls.write_bouncy_balls(tmp_path, "train", 6, length=30, seed=0)
+    balls.write_bouncy_balls(tmp_path, "test", 4, length=30, seed=0)
     return tmp_path
 
 

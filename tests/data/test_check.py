@@ -113,7 +113,8 @@ def test_video_folder(tmp_path):
 
 
 def test_bouncy_balls(tmp_path):
-    write_bouncy_balls(tmp_path, 3, 2, length=8)
+    write_bouncy_balls(tmp_path, "train", 3, length=8)
+    write_bouncy_balls(tmp_path, "test", 2, length=8)
     report = check_dataset("bouncy_balls", "train", tmp_path)
     assert (report.videos, report.min_length, report.problems) == (3, 8, ())
     assert len(check_dataset("bouncy_balls", "train", tmp_path, length=9).problems) == 3

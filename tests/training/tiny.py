@@ -33,7 +33,8 @@ SMALL = {"steps": 5, "ema_rate": "0.9", "max_frames": 2}
 
 
 def make_data(root) -> None:
-    write_bouncy_balls(root, n_train=3, n_test=1, length=10)
+    write_bouncy_balls(root, "train", 3, length=10)
+    write_bouncy_balls(root, "test", 1, length=10)
 
 
 def open_data(root):

@@ -125,16 +125,15 @@ def make_bouncy_balls(
 
 
 def write_bouncy_balls(
-    root: str | os.PathLike[str], n_train: int, n_test: int, length: int = LENGTH, seed: int = 0
+    root: str | os.PathLike[str], split: str, n_videos: int, length: int = LENGTH, seed: int = 0
 ) -> None:
-    """Write `<root>/bouncy_balls/{train,test}.pt`, made from the seeds `2 * seed` and `2 * seed + 1`."""
-    for split, n_videos, split_seed in (("train", n_train, 2 * seed), ("test", n_test, 2 * seed + 1)):
-        videos = torch.from_numpy(make_bouncy_balls(n_videos, length, split_seed))
-        with (
-            atomic_path(Path(root) / "bouncy_balls" / f"{split}.pt") as temporary,
-            open(temporary, "wb") as file,
-        ):
-            torch.save(videos, file)
+    """Write `<root>/bouncy_balls/<split>.pt`; `train` is made from the seed `2 * seed`, `test` from the next."""
+    videos = torch.from_numpy(make_bouncy_balls(n_videos, length, 2 * seed + (split == "test")))
+    with (
+        atomic_path(Path(root) / "bouncy_balls" / f"{split}.pt") as temporary,
+        open(temporary, "wb") as file,
+    ):
+        torch.save(videos, file)
 
 
 class BouncyBalls(VideoDataset):
