@@ -13,6 +13,7 @@ import numpy as np
 from small_project import CHECKPOINT, FOLDER, MODES, ROOT, Project, environment, sample, samples, save_tiny
 
 AUTOREG, HIERARCHY = MODES
+FOUR = samples(AUTOREG, *range(4))
 NOTHING = "Nothing to be done"
 
 
@@ -95,19 +96,15 @@ def test_metrics_follow_changed_samples_and_ignore_added_ones(done):
 
 
 def test_a_job_that_fails_keeps_what_it_finished(fresh):
-    fresh.configure(sampling={"videos_per_job": 10, "batch_size": 1})
     interrupt(fresh, 'raise OSError("no space left")')
-    text = fresh.refused(*sorted(samples(HIERARCHY, *range(7))))
-    assert "error: no space left" in text
+    assert "error: no space left" in fresh.refused(*sorted(FOUR))
     check_kept(fresh)
 
 
 def test_a_killed_scheduler_loses_nothing_that_was_finished(fresh):
-    fresh.configure(sampling={"videos_per_job": 10, "batch_size": 1})
     interrupt(fresh, "import time; time.sleep(600)")
-    targets = sorted(samples(HIERARCHY, *range(7)))
     process = subprocess.Popen(
-        fresh.command(*targets),
+        fresh.command(*sorted(FOUR)),
         cwd=fresh.root,
         env=environment(),
         stdout=subprocess.DEVNULL,
@@ -115,7 +112,7 @@ def test_a_killed_scheduler_loses_nothing_that_was_finished(fresh):
         start_new_session=True,
     )
     try:
-        while not (fresh.root / targets[1]).exists():
+        while len(fresh.samples()) < 2:
             assert process.poll() is None
             time.sleep(0.2)
     finally:
@@ -125,28 +122,54 @@ def test_a_killed_scheduler_loses_nothing_that_was_finished(fresh):
     check_kept(fresh)
 
 
-def interrupt(project: Project, statement: str) -> None:
-    """Make sampling jobs execute a statement after their second video; `hierarchy-2` has four stages."""
-    script = project.root / "workflow_scripts" / "sample.py"
-    text = script.read_text()
-    begin = "with job("
-    assert begin in text
-    stop = f"def stop(done, total):\n    if done > 2 * total // 7:\n        {statement}\n\n\n"
-    text = text.replace(begin, stop + begin)
-    text = "\n".join(
-        "        progress=stop," if line.strip().startswith("progress=") else line
-        for line in text.splitlines()
+def test_a_job_that_is_read_again_elsewhere_makes_its_batch(fresh):
+    # What an executor for clusters submits.
+    wildcards = {
+        "run": CHECKPOINT,
+        "checkpoint": "ema_0.9999_000100_respace2",
+        "mode": AUTOREG,
+        "block": "000",
+        "sample": "0",
+    }
+    job = "sample_5_6:" + ",".join(f"{name}={value}" for name, value in wildcards.items())
+    fresh.make("--mode", "remote", "--nolock", "--allowed-rules", "sample_5_6", "--target-jobs", job)
+    assert set(fresh.samples()) == samples(AUTOREG, 5, 6)
+
+
+def test_check_data_names_what_is_wrong(fresh):
+    training = {name: {"dataset": name, "T": 4, "steps": 1} for name in ("bouncy_balls", "own")}
+    fresh.configure(
+        training=training, datasets={"own": {"kind": "video_folder", "path": "own", "image_size": 8}}
     )
-    assert "progress=stop" in text
-    script.write_text(text)
+    folder = fresh.root / "data" / "own" / "train"
+    folder.mkdir(parents=True)
+    np.save(folder / "good.npy", np.zeros((4, 8, 8, 3), np.uint8))
+    (folder / "broken.npy").write_bytes(b"no array")
+    text = fresh.refused("check_data", "--config", "grid=[]")
+    assert "dataset bouncy_balls, train: 2 good videos, 0 problems" in text
+    assert "dataset own, train: 1 good videos, 1 problems" in text
+    assert "data/own/train/broken.npy" in text
+    assert "error: 1 of 2 datasets are not whole" in text
+
+
+def interrupt(project: Project, statement: str) -> None:
+    """Make sampling jobs take one video at a time and execute a statement after the second of four."""
+    project.configure(sampling={"videos_per_job": 10, "batch_size": 1})
+    script = project.root / "workflow_scripts" / "sample.py"
+    lines = script.read_text().splitlines()
+    progress = next(number for number, line in enumerate(lines) if line.strip().startswith("progress="))
+    lines[progress] = "        progress=stop,"
+    start = next(number for number, line in enumerate(lines) if line.startswith("with job("))
+    lines[start:start] = ["def stop(done, total):", "    if done > total // 2:", f"        {statement}"]
+    script.write_text("\n".join(lines) + "\n")
 
 
 def check_kept(project: Project) -> None:
-    """Two videos are finished; a later call makes the other five alone."""
+    """Two videos are finished; a later call makes the other two alone."""
     before = project.samples()
-    assert set(before) == samples(HIERARCHY, 0, 1)
+    assert set(before) == samples(AUTOREG, 0, 1)
     shutil.copy(ROOT / "workflow_scripts" / "sample.py", project.root / "workflow_scripts" / "sample.py")
-    targets = sorted(samples(HIERARCHY, *range(2, 7)))
+    targets = sorted(FOUR - set(before))
     assert project.outputs(*targets) == set(targets)
     project.make(*targets)
     after = project.samples()
