@@ -22,7 +22,7 @@ from viddiff.errors import OutputError
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, with its suffix; rename it to `path` if the block ends well, else remove it.
+    """Yield a temporary path beside `path`, same suffix; rename it to `path` if the block ends well, else remove it.
 
     Raises `OutputError` with the target's name if the system refuses to write.
     """
