@@ -104,22 +104,22 @@ def from_nothing(continued: Strategy) -> Strategy:
 @from_nothing
 def autoregressive(length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
     """Each stage observes the newest `window - step_size` known frames and makes the next `step_size`."""
-    for latent in _steps(n_obs, length, step_size):
-        yield Stage(_newest(window - step_size, latent[0]), latent)
+    for latent in steps(n_obs, length, step_size):
+        yield Stage(newest(window - step_size, latent[0]), latent)
 
 
 @strategy("independent")
 @from_nothing
 def independent(length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
     """Each stage observes the newest `window - step_size` given frames, none that were made."""
-    for latent in _steps(n_obs, length, step_size):
-        yield Stage(_newest(window - step_size, n_obs), latent)
+    for latent in steps(n_obs, length, step_size):
+        yield Stage(newest(window - step_size, n_obs), latent)
 
 
 @strategy("really-independent")
 def really_independent(length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
     """Each stage makes a whole window of frames and observes nothing; `step_size` has no effect."""
-    for latent in _steps(n_obs, length, window):
+    for latent in steps(n_obs, length, window):
         yield Stage((), latent)
 
 
@@ -128,9 +128,9 @@ def really_independent(length: int, n_obs: int, window: int, step_size: int) -> 
 def long_range(length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
     """Of the `window - step_size` observed frames half are the newest known, the others the newest given."""
     places = window - step_size
-    for latent in _steps(n_obs, length, step_size):
-        recent = _newest(places // 2, latent[0])
-        given = _newest(places - len(recent), min(n_obs, latent[0] - len(recent)))
+    for latent in steps(n_obs, length, step_size):
+        recent = newest(places // 2, latent[0])
+        given = newest(places - len(recent), min(n_obs, latent[0] - len(recent)))
         yield Stage(given + recent, latent)
 
 
@@ -139,9 +139,9 @@ def long_range(length: int, n_obs: int, window: int, step_size: int) -> Iterator
 def exponential_past(length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
     """Each stage observes the frames 1, 2, 4, 8, … before it, to half way back, then the newest others."""
     places = window - step_size
-    for latent in _steps(n_obs, length, step_size):
+    for latent in steps(n_obs, length, step_size):
         powers = (latent[0] - 2**i for i in range(latent[0].bit_length() - 1))
-        yield Stage(_distinct((*powers, *reversed(_newest(places, latent[0]))))[:places], latent)
+        yield Stage(_distinct((*powers, *reversed(newest(places, latent[0]))))[:places], latent)
 
 
 def hierarchical(depth: int, length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
@@ -236,13 +236,13 @@ def _mark(known: bytearray, frames: Iterable[int]) -> None:
         known[frame] = 1
 
 
-def _steps(first: int, length: int, size: int) -> Iterator[tuple[int, ...]]:
+def steps(first: int, length: int, size: int) -> Iterator[tuple[int, ...]]:
     """The frames from `first` on, in groups of `size`; the last group may be smaller."""
     for start in range(first, length, size):
         yield tuple(range(start, min(start + size, length)))
 
 
-def _newest(count: int, end: int) -> tuple[int, ...]:
+def newest(count: int, end: int) -> tuple[int, ...]:
     """The `count` frames before `end`, or as many as there are."""
     return tuple(range(max(0, end - count), end))
 
