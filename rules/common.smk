@@ -15,6 +15,8 @@ from viddiff.targets import pairs, read_grid, read_wish
 EVALUATION = "results/{run}/{checkpoint}/{mode}"
 SAMPLE = f"{EVALUATION}/samples/sample_{{video}}-{{sample}}.npy"
 GIF = f"{EVALUATION}/videos/sample_{{video}}-{{sample}}.gif"
+GRID_TARGETS = ["all", "samples", "videos", "metrics", "report"]
+OTHER_TARGETS = ["plans", "data", "check_data", "train"]
 LOGS = "logs/{run}/{checkpoint}/{mode}"
 GROUP = "results/{run}/{checkpoint}"
 BENCHMARKS = "benchmarks/{run}/{checkpoint}/{mode}"
@@ -48,9 +50,7 @@ with in_one_line():
 # The batches of this call. A job that runs elsewhere is read again there: it names its own.
 if workflow.is_main_process:
     with in_one_line():
-        wish = read_wish(
-            sys.argv[1:], GRID, ["all", "samples", "videos", "metrics", "report"]
-        )
+        wish = read_wish(sys.argv[1:], GRID, GRID_TARGETS, OTHER_TARGETS)
         missing = {"sample": missing_samples(wish), "gif": missing_videos(wish)}
         for evaluation, wanted in missing["sample"].items():
             if wanted:

@@ -19,14 +19,13 @@ def job(log: str) -> Iterator[None]:
     `InputError` and `OSError` become one line in both, and exit code 1. Any other error is a fault of the
     program: its traceback goes to both.
     """
-    terminal = logging.StreamHandler()
-    terminal.setLevel(logging.WARNING)
-    form = "%(asctime)s %(levelname)s %(message)s"
-    logging.basicConfig(
-        level=logging.INFO, format=form, handlers=[logging.FileHandler(log, mode="w"), terminal]
-    )
-    terminal.setFormatter(logging.Formatter("%(message)s"))
     try:
+        terminal = logging.StreamHandler()
+        terminal.setLevel(logging.WARNING)
+        terminal.setFormatter(logging.Formatter("%(message)s"))
+        file = logging.FileHandler(log, mode="w", encoding="utf-8")
+        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        logging.basicConfig(level=logging.INFO, handlers=[file, terminal])
         yield
     except (InputError, OSError) as error:
         logger.error("error: %s", " ".join(str(error).split()))

@@ -84,15 +84,18 @@ def pairs(videos: int, samples: int) -> Iterator[tuple[int, int]]:
     return product(range(videos), range(samples))
 
 
-def read_wish(arguments: Sequence[str], grid: Iterable[Cell], names: Iterable[str]) -> Wish:
+def read_wish(
+    arguments: Sequence[str], grid: Iterable[Cell], grid_targets: Iterable[str], other_targets: Iterable[str]
+) -> Wish:
     """What a command line asks for: its targets that are paths, and the grid unless there are only such.
 
-    `names` are the targets that stand for the grid. Other arguments do no harm: Snakemake makes what its
-    targets need, and only the division into jobs is decided here.
+    grid_targets: the names that stand for samples of the grid; other_targets: those that need none. Other
+    arguments do no harm: Snakemake makes what its targets need, and only the division into jobs is decided here.
     """
     wish = Wish()
     own = [wish.add_path(path) for path in map(_relative, arguments) if path.startswith(f"{RESULTS}/")]
-    if not own or not all(own) or not set(names).isdisjoint(arguments):
+    only_others = bool(own) or not set(other_targets).isdisjoint(arguments)
+    if not all(own) or not only_others or not set(grid_targets).isdisjoint(arguments):
         for cell in grid:
             wish.add_cell(cell)
     return wish

@@ -10,7 +10,18 @@ import subprocess
 import time
 
 import numpy as np
-from small_project import CHECKPOINT, FOLDER, MODES, ROOT, Project, environment, sample, samples, save_tiny
+from small_project import (
+    CHECKPOINT,
+    FOLDER,
+    MODES,
+    NETWORK,
+    ROOT,
+    Project,
+    environment,
+    sample,
+    samples,
+    save_tiny,
+)
 
 AUTOREG, HIERARCHY = MODES
 FOUR = samples(AUTOREG, *range(4))
@@ -98,6 +109,8 @@ def test_metrics_follow_changed_samples_and_ignore_added_ones(done):
 def test_a_job_that_fails_keeps_what_it_finished(fresh):
     interrupt(fresh, 'raise OSError("no space left")')
     assert "error: no space left" in fresh.refused(*sorted(FOUR))
+    log = fresh.root / FOLDER.replace("results", "logs", 1) / AUTOREG / "samples_0000-0003_0.log"
+    assert log.read_text().count("no space left") == 1
     check_kept(fresh)
 
 
@@ -134,6 +147,27 @@ def test_a_job_that_is_read_again_elsewhere_makes_its_batch(fresh):
     job = "sample_5_6:" + ",".join(f"{name}={value}" for name, value in wildcards.items())
     fresh.make("--mode", "remote", "--nolock", "--allowed-rules", "sample_5_6", "--target-jobs", job)
     assert set(fresh.samples()) == samples(AUTOREG, 5, 6)
+
+
+def test_training_goes_on_and_keeps_its_checkpoints(fresh):
+    network = {key: NETWORK[key] for key in ("image_size", "num_channels", "num_res_blocks", "num_heads")}
+    settings = {
+        "dataset": "bouncy_balls",
+        "T": 6,
+        "max_frames": 3,
+        "num_workers": 0,
+        "diffusion_steps": 40,
+        **network,
+    }
+    for steps in (1, 2):
+        fresh.configure(training={"new/run": settings | {"steps": steps, "save_interval": 1}}, grid=[])
+        before = {file: file.read_bytes() for file in (fresh.root / "checkpoints").rglob("*_000001.pt")}
+        fresh.make("train")
+        assert NOTHING in fresh.make("-n", "train")
+        for kind in ("model", "ema_0.9999", "opt"):
+            assert (fresh.root / f"checkpoints/new/run/{kind}_{steps:06d}.pt").is_file()
+    assert len(before) == 3
+    assert all(file.read_bytes() == content for file, content in before.items())
 
 
 def test_check_data_names_what_is_wrong(fresh):

@@ -11,7 +11,7 @@ from viddiff.targets import Cell, read_grid, read_wish
 HERE = EvaluationRun("deep/run", "ema_0.9999_000100", "autoreg_4_2_12_4")
 OTHER = EvaluationRun("run", "ema_0.9999_000100", "independent_4_2_12_4")
 GRID = [Cell(OTHER, 2, 1, 12)]
-NAMES = ["all", "samples"]
+NAMES = ["all", "samples"], ["data"]
 AT = str(HERE.directory)
 
 
@@ -24,24 +24,29 @@ def block(**changes):
     "arguments", [["-n"], ["samples"], ["--cores", "2", "all"], ["results/comparison.csv"]]
 )
 def test_names_and_other_results_stand_for_the_grid(arguments):
-    wish = read_wish(arguments, GRID, NAMES)
+    wish = read_wish(arguments, GRID, *NAMES)
     assert wish.samples == {OTHER: {(0, 0), (1, 0)}} == wish.videos
 
 
 def test_a_path_asks_for_no_more_than_it_needs():
-    wish = read_wish(["-n", f"{AT}/metrics_2-3-12.pkl"], GRID, NAMES)
+    wish = read_wish(["-n", f"{AT}/metrics_2-3-12.pkl"], GRID, *NAMES)
     assert wish.samples == {HERE: {(video, sample) for video in range(2) for sample in range(3)}}
     assert not wish.videos
-    wish = read_wish([f"./{AT}/videos/sample_0012-3.gif", f"{AT}/samples/sample_0001-0.npy"], GRID, NAMES)
+    wish = read_wish([f"./{AT}/videos/sample_0012-3.gif", f"{AT}/samples/sample_0001-0.npy"], GRID, *NAMES)
     assert wish.videos == {HERE: {(12, 3)}}
     assert wish.samples == {HERE: {(1, 0)}}
     assert wish.files == {f"{AT}/videos/sample_0012-3.gif", f"{AT}/samples/sample_0001-0.npy"}
 
 
+def test_other_names_ask_for_no_samples():
+    assert not read_wish(["-n", "data"], GRID, *NAMES).samples
+    assert read_wish(["data", "samples"], GRID, *NAMES).samples
+
+
 def test_a_path_and_a_name_ask_for_both():
-    wish = read_wish([f"{AT}/plan.png", "samples"], GRID, NAMES)
+    wish = read_wish([f"{AT}/plan.png", "samples"], GRID, *NAMES)
     assert set(wish.samples) == {OTHER}
-    wish = read_wish([f"{AT}/plan.png"], GRID, NAMES)
+    wish = read_wish([f"{AT}/plan.png"], GRID, *NAMES)
     assert not wish.samples
 
 
@@ -59,7 +64,7 @@ def test_a_path_and_a_name_ask_for_both():
 )
 def test_impossible_targets_are_refused(path, message):
     with pytest.raises(InputError, match=message):
-        read_wish([path], GRID, NAMES)
+        read_wish([path], GRID, *NAMES)
 
 
 def test_the_grid_is_a_product_and_measures_all_frames():
