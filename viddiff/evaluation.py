@@ -9,6 +9,7 @@ from typing import Any
 
 from viddiff.data import VideoDataset, open_dataset
 from viddiff.errors import InputError
+from viddiff.inference.combine import goal_frames
 from viddiff.inference.modes import parse_mode
 from viddiff.metrics.base import MetricSettings
 from viddiff.metrics.evaluate import Evaluation, evaluate
@@ -34,12 +35,14 @@ def evaluate_samples(
 ) -> Evaluation:
     """Measure `samples` samples of each of the first `videos` videos by the configured metrics."""
     truth = open_videos(run, config)
+    mode = parse_mode(run.mode)
     return evaluate(
         [[run.sample(video, sample) for sample in range(samples)] for video in range(videos)],
         lambda video: truth.video(video, T),
-        parse_mode(run.mode).obs_length,
+        mode.obs_length,
         config["metrics"]["names"],
         settings,
+        goals=[frame for frame in goal_frames(mode.strategy, mode.T or T) if frame < T],
     )
 
 

@@ -129,6 +129,7 @@ class _Record:
     samples: int
     length: int
     obs_length: int
+    goals: int
     metrics: Mapping[str, _Summary]
     protocol: Mapping[str, Any]
 
@@ -144,6 +145,7 @@ class _Record:
                 samples=content["samples_per_video"],
                 length=content["length"],
                 obs_length=content["obs_length"],
+                goals=len(content.get("goals", ())),
                 metrics={name: _Summary.of(summary) for name, summary in content["metrics"].items()},
                 protocol={
                     "format": content["format"],
@@ -173,7 +175,7 @@ def _row(record: _Record) -> dict[str, Any]:
     return row | {
         "videos": record.videos,
         "samples": record.samples,
-        "frames": record.length - record.obs_length,
+        "frames": record.length - record.obs_length - record.goals,
         "stages": stages,
         "evaluations": None if stages is None or steps is None else stages * steps,
     }

@@ -10,6 +10,7 @@ from viddiff.inference.modes import make_plan, parse_mode
 from viddiff.inference.plan import Plan, Stage
 from viddiff.seeds import SampleIdentity, stage_generator
 
+GOAL_MODES = ["goal-directed-hierarchy-2_12_5_30_8", "goal-directed-mixed_10_4_30_0"]
 MODES = ["autoreg_10_5_30_8", "hierarchy-2_8_4_30_8", "hierarchy-3_8_4_41_3", "independent_10_5_30_8"]
 IDENTITY = SampleIdentity("c0ffee", "autoreg_10_5_30_8", "ancestral", 0, 0)
 
@@ -43,11 +44,34 @@ def test_every_frame_is_made_in_its_place_and_given_frames_stay(mode):
     assert torch.equal(done[:, plan.given :, 0, 0, 0], expected.expand(2, -1))
 
 
-def test_frames_after_the_given_ones_are_not_read():
-    plan = make_plan(parse_mode(MODES[0]))
+@pytest.mark.parametrize("mode", [*GOAL_MODES, "gibbs-2-goal-directed-autoreg_10_4_30_8"])
+def test_goals_are_the_true_frames_whenever_they_are_observed(mode):
+    plan = make_plan(parse_mode(mode))
+    start, goals = videos(2, plan.length), list(plan.goals)
+    seen = []
+
+    def keep(window, noise):
+        index = window.frame_index[0].tolist()
+        places = [i for i, frame in enumerate(index) if frame in goals]
+        assert torch.equal(window.frames[:, places], start[:, [index[i] for i in places]])
+        assert window.observed[:, places].all()
+        seen.extend(places)
+        return write_indices(window, noise)
+
+    done = complete(plan, start, identities(0, 1), keep)
+    known = list(plan.true_frames)
+    assert goals and seen and goals[-1] == plan.length - 1
+    assert torch.equal(done[:, known], start[:, known])
+    made = [frame for frame in range(plan.length) if frame not in known]
+    assert torch.equal(done[:, made, 0, 0, 0], torch.tensor(made).float().expand(2, -1))
+
+
+@pytest.mark.parametrize("mode", [MODES[0], *GOAL_MODES])
+def test_frames_that_are_not_given_are_not_read(mode):
+    plan = make_plan(parse_mode(mode))
     start = videos(1, plan.length)
-    hidden = start.clone()
-    hidden[:, plan.given :] = torch.nan
+    hidden = torch.full_like(start, torch.nan)
+    hidden[:, list(plan.true_frames)] = start[:, list(plan.true_frames)]
     runs = [complete(plan, batch, identities(0), noisy_mean) for batch in (start, hidden)]
     assert torch.equal(*runs)
 

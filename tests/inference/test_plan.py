@@ -39,12 +39,33 @@ def test_a_good_plan_passes():
         (Plan(6, 2, (Stage((0,), (6,)),)), 4, "makes frame 6, must be frames obs_length = 2 to T - 1 = 5"),
         (Plan(6, 2, (Stage((0,), (1,)),)), 4, "makes frame 1, must be frames obs_length = 2"),
         (Plan(6, 2, (Stage((0,), ()),)), 4, "makes no frame, must make 1 or more"),
+        (Plan(6, 2, (Stage((5, 0), (2, 3, 4)),)), 5, "observes frame 5"),
+        (Plan(6, 2, (Stage((0,), (2, 3, 4, 5)),), (5,)), 5, "stage 0 makes frame 5, given as a goal"),
+        (
+            Plan(6, 2, (), (1,)),
+            4,
+            "goals are frame 1, must be different frames in rising order, obs_length = 2",
+        ),
+        (Plan(6, 2, (), (5, 4)), 4, r"goals are 2 frames \(5, 4\), must be different frames in rising order"),
+        (Plan(6, 2, (), (5, 5)), 4, "goals are 2 frames"),
+        (Plan(6, 2, (), (6,)), 4, "goals are frame 6"),
+        (Plan(6, 2, (Stage((5,), (2,)),), (5,)), 4, r"no stage makes 2 frames \(3, 4\)"),
     ],
 )
 def test_a_bad_plan_is_refused(plan, max_frames, message):
     with pytest.raises(PlanError, match=message) as caught:
         plan.check(max_frames)
     assert "\n" not in str(caught.value)
+
+
+def test_goals_are_known_from_the_start():
+    plan = Plan(6, 2, (Stage((5, 3), (2, 4)),), (3, 5))
+    plan.check(max_frames=4)
+    assert plan.true_frames == (0, 1, 3, 5)
+
+
+def test_a_plan_without_goals_does_not_speak_of_them():
+    assert "goals" not in GOOD.to_json()
 
 
 def test_a_frame_can_be_made_again():
@@ -63,6 +84,7 @@ PLANS = st.builds(
     st.integers(1, 500),
     st.integers(0, 500),
     st.lists(st.builds(Stage, FRAMES, FRAMES, st.integers(0, 3)), max_size=5).map(tuple),
+    FRAMES,
 )
 
 
@@ -85,6 +107,8 @@ def test_json_goes_both_ways(plan):
         '{"length": 3, "given": 1, "stages": [{"observed": [0], "latent": [1.5]}]}',
         '{"length": "3", "given": 1, "stages": []}',
         '{"length": true, "given": 0, "stages": []}',
+        '{"length": 3, "given": 0, "stages": [], "goals": 2}',
+        '{"length": 3, "given": 0, "stages": [], "goals": ["2"]}',
     ],
 )
 def test_other_text_is_refused(text):

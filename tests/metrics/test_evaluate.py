@@ -71,6 +71,24 @@ def test_values_are_those_of_the_files(tree):
         )
 
 
+def test_goals_do_not_count(tree):
+    for v, i in np.ndindex(VIDEOS, SAMPLES):
+        sample = np.load(tree.files[v][i])
+        sample[[4, 6]] = tree.videos[v][[4, 6]]
+        np.save(tree.files[v][i], sample)
+    whole = tree.evaluate().values["psnr"]
+    arguments = (tree.files, tree.videos.__getitem__, OBSERVED, NAMES, MetricSettings())
+    result = evaluate(*arguments, goals=[4, 6])
+    assert np.isposinf(whole[..., [1, 3]]).all()
+    np.testing.assert_array_equal(result.values["psnr"], whole[..., [0, 2]])
+    pkl, path = tree.folder / "metrics.pkl", tree.folder / "metrics.json"
+    write_evaluation(result, pkl, path)
+    assert read_strictly(path)["goals"] == [4, 6]
+    assert read_strictly(path)["frames_counted"] == "3..6 but for 2 goals"
+    with pytest.raises(InputError, match="made from another video: its 4 observed frames differ"):
+        evaluate(*arguments, goals=[5])
+
+
 def test_progress(tree):
     calls = []
     evaluate(

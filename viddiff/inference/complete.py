@@ -27,13 +27,14 @@ def complete(
     sample: SampleWindow,
     progress: Callable[[int], None] = lambda stages_done: None,
 ) -> Float[Tensor, "B T C H W"]:
-    """Complete videos in [-1, 1]; their first `plan.given` frames are observed, later ones are not read.
+    """Complete videos in [-1, 1]; their `plan.true_frames` are observed and kept, others are not read.
 
     identities: all that each video's noise depends on, so that it comes out the same in any batch.
     progress: called after each stage with the number of stages done.
     """
     frames = torch.zeros_like(videos)
-    frames[:, : plan.given] = videos[:, : plan.given]
+    true_frames = list(plan.true_frames)
+    frames[:, true_frames] = videos[:, true_frames]
     for number, stage in enumerate(plan.stages):
         window = stage_window(stage, frames)
         generators = [stage_generator(identity, number) for identity in identities]

@@ -13,8 +13,9 @@ import re
 from dataclasses import dataclass
 
 from viddiff.errors import InputError
+from viddiff.inference.combine import plan_of
 from viddiff.inference.plan import Plan
-from viddiff.inference.strategies import check_parameters, stages_of
+from viddiff.inference.strategies import check_parameters
 
 # As wide as one folder name, so that a misspelt mode reaches `parse_mode`, which says what is wrong with it.
 MODE_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._,=+-]*"
@@ -112,8 +113,7 @@ def make_plan(mode: Mode) -> Plan:
     if mode.optimal is not None:
         raise InputError(f"mode {name!r} needs an optimal schedule, which says what each stage observes")
     try:
-        stages = stages_of(mode.strategy, mode.T, mode.obs_length, mode.max_frames, mode.step_size)
-        plan = Plan(length=mode.T, given=mode.obs_length, stages=tuple(stages))
+        plan = plan_of(mode.strategy, mode.T, mode.obs_length, mode.max_frames, mode.step_size)
         plan.check(mode.max_frames)
     except InputError as error:
         raise type(error)(f"mode {name!r}: {error}") from None

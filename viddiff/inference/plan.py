@@ -30,24 +30,41 @@ class Stage:
 
 @dataclass(frozen=True)
 class Plan:
-    """The stages that complete a video of `length` frames, of which the first `given` are observed."""
+    """The stages that complete a video of `length` frames, of which the first `given` are observed.
+
+    goals: later frames that are given as well, in rising order. The video is completed towards them.
+    """
 
     length: int
     given: int
     stages: tuple[Stage, ...]
+    goals: tuple[int, ...] = ()
+
+    @property
+    def true_frames(self) -> tuple[int, ...]:
+        """The frames known from the start, those of the true video: the given ones, then the goals."""
+        return (*range(self.given), *self.goals)
 
     def check(self, max_frames: int) -> None:
         """Prove that the plan can be executed in windows of `max_frames` frames, or raise `PlanError`.
 
-        In every stage the observed frames exist by then, no frame is named twice, no given frame is made, and
-        the window fits. At the end every frame of the video exists. A stage may make a frame again.
+        In every stage the observed frames exist by then, no frame is named twice, no given frame or goal is
+        made, and the window fits. At the end every frame of the video exists. A stage may make a frame again.
         """
         if not 0 <= self.given < self.length:
             raise PlanError(f"obs_length is {self.given}, must be 0 to T - 1 = {self.length - 1}")
-        known = set(range(self.given))
+        may_make = range(self.given, self.length)
+        if sorted(set(self.goals).intersection(may_make)) != list(self.goals):
+            raise PlanError(
+                f"goals are {_some(list(self.goals))}, must be different frames in rising order, "
+                f"obs_length = {self.given} to T - 1 = {self.length - 1}"
+            )
+        known = set(self.true_frames)
         for number, stage in enumerate(self.stages):
             _check_window(number, stage, max_frames)
-            _check_frames(number, stage, known, range(self.given, self.length))
+            _check_frames(number, stage, known, may_make)
+            if remade := set(self.goals).intersection(stage.latent):
+                raise PlanError(f"stage {number} makes {_some(sorted(remade))}, given as a goal")
             known.update(stage.latent)
         if len(known) < self.length:
             missing = [frame for frame in range(self.length) if frame not in known]
@@ -56,9 +73,11 @@ class Plan:
             )
 
     def to_json(self) -> str:
-        """The plan as JSON text, one line per stage; equal plans give equal text."""
+        """The plan as JSON text, one line per stage; equal plans give equal text. No goals: no such key."""
         stages = ",\n".join("    " + json.dumps(_stage_to_dict(stage)) for stage in self.stages)
-        return f'{{\n  "length": {self.length},\n  "given": {self.given},\n  "stages": [\n{stages}\n  ]\n}}\n'
+        goals = f'  "goals": {list(self.goals)},\n' if self.goals else ""
+        numbers = f'  "length": {self.length},\n  "given": {self.given},\n{goals}'
+        return f'{{\n{numbers}  "stages": [\n{stages}\n  ]\n}}\n'
 
     @staticmethod
     def from_json(text: str) -> Plan:
@@ -66,7 +85,8 @@ class Plan:
         try:
             fields = json.loads(text)
             stages = tuple(_stage_from_dict(stage) for stage in fields["stages"])
-            return Plan(_whole(fields["length"]), _whole(fields["given"]), stages)
+            goals = tuple(map(_whole, fields.get("goals", ())))
+            return Plan(_whole(fields["length"]), _whole(fields["given"]), stages, goals)
         except (ValueError, KeyError, TypeError) as error:
             raise PlanError(f"not a plan: {error!r}; expected JSON with length, given and stages") from error
 

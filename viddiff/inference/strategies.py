@@ -67,7 +67,10 @@ def find_strategy(name: str) -> Strategy:
             return make(*match.groups())
     nearest = difflib.get_close_matches(name, STRATEGIES, n=1, cutoff=0.0)[0]
     known = ", ".join(sorted(STRATEGIES))
-    raise InputError(f"unknown inference mode {name!r}; did you mean {nearest!r}? Known: {known}")
+    raise InputError(
+        f"unknown inference mode {name!r}; did you mean {nearest!r}? Known: {known}, "
+        "goal-directed-<any of these>, gibbs-<n>-<any of these>"
+    )
 
 
 def check_parameters(

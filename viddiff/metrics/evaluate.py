@@ -1,7 +1,7 @@
 """Computing metrics of samples, one test video at a time.
 
-Only generated frames count: those from `obs_length` to the end. Each sample file is read once; its hash is
-that of the bytes that were measured.
+Only generated frames count: those from `obs_length` to the end, but for goals. Each sample file is read once;
+its hash is that of the bytes that were measured.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ Frames = UInt8[np.ndarray, "T C H W"]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Values of metrics, `[videos, samples, T - obs_length]` by name, and what they were computed from.
+    """Values of metrics, `[videos, samples, frames]` by name, and what they were computed from.
 
+    The frames are those from `obs_length` to the end, but for `goals`, later frames that were given as well.
     `hashes`: SHA-256 of each sample file. `truth_sha256`: of the test videos' frames. `frame_size`: (H, W).
     """
 
@@ -35,6 +36,7 @@ class Evaluation:
     frame_size: tuple[int, int]
     hashes: dict[Path, str]
     truth_sha256: str
+    goals: tuple[int, ...] = ()
 
 
 def evaluate(
@@ -44,12 +46,13 @@ def evaluate(
     metrics: Sequence[str],
     settings: MetricSettings,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    goals: Sequence[int] = (),
 ) -> Evaluation:
     """Measure `files[video][sample]` against `truth(video)`, uint8 `[T, C, H, W]`.
 
-    `progress(done, total)` is called after each video. Raises `InputError` that names the file if a sample is
-    unreadable, is no uint8 video of the truth's shape, or does not start with the observed frames of the
-    truth.
+    `progress(done, total)` is called after each video. `goals`: frames from `obs_length` on that were given.
+    Raises `InputError` that names the file if a sample is unreadable, is no uint8 video of the truth's shape,
+    or does not hold the observed frames of the truth.
     """
     chosen = [find_metric(name) for name in metrics]
     samples_per_video = len(files[0]) if files else 0
@@ -73,9 +76,10 @@ def evaluate(
         truth_digest.update(reference.tobytes())
         samples = np.empty((len(paths), *shape), np.uint8)
         for i, path in enumerate(paths):
-            samples[i], hashes[path] = read_sample(path, reference, obs_length)
+            samples[i], hashes[path] = read_sample(path, reference, [*range(obs_length), *goals])
+        generated = np.setdiff1d(np.arange(obs_length, len(reference)), goals)
         for metric in chosen:
-            values = metric.compute(samples[:, obs_length:], reference[obs_length:], settings)
+            values = metric.compute(samples[:, generated], reference[generated], settings)
             rows[metric.name].append(values)
         progress(video + 1, len(files))
 
@@ -88,14 +92,15 @@ def evaluate(
         (height, width),
         hashes,
         truth_digest.hexdigest(),
+        tuple(goals),
     )
 
 
-def read_sample(path: Path, truth: Frames, obs_length: int) -> tuple[Frames, str]:
+def read_sample(path: Path, truth: Frames, observed: Sequence[int]) -> tuple[Frames, str]:
     """A sample and the SHA-256 of its file.
 
-    Raises `InputError` unless it is a uint8 array of the truth's shape whose first `obs_length` frames are
-    the truth's, up to the one grey level that the original code loses by cutting instead of rounding.
+    Raises `InputError` unless it is a uint8 array of the truth's shape whose `observed` frames are the
+    truth's, up to the one grey level that the original code loses by cutting instead of rounding.
     """
     try:
         content = path.read_bytes()
@@ -106,10 +111,11 @@ def read_sample(path: Path, truth: Frames, obs_length: int) -> tuple[Frames, str
     if not isinstance(sample, np.ndarray) or sample.dtype != np.uint8 or sample.shape != truth.shape:
         found = f"{sample.dtype} {list(sample.shape)}" if isinstance(sample, np.ndarray) else "an archive"
         raise InputError(f"sample {path} is {found}, expected uint8 {list(truth.shape)}")
-    observed = np.abs(sample[:obs_length].astype(np.int16) - truth[:obs_length])
-    if observed.max(initial=0) > 1:
+    frames = list(observed)
+    difference = np.abs(sample[frames].astype(np.int16) - truth[frames])
+    if difference.max(initial=0) > 1:
         raise InputError(
-            f"sample {path} was made from another video: its first {obs_length} frames differ from the test "
-            f"video's by up to {observed.max()} grey levels"
+            f"sample {path} was made from another video: its {len(frames)} observed frames differ from the test "
+            f"video's by up to {difference.max()} grey levels"
         )
     return sample, hashlib.sha256(content).hexdigest()

@@ -57,7 +57,9 @@ def describe(evaluation: Evaluation, folder: Path) -> dict[str, Any]:
         "samples_per_video": samples,
         "length": evaluation.length,
         "obs_length": evaluation.obs_length,
-        "frames_counted": f"{evaluation.obs_length}..{evaluation.length - 1}",
+        "goals": list(evaluation.goals),
+        "frames_counted": f"{evaluation.obs_length}..{evaluation.length - 1}"
+        + (f" but for {len(evaluation.goals)} goals" if evaluation.goals else ""),
         "metrics": metrics,
         "test_videos_sha256": evaluation.truth_sha256,
         "libraries": {"torch": torch.__version__, "numpy": np.__version__},

@@ -53,7 +53,7 @@ _LEGEND = 600  # pixels that the legend needs
 def plan_cells(plan: Plan) -> UInt8[np.ndarray, "stages length"]:
     """The `Cell` of each frame in each stage."""
     cells = np.full((len(plan.stages), plan.length), Cell.NOT_MADE, dtype=np.uint8)
-    cells[:, : plan.given] = Cell.KNOWN
+    cells[:, list(plan.true_frames)] = Cell.KNOWN
     for number, stage in enumerate(plan.stages):
         cells[number + 1 :, list(stage.latent)] = Cell.KNOWN
         cells[number, list(stage.observed)] = Cell.OBSERVED

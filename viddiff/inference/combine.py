@@ -1,0 +1,138 @@
+"""Plans made from plans: `goal-directed-<mode>` and `gibbs-<n>-<mode>`, for every strategy without content.
+
+`plan_of` is the way from a name and its parameters to a plan.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from viddiff.errors import InputError, PlanError
+from viddiff.inference.plan import Plan, Stage
+from viddiff.inference.strategies import check_parameters, newest, stages_of, steps
+
+MOST_SWEEPS = 9
+
+
+def plan_of(name: str, length: int, n_obs: int, window: int, step_size: int) -> Plan:
+    """The plan by which the named mode completes a video of `length` frames, the first `n_obs` given.
+
+    window: the most frames of one stage (`max_frames` of a mode); step_size: how many of them it makes.
+    Raises `InputError` for an unknown name, `PlanError` for parameters with which the mode has no plan.
+    """
+    check_parameters(window, step_size, length, n_obs)
+    if match := re.fullmatch(r"gibbs-([0-9]+)-(?!gibbs-)(.+)", name):
+        sweeps, base = match.groups()
+        if sweeps not in map(str, range(1, MOST_SWEEPS + 1)):
+            raise InputError(f"{name}: the number of sweeps is {sweeps}, must be 1 to {MOST_SWEEPS}")
+        return refined(plan_of(base, length, n_obs, window, step_size), int(sweeps), window, step_size)
+    goals = goal_frames(name, length)
+    if not goals:
+        return Plan(length, n_obs, tuple(stages_of(name, length, n_obs, window, step_size)))
+    if length <= len(goals):
+        raise PlanError(f"T is {length}, must be {len(goals) + 1} or more: {_last(len(goals))} given")
+    if n_obs >= length - len(goals):
+        raise PlanError(
+            f"obs_length is {n_obs}, must be 0 to T - {len(goals) + 1} = {length - len(goals) - 1}: "
+            f"{_last(len(goals))} given, and a frame must be left to make"
+        )
+    base = name.removeprefix("goal-directed-")
+    if base in GOAL_DIRECTED:
+        stages = GOAL_DIRECTED[base](length, n_obs, window, step_size)
+    else:
+        stages = towards_goals(base, goals, n_obs, window, step_size)
+    return Plan(length, n_obs, tuple(stages), goals)
+
+
+def goal_frames(name: str, length: int) -> tuple[int, ...]:
+    """The frames of a video of `length` that the named mode is given as goals; none if it has no goals."""
+    match = re.fullmatch(r"(?:.+-)?goal-directed-(.+)", name)
+    if match is None:
+        return ()
+    return tuple(range(length - (1 if match[1] == "mixed" else 5), length))
+
+
+def refined(plan: Plan, sweeps: int, window: int, step_size: int) -> Plan:
+    """The plan, then sweeps over the video, in which each group of neighbouring frames is made again.
+
+    Such a stage observes the nearest frames on both sides, and makes fewer than `step_size` frames where the
+    window could not hold one on each side. Raises `PlanError` if `max_frames` is below 3.
+    """
+    if window < 3:
+        raise PlanError(f"max_frames is {window}, must be 3 or more: gibbs observes frames on both sides")
+    sweep = tuple(_sweep(plan, window, min(step_size, window - 2)))
+    return replace(plan, stages=plan.stages + sweep * sweeps)
+
+
+def _sweep(plan: Plan, window: int, size: int) -> Iterator[Stage]:
+    borders = (plan.given, *plan.goals, plan.length)
+    starts = (plan.given, *(goal + 1 for goal in plan.goals))
+    for first, end in zip(starts, borders[1:], strict=True):
+        for latent in steps(first, end, size):
+            before, after = latent[0], plan.length - 1 - latent[-1]
+            places = window - len(latent)
+            n_after = min(after, max(places // 2, places - before))
+            later = range(latent[-1] + 1, latent[-1] + 1 + n_after)
+            yield Stage((*newest(places - n_after, before), *later), latent)
+
+
+def towards_goals(
+    base: str, goals: tuple[int, ...], n_obs: int, window: int, step_size: int
+) -> Iterator[Stage]:
+    """The strategy `base` up to the goals, in windows in which these have their places in every stage.
+
+    A stage makes no more frames than the goals leave places for, be `step_size` larger.
+    """
+    places = window - len(goals)
+    if places < 1:
+        raise PlanError(
+            f"max_frames is {window}, must be {len(goals) + 1} or more: {_last(len(goals))} observed"
+        )
+    try:
+        for stage in stages_of(base, goals[0], n_obs, places, min(step_size, places)):
+            yield Stage(stage.observed + goals, stage.latent)
+    except PlanError as error:
+        raise PlanError(
+            f"of max_frames = {window}, {len(goals)} places hold goals; without: {error}"
+        ) from None
+
+
+def goal_directed_autoregressive(length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
+    """Each stage observes the newest `window - step_size` frames before it and goals, goals first of all."""
+    goals = goal_frames("goal-directed-autoreg", length)
+    if n_obs == 0:
+        n_obs = min(window, goals[0])
+        yield Stage((), tuple(range(n_obs)))
+    places = window - step_size
+    for latent in steps(n_obs, goals[0], step_size):
+        recent = newest(max(0, places - len(goals)), latent[0])
+        yield Stage(recent + goals[max(0, len(goals) - places) :], latent)
+
+
+def goal_directed_mixed(length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
+    """Of the `window - step_size` observed frames half are the goal and the newest, the others the newest given.
+
+    The goal is the last frame of the video.
+    """
+    goal = length - 1
+    if n_obs == 0:
+        n_obs = min(window, goal)
+        yield Stage((), tuple(range(n_obs)))
+    places = window - step_size
+    for latent in steps(n_obs, goal, step_size):
+        recent = newest(max(0, places // 2 - 1), latent[0])
+        given = newest(places - 1 - len(recent), min(n_obs, latent[0] - len(recent)))
+        yield Stage((*given, *recent, goal) if places else (), latent)
+
+
+# Those of the original code: like `towards_goals`, but for where they observe the goals.
+GOAL_DIRECTED: dict[str, Callable[[int, int, int, int], Iterator[Stage]]] = {
+    "autoreg": goal_directed_autoregressive,
+    "mixed": goal_directed_mixed,
+}
+
+
+def _last(count: int) -> str:
+    return "the last frame is" if count == 1 else f"the last {count} frames are"
