@@ -32,11 +32,12 @@ def test_the_shipped_configuration_is_valid():
         assert cell.evaluation.run in config["training"]
 
 
-def test_what_is_left_out_gets_the_default_which_the_shipped_file_shows():
+def test_what_is_left_out_gets_a_default():
     config = {"grid": SHIPPED["grid"], "sampling": None}
     check_config(config, SCHEMA)
-    for key in ("data_root", "data_cache", "bouncy_balls", "datasets", "sampling", "metrics", "report"):
+    for key in ("data_root", "data_cache", "datasets", "sampling", "metrics", "report"):
         assert config[key] == SHIPPED[key]
+    assert config["bouncy_balls"].keys() == SHIPPED["bouncy_balls"].keys()
 
 
 def test_every_key_is_documented():
@@ -117,5 +118,6 @@ def test_what_cannot_be_sampled_is_refused(tmp_path, monkeypatch, run, name, mod
     monkeypatch.chdir(tmp_path)
     training = {"a": {"dataset": "bouncy_balls", "T": 12, "steps": 100}}
     own = {"own": {"kind": "video_folder", "path": "own", "length": 30}}
+    config = checked(training=training, datasets=own, bouncy_balls={"test": 100, "length": 100})
     with pytest.raises(InputError, match=message):
-        check_sampling(checked(training=training, datasets=own), EvaluationRun(run, name, mode), videos)
+        check_sampling(config, EvaluationRun(run, name, mode), videos)
