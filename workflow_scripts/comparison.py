@@ -10,4 +10,3 @@ with job(snakemake.log[0]):
     table = comparison_table([Path(path) for path in snakemake.input.metrics])
     write_csv(snakemake.output.csv, table)
     write_text(snakemake.output.text, format_table(table))
-    print(format_table(table), flush=True)
