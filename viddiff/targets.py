@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 from viddiff.errors import InputError
@@ -93,6 +93,8 @@ def read_wish(
     arguments do no harm: Snakemake makes what its targets need, and only the division into jobs is decided here.
     """
     wish = Wish()
+    # `--quiet all` is no target.
+    arguments = [word for before, word in pairwise(["", *arguments]) if before not in ("--quiet", "-q")]
     own = [wish.add_path(path) for path in map(_relative, arguments) if path.startswith(f"{RESULTS}/")]
     only_others = bool(own) or not set(other_targets).isdisjoint(arguments)
     if not all(own) or not only_others or not set(grid_targets).isdisjoint(arguments):

@@ -43,6 +43,11 @@ def test_other_names_ask_for_no_samples():
     assert read_wish(["data", "samples"], GRID, *NAMES).samples
 
 
+def test_the_value_of_quiet_is_no_target():
+    assert not read_wish(["--quiet", "all", "--", "data"], GRID, *NAMES).samples
+    assert read_wish(["--quiet", "all", "--", "all"], GRID, *NAMES).samples
+
+
 def test_a_path_and_a_name_ask_for_both():
     wish = read_wish([f"{AT}/plan.png", "samples"], GRID, *NAMES)
     assert set(wish.samples) == {OTHER}
