@@ -51,7 +51,10 @@ def test_plans_need_no_checkpoint(empty):
     ("target", "message"),
     [
         (f"{FOLDER}/autoregg_4_2_12_4/samples/sample_0000-0.npy", "did you mean 'autoreg'?"),
-        ("T is 13, but videos of bouncy_balls have 12 frames",),
+        (
+            f"{FOLDER}/autoreg_4_2_13_4/metrics_2-1-13.pkl",
+            "T is 13, but videos of bouncy_balls have 12 frames",
+        ),
         (f"{FOLDER}/{AUTOREG}/metrics_8-1-12.pkl", "video 7 is asked for, but bouncy_balls has 7"),
         (
             f"results/no/ema_0.9999_000100/{AUTOREG}/metrics_2-1-12.pkl",
