@@ -99,8 +99,9 @@ def evaluate(
 def read_sample(path: Path, truth: Frames, observed: Sequence[int]) -> tuple[Frames, str]:
     """A sample and the SHA-256 of its file.
 
-    Raises `InputError` unless it is a uint8 array of the truth's shape whose `observed` frames are the
-    truth's, up to the one grey level that the original code loses by cutting instead of rounding.
+    A sample may be longer than the truth: its first frames count. Raises `InputError` unless it is a uint8 array
+    of the truth's shape whose `observed` frames are the truth's, up to the one grey level that the original code
+    loses by cutting instead of rounding.
     """
     try:
         content = path.read_bytes()
@@ -108,10 +109,11 @@ def read_sample(path: Path, truth: Frames, observed: Sequence[int]) -> tuple[Fra
     except (OSError, EOFError, ValueError, MemoryError, OverflowError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(f"cannot read sample {path}: {reason}") from error
-    if not isinstance(sample, np.ndarray) or sample.dtype != np.uint8 or sample.shape != truth.shape:
+    fits = isinstance(sample, np.ndarray) and sample.ndim == truth.ndim and sample.dtype == np.uint8
+    if not fits or sample[: len(truth)].shape != truth.shape:
         found = f"{sample.dtype} {list(sample.shape)}" if isinstance(sample, np.ndarray) else "an archive"
         raise InputError(f"sample {path} is {found}, expected uint8 {list(truth.shape)}")
-    frames = list(observed)
+    sample, frames = sample[: len(truth)], list(observed)
     difference = np.abs(sample[frames].astype(np.int16) - truth[frames])
     if difference.max(initial=0) > 1:
         raise InputError(
