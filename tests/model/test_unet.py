@@ -86,8 +86,11 @@ def test_a_checkpoint_in_the_originals_layout_loads(name: str, format_: str, tmp
     torch.testing.assert_close(output, torch.from_numpy(r.results["model_output"]), atol=1e-4, rtol=0)
 
 
+MARKS = [
+    name for name in CONDITIONING if not name.endswith("-initzero")
+]  # those differ in fresh weights only
 VARIANTS: dict[str, dict[str, Any]] = {
-    **{conditioning: TINY | {"cond_emb_type": conditioning} for conditioning in CONDITIONING},
+    **{mark: TINY | {"cond_emb_type": mark} for mark in MARKS},
     "buckets": TINY | BUCKETS,
     "frame encoding": TINY | {"use_frame_encoding": True},
     "centred frame encoding": TINY | {"use_frame_encoding": True, "enforce_position_invariance": True},
@@ -147,7 +150,9 @@ def test_every_size_builds_and_runs(size: int) -> None:
 
 
 def test_a_new_network_predicts_zero() -> None:
-    assert run(build_model(TINY), window()).count_nonzero() == 0
+    for conditioning in CONDITIONING:
+        model = build_model(TINY | {"cond_emb_type": conditioning})
+        assert run(model, window(frames=2)).count_nonzero() == 0
 
 
 def test_learned_variance_follows_the_mean_along_channels() -> None:
@@ -162,7 +167,7 @@ def test_learned_variance_follows_the_mean_along_channels() -> None:
 # What the network sees
 
 
-@pytest.mark.parametrize("variant", [*CONDITIONING, "refactored"])
+@pytest.mark.parametrize("variant", [*MARKS, "refactored"])
 def test_observed_frames_are_seen_clean_and_others_noisy_only(variant: str) -> None:
     model, w = seeded_model(VARIANTS[variant]), window()
     x_t, observed = noise_like(w.frames), w.observed[:, :, None, None, None]
@@ -177,7 +182,7 @@ def test_observed_frames_are_seen_clean_and_others_noisy_only(variant: str) -> N
     assert not torch.allclose(run(model, cleaner, x_t), output, atol=1e-2)
 
 
-@pytest.mark.parametrize("variant", [*CONDITIONING, "refactored"])
+@pytest.mark.parametrize("variant", [*MARKS, "refactored"])
 def test_the_network_knows_which_frames_are_observed(variant: str) -> None:
     # The same pixels once observed, once noisy; roles of other frames unchanged.
     model, w = seeded_model(VARIANTS[variant]), window()
