@@ -87,6 +87,7 @@ DEFAULTS: dict[str, Any] = {
     "rp_gamma": None,  # T
     "allow_interactions_between_padding": True,
 }
+_NETWORK_KEYS = tuple(DEFAULTS)[tuple(DEFAULTS).index("image_size") :]  # the diffusion's among them
 _ORIGINAL_ONLY = frozenset(
     {
         "cond_emb_type",
@@ -116,11 +117,17 @@ class Checkpoint:
 def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
     """A config with every key of the original's; unknown keys are kept.
 
-    Judge the format of a config before: this gives it the original's.
+    Judge the format of a config before: this gives it the original's. Raises `InputError` if a key of the network or
+    the diffusion has a value of the wrong type.
     """
     full = DEFAULTS | dict(config)
     for key in ("rp_alpha", "rp_beta", "rp_gamma"):
         full[key] = full["T"] if full[key] is None else full[key]
+    for key in _NETWORK_KEYS:
+        wanted = int if DEFAULTS[key] is None else type(DEFAULTS[key])
+        if type(full[key]) not in ((int, float) if wanted is float else (wanted,)):
+            names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+            raise InputError(f"config key {key} is {full[key]!r}; must be {names[wanted]}")
     return full
 
 

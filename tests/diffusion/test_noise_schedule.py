@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seeded import GOLDEN
 
-from viddiff.checkpoint import DEFAULTS
+from viddiff.checkpoint import DEFAULTS, with_defaults
 from viddiff.diffusion.noise_schedule import NoiseSchedule, noise_schedule, respaced_steps
 from viddiff.diffusion.process import diffusion_of
 from viddiff.errors import InputError
@@ -132,3 +132,11 @@ def test_a_config_has_its_own_respacing() -> None:
     config = DEFAULTS | {"diffusion_steps": 50, "timestep_respacing": "10"}
     assert diffusion_of(config).n_steps == 10
     assert diffusion_of(config, "ddim25").n_steps == 25
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("diffusion_steps", "24"), ("timestep_respacing", 25), ("use_kl", None)]
+)
+def test_values_of_the_wrong_type_are_named(key: str, value: object) -> None:
+    with pytest.raises(InputError, match=f"^config key {key} is {value!r}; must be "):
+        diffusion_of(with_defaults({key: value}))

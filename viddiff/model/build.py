@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from viddiff.checkpoint import DEFAULTS, config_format, with_defaults
+from viddiff.checkpoint import config_format, with_defaults
 from viddiff.errors import InputError
 from viddiff.model.attention import Buckets
 from viddiff.model.blocks import GROUPS
 from viddiff.model.unet import Architecture, UNetVideoModel
 
 CHANNEL_MULT = {256: (1, 1, 2, 2, 4, 4), 128: (1, 1, 2, 3, 4), 64: (1, 2, 3, 4), 32: (1, 2, 2, 2)}
-NETWORK_KEYS = tuple(DEFAULTS)[tuple(DEFAULTS).index("image_size") :]  # the diffusion's among them
 CONDITIONING = ("channel", "channel-initzero", "duplicate", "duplicate-initzero", "t=0", "t=0-initzero")
 
 
@@ -27,7 +26,6 @@ def architecture(config: dict[str, Any]) -> Architecture:
     """Read the network's shape from a flat training config, in the original's or the refactored format."""
     refactored = config_format(config) == "refactored"
     config = with_defaults(config)
-    _check_types(config)
     size, conditioning = config["image_size"], config["cond_emb_type"]
     if size not in CHANNEL_MULT:
         raise InputError(f"config key image_size is {size!r}; allowed: {sorted(CHANNEL_MULT)}")
@@ -85,12 +83,3 @@ def _downsamplings(resolutions: str, size: int) -> tuple[int, ...]:
             f"config key attention_resolutions is {resolutions!r}; must be numbers with commas: 16,8"
         )
     return tuple(size // int(part) for part in parts)
-
-
-def _check_types(config: dict[str, Any]) -> None:
-    for key in NETWORK_KEYS:
-        wanted = int if DEFAULTS[key] is None else type(DEFAULTS[key])
-        allowed = (int, float) if wanted is float else (wanted,)
-        if type(config[key]) not in allowed:
-            names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
-            raise InputError(f"config key {key} is {config[key]!r}; must be {names[wanted]}")
