@@ -7,6 +7,7 @@ from pathlib import Path
 from viddiff.batches import missing_samples, missing_videos, named_batches, plan_batches
 from viddiff.config import check_config, load_schema
 from viddiff.errors import InputError
+from viddiff.inference.combine import distance_of
 from viddiff.inference.modes import MODE_PATTERN, parse_mode
 from viddiff.preflight import check_sampling, dataset_of, trained_files
 from viddiff.results import CHECKPOINT_PATTERN, RUN_PATTERN, EvaluationRun
@@ -84,6 +85,12 @@ def data_of(wildcards):
     evaluation = evaluation_of(wildcards)
     split = "train" if parse_mode(evaluation.mode).trainset else "test"
     return made_data(dataset_of(config, evaluation), split)
+
+
+def selection_weights(wildcards):
+    """What a mode needs that selects frames by LPIPS."""
+    by_lpips = distance_of(parse_mode(wildcards.mode).strategy) == "lpips"
+    return rules.lpips_weights.output[0] if by_lpips else []
 
 
 def samples_of(wildcards):

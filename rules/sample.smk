@@ -15,6 +15,7 @@ for batch in BATCHES["sample"]:
             # The job itself refuses a checkpoint that is not the one of the existing samples.
             checkpoint=ancient(checkpoint_of),
             data=ancient(data_of),
+            alexnet=ancient(selection_weights),
         output:
             [update(path) for path in batch.paths(SAMPLE)],
         log:

@@ -13,6 +13,8 @@ from viddiff.checkpoint import save_checkpoint
 from viddiff.data import open_dataset
 from viddiff.data.bouncy_balls import write_bouncy_balls
 from viddiff.errors import InputError, OutputError
+from viddiff.inference.modes import make_plan, parse_mode
+from viddiff.inference.plan import Plan
 from viddiff.results import EvaluationRun
 from viddiff.sampling import sample_videos
 
@@ -48,7 +50,9 @@ def sample(tree, tmp_path, monkeypatch):
     """A function that samples into an empty tree of results."""
     monkeypatch.chdir(tmp_path)
 
-    def run(videos, number=0, *, folder=STEM + "_respace3", mode=MODE, path=None, batch_size=8, root=None):
+    def run(
+        videos, number=0, *, folder=STEM + "_respace3", mode=MODE, path=None, batch_size=8, root=None, **more
+    ):
         evaluation = EvaluationRun("run", folder, mode)
         made = sample_videos(
             evaluation,
@@ -57,6 +61,7 @@ def sample(tree, tmp_path, monkeypatch):
             videos,
             number,
             batch_size=batch_size,
+            **more,
         )
         return evaluation, made
 
@@ -97,6 +102,24 @@ def test_the_same_batch_gives_the_same_bytes(sample, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path / name)
         contents.append([path.read_bytes() for path in sample([1, 2, 4])[1]])
     assert contents[0] == contents[1]
+
+
+@pytest.mark.parametrize("strategy", ["adaptive-autoreg", "adaptive-l2-hierarchy-2"])
+def test_an_adaptive_sample_tells_which_frames_were_chosen(sample, strategy, alexnet):
+    evaluation, _ = sample([0, 1], mode=f"{strategy}_4_2_12_3", alexnet=alexnet)
+    static = make_plan(parse_mode(evaluation.mode))
+    for video in (0, 1):
+        plan = Plan.from_json(evaluation.sample_plan(video, 0).read_text())
+        plan.check(4)
+        for stage, planned in zip(plan.stages, static.stages, strict=True):
+            assert stage.latent == planned.latent and stage.n_select == 0
+            assert stage.observed[: len(planned.observed)] == planned.observed
+            assert len(stage.observed) == len(planned.observed) + planned.n_select
+
+
+def test_selection_by_lpips_needs_its_weights(sample):
+    with pytest.raises(InputError, match="adaptive-autoreg selects frames by LPIPS: it needs the AlexNet"):
+        sample([0], mode="adaptive-autoreg_4_2_12_3")
 
 
 def test_sample_indices_and_samplers_differ(sample):

@@ -108,6 +108,10 @@ class EvaluationRun:
         """One completion of one test video: uint8 `[T, C, H, W]`."""
         return self.directory / "samples" / f"{sample_name(video, sample)}.npy"
 
+    def sample_plan(self, video: int, sample: int) -> Path:
+        """The plan by which it was made, where the plan chooses frames at run time."""
+        return self.directory / "samples" / f"{sample_name(video, sample)}.plan.json"
+
     def gif(self, video: int, sample: int) -> Path:
         """The same as an animation."""
         return self.directory / "videos" / f"{sample_name(video, sample)}.gif"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,15 @@ from viddiff.diffusion.denoiser import clipped, network_denoiser
 from viddiff.diffusion.process import Diffusion, diffusion_of
 from viddiff.diffusion.samplers import SAMPLERS
 from viddiff.errors import InputError
-from viddiff.files import save_npy, sha256_file
+from viddiff.files import save_npy, sha256_file, write_text
 from viddiff.fingerprint import claim
+from viddiff.inference.combine import distance_of
 from viddiff.inference.complete import SampleWindow, complete
 from viddiff.inference.modes import Mode, make_plan, parse_mode
 from viddiff.inference.plan import Plan
+from viddiff.inference.select import Embed, l2_embedding
+from viddiff.metrics.lpips import embed as lpips_embedding
+from viddiff.metrics.lpips import shared_network
 from viddiff.model.build import build_model
 from viddiff.model.unet import UNetVideoModel
 from viddiff.results import CheckpointName, EvaluationRun
@@ -38,14 +43,19 @@ def sample_videos(
     sample: int,
     *,
     batch_size: int,
+    alexnet: Path | None = None,
     device: str | torch.device = "cpu",
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Path]:
     """Complete test videos and write `evaluation.sample(video, sample)`; files that exist stay as they are.
 
     open_videos: opens a dataset by name and split ("test" or "train").
-    batch_size: videos that share a network call. It does not change the samples beyond rounding.
+    batch_size: videos completed at once, and the most windows of a network call. It does not change the
+        samples beyond rounding.
+    alexnet: the file of LPIPS weights; only modes that select frames by LPIPS read it.
     progress: called with the stages done and their number over all batches.
+
+    Where frames are selected at run time, the plan as it was executed is written beside each sample.
 
     Returns the files made. Raises `InputError` before any work if checkpoint, mode or videos do not fit, or if
     the directory holds results of another checkpoint, mode or sampler.
@@ -62,6 +72,7 @@ def sample_videos(
     check_videos(dataset, missing, plan, config["image_size"])
     diffusion = diffusion_of(config, name.respacing)
     window_sampler = network_sampler(load_network(checkpoint, device), diffusion, name.sampler)
+    embed = frame_embedding(mode, alexnet, device)
     digest = sha256_file(checkpoint_path)
     claim(evaluation.directory, fingerprint(digest, mode, name, diffusion, dataset))
 
@@ -75,11 +86,17 @@ def sample_videos(
             to_model(given).to(device),
             [SampleIdentity(digest, evaluation.mode, sampler, video, sample) for video in batch],
             window_sampler,
-            lambda stages, number=number: progress(
+            windows_per_call=batch_size,
+            embed=embed,
+            progress=lambda stages, number=number: progress(
                 number * len(plan.stages) + stages, len(batches) * len(plan.stages)
             ),
         )
-        for video, frames in zip(batch, to_uint8(completed).cpu().numpy(), strict=True):
+        for video, frames, executed in zip(
+            batch, to_uint8(completed.frames).cpu().numpy(), completed.plans, strict=True
+        ):
+            if embed:
+                write_text(evaluation.sample_plan(video, sample), executed.to_json())
             path = evaluation.sample(video, sample)
             save_npy(path, frames)
             made.append(path)
@@ -112,6 +129,16 @@ def network_sampler(model: UNetVideoModel, diffusion: Diffusion, sampler: str) -
         return SAMPLERS[sampler](denoise, noise(), levels, noise, diffusion.variance)
 
     return sample_window
+
+
+def frame_embedding(mode: Mode, alexnet: Path | None, device: str | torch.device) -> Embed | None:
+    """By what the mode selects frames; `None` if it selects none. Raises `InputError` if it lacks weights."""
+    distance = distance_of(mode.strategy)
+    if distance == "lpips":
+        if alexnet is None:
+            raise InputError(f"{mode.strategy} selects frames by LPIPS: it needs the AlexNet weights file")
+        return partial(lpips_embedding, shared_network(alexnet, str(device)))
+    return None if distance is None else l2_embedding
 
 
 def check_fit(mode: Mode, name: CheckpointName, checkpoint: Checkpoint) -> None:

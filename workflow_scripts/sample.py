@@ -20,6 +20,7 @@ with job(snakemake.log[0]):
         snakemake.params.videos,
         int(wildcards.sample),
         batch_size=config["sampling"]["batch_size"],
+        alexnet=Path(snakemake.input.alexnet) if snakemake.input.alexnet else None,
         device="cuda" if torch.cuda.is_available() else "cpu",
         progress=lambda done, total: logging.info("stage %d of %d", done, total),
     )

@@ -20,7 +20,9 @@ from viddiff.inference.strategies import STRATEGIES, _evenly_spaced, stages_of
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "schedules.json").read_text())
 STATIC = [*STRATEGIES, "hierarchy-7", "hierarchy-20"]
 GOAL_DIRECTED = [f"goal-directed-{name}" for name in (*STATIC, "mixed")]
-NAMES = [*STATIC, *GOAL_DIRECTED, *(f"gibbs-2-{name}" for name in (*STATIC, *GOAL_DIRECTED))]
+ADAPTIVE = [f"adaptive-{name}" for name in (*STATIC, *GOAL_DIRECTED)]
+NAMES = [*STATIC, *GOAL_DIRECTED, *ADAPTIVE]
+NAMES += [f"gibbs-2-{name}" for name in NAMES]
 # Where the original's plans of these cannot be executed, they lack only what the test below takes away.
 NEARLY_RIGHT = ["autoreg", "independent", "mixed-autoreg-independent", "exp-past"]
 NEARLY_RIGHT += [f"hierarchy-{depth}" for depth in range(2, 6)]
@@ -61,8 +63,11 @@ def execute(plan, window, times=1):
     given = {*range(plan.given), *plan.goals}
     made = [0] * plan.length
     for stage in plan.stages:
-        assert len({*stage.observed, *stage.latent}) == len(stage.observed) + len(stage.latent) <= window
+        named = {*stage.observed, *stage.latent}
+        assert len(named) == len(stage.observed) + len(stage.latent) <= window - stage.n_select
         assert all(frame in given or made[frame] for frame in stage.observed)
+        others = {frame for frame in range(plan.length) if frame in given or made[frame]} - named
+        assert 0 <= stage.n_select <= len(others)
         for frame in stage.latent:
             made[frame] += 1
     assert made == [0 if frame in given else times for frame in range(plan.length)]
@@ -132,7 +137,7 @@ def reason_for_no_plan(name, length, n_obs, window, step_size):
     """The start of the message with which `plan_of` refuses parameters; `None` for good ones."""
     if step_size > window:
         return f"step_size is {step_size}, must be 1 to max_frames = {window}$"
-    base = name.removeprefix("gibbs-2-")
+    base = name.removeprefix("gibbs-2-").removeprefix("adaptive-")
     goals = len(goal_frames(base, 400))
     if length <= goals:
         return f"T is {length}, must be {goals + 1} or more: the last"
@@ -147,7 +152,7 @@ def reason_for_no_plan(name, length, n_obs, window, step_size):
     if places < least and not (strategy.startswith("hierarchy") and n_obs == 0 and length - goals <= places):
         inner = f"max_frames is {places}, must be {least} or more: "
         return f"of max_frames = {window}, 5 places hold goals; without: {inner}" if goals else inner
-    if base != name and window < 3:
+    if name.startswith("gibbs") and window < 3:
         return f"max_frames is {window}, must be 3 or more: gibbs"
     return None
 
@@ -246,6 +251,9 @@ def test_sweeps_observe_both_sides_where_there_are_frames(name, parameters):
         ("goal-directed-autoregg", "unknown inference mode 'autoregg'; did you mean 'autoreg'"),
         ("goal-directed-goal-directed-autoreg", "unknown inference mode 'goal-directed-autoreg'"),
         ("goal-directed-hierarchy-21", "the depth is 21, must be 2 to 20"),
+        ("adaptive-gibbs-2-autoreg", "unknown inference mode 'adaptive-gibbs-2-autoreg'"),
+        ("adaptive-adaptive-autoreg", "unknown inference mode 'adaptive-adaptive-autoreg'"),
+        ("goal-directed-adaptive-autoreg", "unknown inference mode 'adaptive-autoreg'"),
         ("x-goal-directed-autoreg", "unknown inference mode 'x-goal-directed-autoreg'"),
     ],
 )
@@ -256,6 +264,31 @@ def test_impossible_combinations(name, message):
 
 def test_the_most_sweeps_are_planned_in_a_tenth_of_a_second():
     assert any(seconds("gibbs-9-hierarchy-2", 1000, 36, 40, 1) < 0.1 for _ in range(3))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(ADAPTIVE), parameter_sets())
+def test_adaptive_stages_make_what_the_base_makes_from_as_many_frames(name, parameters):
+    try:
+        plan, base = plan_of(name, *parameters), plan_of(name.removeprefix("adaptive-"), *parameters)
+    except PlanError:
+        return
+    assert plan_of(name.replace("adaptive", "adaptive-l2"), *parameters) == plan
+    for stage, static in zip(plan.stages, base.stages, strict=True):
+        assert stage.latent == static.latent
+        assert len(stage.observed) + stage.n_select == len(static.observed)
+        needed = {frame for frame in static.observed if stage.latent[0] < frame < stage.latent[-1]}
+        assert needed.union(set(plan.goals).intersection(static.observed)).issubset(stage.observed)
+        if static.observed:
+            assert stage.observed
+
+
+def test_of_two_places_in_a_hierarchy_each_side_gets_one():
+    stage = plan_of("adaptive-hierarchy-2", 40, 4, 8, 6).stages[1]
+    assert stage.observed == (
+        stage.latent[0] - 1,
+        min(plan_of("hierarchy-2", 40, 4, 8, 6).stages[1].observed[:1]),
+    )
 
 
 @pytest.mark.parametrize("depth", ["0", "1", "02", "21", "999"])

@@ -1,4 +1,4 @@
-"""Real weights and recorded results for the metrics' tests."""
+"""Recorded results for the metrics' tests."""
 
 from __future__ import annotations
 
@@ -7,18 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from viddiff.metrics.weights import fetch_alexnet
-
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="session")
-def alexnet() -> Path:
-    """The LPIPS-AlexNet weights file; fetched once per checkout into `.weights/`."""
-    path = ROOT / ".weights" / "alexnet.pt"
-    if not path.exists():
-        fetch_alexnet(path)
-    return path
 
 
 @pytest.fixture(scope="session")

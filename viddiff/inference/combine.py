@@ -1,4 +1,4 @@
-"""Plans made from plans: `goal-directed-<mode>` and `gibbs-<n>-<mode>`, for every strategy without content.
+"""Plans made from plans, for every strategy: `[gibbs-<n>-][adaptive-[l2-]][goal-directed-]<strategy>`.
 
 `plan_of` is the way from a name and its parameters to a plan.
 """
@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Literal
 
 from viddiff.errors import InputError, PlanError
 from viddiff.inference.plan import Plan, Stage
-from viddiff.inference.strategies import check_parameters, newest, stages_of, steps
+from viddiff.inference.strategies import check_parameters, mark, newest, stages_of, steps
 
 MOST_SWEEPS = 9
 
@@ -28,6 +29,9 @@ def plan_of(name: str, length: int, n_obs: int, window: int, step_size: int) -> 
         if sweeps not in map(str, range(1, MOST_SWEEPS + 1)):
             raise InputError(f"{name}: the number of sweeps is {sweeps}, must be 1 to {MOST_SWEEPS}")
         return refined(plan_of(base, length, n_obs, window, step_size), int(sweeps), window, step_size)
+    if match := re.fullmatch(r"adaptive-(?:l2-)?(?!adaptive-|gibbs-)(.+)", name):
+        hierarchical = re.fullmatch(r"(?:goal-directed-)?hierarchy-.*", match[1]) is not None
+        return adapted(plan_of(match[1], length, n_obs, window, step_size), hierarchical)
     goals = goal_frames(name, length)
     if not goals:
         return Plan(length, n_obs, tuple(stages_of(name, length, n_obs, window, step_size)))
@@ -52,6 +56,47 @@ def goal_frames(name: str, length: int) -> tuple[int, ...]:
     if match is None:
         return ()
     return tuple(range(length - (1 if match[1] == "mixed" else 5), length))
+
+
+def distance_of(name: str) -> Literal["lpips", "l2"] | None:
+    """The distance of frames by which the named mode selects; `None` if it selects nothing."""
+    match = re.fullmatch(r"(?:gibbs-[0-9]+-)?adaptive-(l2-)?.+", name)
+    return None if match is None else "l2" if match[1] else "lpips"
+
+
+def adapted(plan: Plan, hierarchical: bool) -> Plan:
+    """The plan with as many observed frames in each stage, but most of them selected at run time.
+
+    Not left to selection are observed goals, the observed frames between the latent ones, and of the others
+    the nearest on either side; in hierarchies, the two nearest known ones before and the nearest known after.
+    """
+    known = bytearray(plan.length)
+    known[: plan.given] = b"\1" * plan.given
+    stages = []
+    for stage in plan.stages:
+        goals = tuple(frame for frame in stage.observed if frame in plan.goals)
+        others = bytearray(plan.length)
+        mark(others, set(stage.observed).difference(goals))
+        kept = _neighbours(known if hierarchical else others, stage.latent, 1 + hierarchical, others.count(1))
+        observed = kept + goals
+        stages.append(Stage(observed, stage.latent, len(stage.observed) - len(observed)))
+        mark(known, stage.latent)
+    return replace(plan, stages=tuple(stages))
+
+
+def _neighbours(frames: bytearray, latent: tuple[int, ...], n_before: int, most: int) -> tuple[int, ...]:
+    """The marked frames between the latent ones, then the nearest `n_before` before them and the nearest after.
+
+    At most `most`: the nearest one on either side comes first.
+    """
+    first, last = min(latent), max(latent)
+    between = [frame for frame in range(first, last) if frames[frame]]
+    after = [frame for frame in (frames.find(1, last + 1),) if frame >= 0]
+    before, frame = [], first
+    while len(before) < n_before and (frame := frames.rfind(1, 0, frame)) >= 0:
+        before.append(frame)
+    kept = [*before[:1], *after, *before[1:]][: most - len(between)]
+    return (*between, *(frame for frame in (*before, *after) if frame in kept))
 
 
 def refined(plan: Plan, sweeps: int, window: int, step_size: int) -> Plan:

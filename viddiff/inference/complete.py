@@ -1,17 +1,22 @@
 """The engine: executes a plan on a batch of videos.
 
-It knows windows and noise, not how frames are made: for that it is handed a function.
+It knows windows and noise, not how frames are made: for that it is handed a function. Stages that do not depend on
+each other run together, in all videos of the batch; each has noise of its own, so the order does not matter.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from viddiff.inference.plan import Plan, Stage
+from viddiff.inference.levels import levels
+from viddiff.inference.plan import Plan
+from viddiff.inference.select import Embed, Selector, with_choices
 from viddiff.seeds import SampleIdentity, row_noise, stage_generator
 from viddiff.window import Window
 
@@ -20,34 +25,87 @@ Noise = Callable[[], Float[Tensor, "B K C H W"]]
 SampleWindow = Callable[[Window, Noise], Float[Tensor, "B K C H W"]]
 
 
+class Completed(NamedTuple):
+    """Completed videos in [-1, 1], and the plan of each as it was executed."""
+
+    frames: Float[Tensor, "B T C H W"]
+    plans: tuple[Plan, ...]
+
+
+class _Task(NamedTuple):
+    """One stage of one video."""
+
+    row: int
+    stage: int
+    observed: tuple[int, ...]
+    latent: tuple[int, ...]
+
+
 def complete(
     plan: Plan,
     videos: Float[Tensor, "B T C H W"],
     identities: Sequence[SampleIdentity],
     sample: SampleWindow,
+    *,
+    windows_per_call: int | None = None,
+    embed: Embed | None = None,
     progress: Callable[[int], None] = lambda stages_done: None,
-) -> Float[Tensor, "B T C H W"]:
+) -> Completed:
     """Complete videos in [-1, 1]; their `plan.true_frames` are observed and kept, others are not read.
 
     identities: all that each video's noise depends on, so that it comes out the same in any batch.
-    progress: called after each stage with the number of stages done.
+    windows_per_call: the most windows that `sample` is given at once; `None`: one of each video. It changes
+        nothing beyond rounding.
+    embed: by what plans that select frames at run time do so; others need none.
+    progress: called with the number of stages done whenever it has grown.
     """
     frames = torch.zeros_like(videos)
     true_frames = list(plan.true_frames)
     frames[:, true_frames] = videos[:, true_frames]
-    for number, stage in enumerate(plan.stages):
-        window = stage_window(stage, frames)
-        generators = [stage_generator(identity, number) for identity in identities]
-        noise = row_noise(generators, window.frames.shape[1:], frames.device)
-        made = sample(window, noise)
-        frames[:, list(stage.latent)] = made[:, len(stage.observed) :]
-        progress(number + 1)
-    return frames
+    last_choice = max((n for n, stage in enumerate(plan.stages) if stage.n_select), default=-1)
+    selector = Selector(plan, embed) if last_choice >= 0 else None
+    if selector and true_frames:
+        selector.see(frames, true_frames)
+    chosen: list[dict[int, tuple[int, ...]]] = [{} for _ in videos]
+    done = 0
+    for level in levels(plan):
+        tasks = []
+        for number in level:
+            stage = plan.stages[number]
+            observed = selector.choose(number) if stage.n_select else [stage.observed] * len(videos)
+            for row, frames_observed in enumerate(observed):
+                tasks.append(_Task(row, number, frames_observed, stage.latent))
+                if stage.n_select:
+                    chosen[row][number] = frames_observed
+        for call in _calls(tasks, windows_per_call or len(videos)):
+            _run(call, frames, identities, sample)
+        if selector and level[0] < last_choice:
+            selector.see(frames, sorted({frame for number in level for frame in plan.stages[number].latent}))
+        done += len(level)
+        progress(done)
+    return Completed(frames, tuple(with_choices(plan, choices) for choices in chosen))
 
 
-def stage_window(stage: Stage, frames: Float[Tensor, "B T C H W"]) -> Window:
-    """What the network sees in a stage: its observed frames, then its latent ones."""
-    batch, index = len(frames), [*stage.observed, *stage.latent]
-    frame_index = torch.tensor(index, device=frames.device).expand(batch, -1)
-    latent = torch.arange(len(index), device=frames.device).expand(batch, -1) >= len(stage.observed)
-    return Window(frames[:, index], frame_index, ~latent, latent)
+def _calls(tasks: Sequence[_Task], most: int) -> list[list[_Task]]:
+    """The tasks, at most `most` at a time, and only those whose windows have the same number of frames."""
+    by_size = defaultdict(list)
+    for task in tasks:
+        by_size[len(task.observed) + len(task.latent)].append(task)
+    return [same[i : i + most] for same in by_size.values() for i in range(0, len(same), most)]
+
+
+def _run(
+    tasks: Sequence[_Task],
+    frames: Float[Tensor, "B T C H W"],
+    identities: Sequence[SampleIdentity],
+    sample: SampleWindow,
+) -> None:
+    """Make the latent frames of the tasks, in one window each, and put them into `frames`."""
+    rows = torch.tensor([[task.row] for task in tasks], device=frames.device)
+    index = torch.tensor([[*task.observed, *task.latent] for task in tasks], device=frames.device)
+    n_observed = torch.tensor([[len(task.observed)] for task in tasks], device=frames.device)
+    latent = torch.arange(index.shape[1], device=frames.device) >= n_observed
+    window = Window(frames[rows, index], index, ~latent, latent)
+    generators = [stage_generator(identities[task.row], task.stage) for task in tasks]
+    made = sample(window, row_noise(generators, window.frames.shape[1:], frames.device))
+    frames[rows.expand_as(index)[latent], index[latent]] = made[latent]

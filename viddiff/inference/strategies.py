@@ -69,7 +69,7 @@ def find_strategy(name: str) -> Strategy:
     known = ", ".join(sorted(STRATEGIES))
     raise InputError(
         f"unknown inference mode {name!r}; did you mean {nearest!r}? Known: {known}, "
-        "goal-directed-<any of these>, gibbs-<n>-<any of these>"
+        "and before any of these: [gibbs-<n>-][adaptive-[l2-]][goal-directed-]"
     )
 
 
@@ -164,7 +164,7 @@ def hierarchical(depth: int, length: int, n_obs: int, window: int, step_size: in
         yield Stage((), start)
     else:
         start = tuple(range(n_obs))
-    _mark(known, start)
+    mark(known, start)
     to_make = known.count(0)
     if to_make and window < 3:
         raise PlanError(
@@ -175,7 +175,7 @@ def hierarchical(depth: int, length: int, n_obs: int, window: int, step_size: in
         size = min(step_size, window - 2)
         latent = _evenly_spaced(n_obs, length - 0.001, size) if size > 1 else (length - 1,)
         yield Stage(_evenly_spaced(0, n_obs - 0.001, window - size), latent)
-        _mark(known, latent)
+        mark(known, latent)
 
     level, last = 1, length - 1  # where the newest stage ended
     while 0 in known:
@@ -192,7 +192,7 @@ def hierarchical(depth: int, length: int, n_obs: int, window: int, step_size: in
             if size + known.count(1, latent[0], latent[-1]) + 2 <= window:
                 break
         yield Stage(_surroundings(known, latent, window - size), latent)
-        _mark(known, latent)
+        mark(known, latent)
         last = latent[-1]
 
 
@@ -234,7 +234,8 @@ def _surroundings(known: bytearray, latent: tuple[int, ...], places: int) -> tup
     return (*between, *after, *before)
 
 
-def _mark(known: bytearray, frames: Iterable[int]) -> None:
+def mark(known: bytearray, frames: Iterable[int]) -> None:
+    """Mark frames as known, with 1."""
     for frame in frames:
         known[frame] = 1
 
