@@ -9,7 +9,12 @@ from viddiff.config import check_config, load_schema
 from viddiff.errors import InputError
 from viddiff.inference.combine import distance_of
 from viddiff.inference.modes import MODE_PATTERN, parse_mode
-from viddiff.preflight import check_sampling, dataset_of, trained_files
+from viddiff.preflight import (
+    check_sampling,
+    dataset_of,
+    trained_files,
+    training_rules,
+)
 from viddiff.results import CHECKPOINT_PATTERN, RUN_PATTERN, EvaluationRun
 from viddiff.targets import pairs, read_grid, read_wish
 
@@ -47,6 +52,7 @@ def in_one_line():
 with in_one_line():
     check_config(config, load_schema(Path(workflow.basedir) / "config" / "schema.yaml"))
     GRID = read_grid(config)
+    TRAINING = training_rules(config)
 
 # The batches of this call. A job that runs elsewhere is read again there: it names its own.
 if workflow.is_main_process:

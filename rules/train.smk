@@ -6,11 +6,11 @@ rule train:
         [file for run in config["training"] for file in trained_files(config, run)],
 
 
-for run in config["training"]:
+for name, run in TRAINING.items():
 
     rule:
         name:
-            "train_" + "_".join(Path(run).parts)
+            name
         input:
             ancient(training_data(run)),
         output:

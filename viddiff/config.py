@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
 from viddiff.errors import InputError
@@ -23,6 +23,13 @@ _NAMES = {
     "boolean": "true or false",
     "null": "empty",
 }
+# JSON takes 8.0 for a whole number; who counts with it does not.
+_Validator = validators.extend(
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    ),
+)
 
 
 def load_schema(path: Path | str) -> dict[str, Any]:
@@ -38,10 +45,9 @@ def check_config(config: dict[str, Any], schema: Mapping[str, Any]) -> None:
     Raises `InputError` for the first key that is unknown, missing or wrong: its name, what was found, what is
     allowed.
     """
+    _check_keys(config, ())
     _fill(config, schema)
-    errors = sorted(
-        Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path))
-    )
+    errors = sorted(_Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
         raise InputError(_describe(errors[0]))
 
@@ -55,6 +61,16 @@ def _fill(value: Any, schema: Mapping[str, Any]) -> None:
     elif isinstance(value, list):
         for item in value:
             _fill(item, schema.get("items", {}))
+
+
+def _check_keys(value: Any, path: tuple[str | int, ...]) -> None:
+    """YAML reads the key 2024 as a number, `on` as true; all keys here are names."""
+    for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(value, dict) and not isinstance(key, str):
+            where = f"config key {_key(path)}" if path else "the config"
+            raise InputError(f"{where} has the key {_short(key)}, must be a text: write it in quotes")
+        if isinstance(part, dict | list):
+            _check_keys(part, (*path, key))
 
 
 def _describe(error: ValidationError) -> str:

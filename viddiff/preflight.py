@@ -20,11 +20,36 @@ def dataset_of(config: Mapping[str, Any], evaluation: EvaluationRun) -> str | No
 
 
 def trained_files(config: Mapping[str, Any], run: str) -> list[str]:
-    """The checkpoints that training of a configured run ends with, those of the averaged weights."""
+    """The checkpoints that training of a configured run ends with, those of the averaged weights.
+
+    Raises `InputError` if its `ema_rate` is no list of numbers.
+    """
     settings = config["training"][run]
     end = "latest" if settings.get("save_latest_only") else f"{settings['steps']:06d}"
-    rates = [float(rate) for rate in str(settings.get("ema_rate", "0.9999")).split(",")]
+    try:
+        rates = [float(rate) for rate in str(settings.get("ema_rate", "0.9999")).split(",")]
+    except ValueError:
+        raise InputError(
+            f"config key training.{run}.ema_rate is {settings['ema_rate']!r}, must be numbers with commas"
+        ) from None
     return [f"{CHECKPOINTS}/{run}/ema_{rate}_{end}.pt" for rate in rates]
+
+
+def training_rules(config: Mapping[str, Any]) -> dict[str, str]:
+    """The configured runs by the names of their rules.
+
+    Raises `InputError` if two would share a name, or if a run's checkpoints cannot be told (`trained_files`).
+    """
+    rules: dict[str, str] = {}
+    for run in config["training"]:
+        trained_files(config, run)
+        rule = "train_" + run.replace("/", "_")
+        if rule in rules:
+            raise InputError(
+                f"config key training: {rules[rule]} and {run} would both be called {rule}; rename one"
+            )
+        rules[rule] = run
+    return rules
 
 
 def check_sampling(config: Mapping[str, Any], evaluation: EvaluationRun, videos: int) -> None:

@@ -11,7 +11,7 @@ import yaml
 from viddiff.batches import VIDEOS_PER_JOB
 from viddiff.config import check_config, load_schema
 from viddiff.errors import InputError
-from viddiff.preflight import check_sampling, trained_files
+from viddiff.preflight import check_sampling, trained_files, training_rules
 from viddiff.results import EvaluationRun
 from viddiff.targets import read_grid
 
@@ -65,6 +65,12 @@ def test_sizes_of_jobs_are_those_that_batches_know():
             {"sampling": {"batch_size": True}},
             "config key sampling.batch_size is true, must be a whole number",
         ),
+        ({"sampling": {"batch_size": 8.0}}, "config key sampling.batch_size is 8.0, must be a whole number"),
+        (
+            {"training": {2024: {"dataset": "x", "T": 3, "steps": 1}}},
+            "config key training has the key 2024, must be a text: write it in quotes",
+        ),
+        ({"grid": [{"runs": [{1: 2}]}]}, "config key grid[0].runs[0] has the key 1, must be a text"),
         ({"sampling": {"batch_size": 0}}, "config key sampling.batch_size is 0, must be 1 at least"),
         (
             {"sampling": {"videos_per_job": 3}},
@@ -101,6 +107,18 @@ def test_training_ends_with_these_checkpoints():
     ]
     latest = settings | {"save_latest_only": True, "ema_rate": 0.999}
     assert trained_files({"training": {"a": latest}}, "a") == ["checkpoints/a/ema_0.999_latest.pt"]
+
+
+def test_training_runs_have_rules_of_their_own():
+    settings = {"dataset": "x", "T": 3, "steps": 2}
+    assert training_rules({"training": {"a/b": settings, "c": settings}}) == {
+        "train_a_b": "a/b",
+        "train_c": "c",
+    }
+    with pytest.raises(InputError, match="a/b and a_b would both be called train_a_b; rename one"):
+        training_rules({"training": {"a/b": settings, "a_b": settings}})
+    with pytest.raises(InputError, match=r"config key training\.a\.ema_rate is 'high', must be numbers"):
+        training_rules({"training": {"a": settings | {"ema_rate": "high"}}})
 
 
 @pytest.mark.parametrize(
