@@ -14,6 +14,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,12 +110,13 @@ def named_batches(rule: str, arguments: Iterable[str]) -> list[BatchRule]:
 
 
 def _times(folder: Path) -> dict[str, int]:
-    """Modification time by file name."""
-    try:
-        with os.scandir(folder) as entries:
-            return {entry.name: entry.stat().st_mtime_ns for entry in entries}
-    except OSError:
-        return {}
+    """Modification time by file name; nothing for what vanishes meanwhile, as the temporary files of a job do."""
+    times = {}
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(OSError):
+                times[entry.name] = entry.stat().st_mtime_ns
+    return times
 
 
 def _runs(pairs: Iterable[tuple[int, int]], videos_per_job: int) -> Iterator[tuple[int, int, int]]:

@@ -127,6 +127,13 @@ def test_an_animation_whose_sample_was_deleted_is_left_alone(tree):
     assert missing_samples(wish) == {HERE: set()}
 
 
+def test_a_file_that_cannot_be_looked_at_hides_no_other(tree):
+    (tree / HERE.sample(9, 0)).symlink_to("nowhere")
+    wish = Wish()
+    wish.samples[HERE] |= {(video, 0) for video in (0, 1, 2, 9)}
+    assert missing_samples(wish) == {HERE: {(9, 0)}}
+
+
 def test_a_target_that_exists_keeps_a_rule(tree):
     wish = Wish()
     assert wish.add_path(str(HERE.sample(1, 0)))
