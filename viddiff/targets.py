@@ -71,6 +71,7 @@ class Wish:
             return False
         evaluation = EvaluationRun.parse(match["directory"])
         if match["kind"]:
+            check_obs_length(parse_mode(evaluation.mode))
             getattr(self, match["kind"])[evaluation].add((int(match["video"]), int(match["sample"])))
             self.files.add(path)
         elif match["videos"]:
@@ -124,13 +125,20 @@ def read_grid(config: Mapping[str, Any]) -> list[Cell]:
 
 def check_metrics_length(mode: Mode, T: int) -> None:
     """Metrics of T frames need videos that long, and one generated frame at least. Raises `InputError`."""
+    check_obs_length(mode)
     name = format_mode(mode)
     if mode.T is not None and mode.T < T:
         raise InputError(f"metrics of {T} frames: videos of mode {name!r} have {mode.T}")
-    if mode.obs_length is not None and mode.obs_length >= T:
+    if mode.obs_length >= T:
         raise InputError(
             f"metrics of {T} frames: mode {name!r} observes the first {mode.obs_length}, generates none"
         )
+
+
+def check_obs_length(mode: Mode) -> None:
+    """Raise `InputError` for a mode whose name does not tell which frames of a sample are generated."""
+    if mode.obs_length is None:
+        raise InputError(f"mode {format_mode(mode)!r}: obs_length is not given, must be a whole number")
 
 
 def _relative(argument: str) -> str:

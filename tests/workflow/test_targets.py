@@ -13,6 +13,7 @@ OTHER = EvaluationRun("run", "ema_0.9999_000100", "independent_4_2_12_4")
 GRID = [Cell(OTHER, 2, 1, 12)]
 NAMES = ["all", "samples"], ["data"]
 AT = str(HERE.directory)
+UNKNOWN = AT.removesuffix("_4") + "_None"  # as trees of the original may hold it
 
 
 def block(**changes):
@@ -61,6 +62,8 @@ def test_a_path_and_a_name_ask_for_both():
         (f"{AT}/metrics_2-3-13.pkl", "metrics of 13 frames: videos of mode 'autoreg_4_2_12_4' have 12"),
         (f"{AT}/metrics_2-3-4.json", "observes the first 4"),
         (f"{AT}x/metrics_2-3-12.pkl", "obs_length is '4x'"),
+        (f"{UNKNOWN}/metrics_2-3-12.pkl", "mode 'autoreg_4_2_12_None': obs_length is not given"),
+        (f"{UNKNOWN}/videos/sample_0001-0.gif", "mode 'autoreg_4_2_12_None': obs_length is not given"),
         (
             "results/run/oma_0.9999_000100/autoreg_4_2_12_4/metrics_2-3-12.pkl",
             "checkpoint 'oma_0.9999_000100'",
