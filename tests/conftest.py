@@ -1,5 +1,8 @@
-"""Helpers beside this file (`seeded`, `literal`) can be imported from every test, and real LPIPS weights be had."""
+"""What tests of several folders need. Helpers beside this file (`seeded`, `literal`) can be imported from all."""
 
+import resource
+import signal
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,3 +19,21 @@ def alexnet() -> Path:
     if not path.exists():
         fetch_alexnet(path)
     return path
+
+
+@pytest.fixture
+def full_disk():
+    """A context in which no file grows beyond 10 kB: writing fails half-way, as on a full disk."""
+
+    @contextmanager
+    def limit():
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        old = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+            signal.signal(signal.SIGXFSZ, old)
+
+    return limit

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import pickle
-import resource
-import signal
 from pathlib import Path
 
 import numpy as np
@@ -182,18 +180,10 @@ def test_unwritable(tmp_path):
         save_checkpoint(tmp_path / "run" / "model_000001.pt", WEIGHTS, CONFIG, 1)
 
 
-def test_a_full_disk_keeps_the_old_file(file):
-    """A limit on file sizes stops writing as a full disk does."""
+def test_a_full_disk_keeps_the_old_file(file, full_disk):
     before = file.read_bytes()
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    old = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
-        with pytest.raises(OutputError, match=r"cannot write .*ema_0\.9999_000100\.pt") as error:
-            save_checkpoint(file, {"a": torch.zeros(10000)}, CONFIG, 1)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, old)
+    with full_disk(), pytest.raises(OutputError, match=r"cannot write .*ema_0\.9999_000100\.pt") as error:
+        save_checkpoint(file, {"a": torch.zeros(10000)}, CONFIG, 1)
     assert "\n" not in str(error.value)
     assert file.read_bytes() == before
     assert list(file.parent.iterdir()) == [file]

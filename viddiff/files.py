@@ -34,8 +34,13 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
         os.replace(temporary, target)
-    except OSError as error:
-        raise OutputError(f"cannot write {target}: {error.strerror or error}") from error
+    except (OSError, RuntimeError) as error:
+        cause = (
+            error if isinstance(error, OSError) else error.__context__
+        )  # torch.save hides the system's error
+        if not isinstance(cause, OSError):
+            raise
+        raise OutputError(f"cannot write {target}: {cause.strerror or cause}") from error
     finally:
         with suppress(OSError):  # the folder itself is gone or not a folder: nothing of ours is left there
             temporary.unlink(missing_ok=True)
