@@ -11,6 +11,7 @@ from viddiff.inference.combine import distance_of
 from viddiff.inference.modes import MODE_PATTERN, parse_mode
 from viddiff.preflight import (
     check_sampling,
+    check_writable,
     dataset_of,
     trained_files,
     training_rules,
@@ -53,6 +54,8 @@ with in_one_line():
     check_config(config, load_schema(Path(workflow.basedir) / "config" / "schema.yaml"))
     GRID = read_grid(config)
     TRAINING = training_rules(config)
+    for folder in ("results", "logs", "benchmarks"):
+        check_writable(folder)
 
 # The batches of this call. A job that runs elsewhere is read again there: it names its own.
 if workflow.is_main_process:

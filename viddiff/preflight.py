@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from viddiff.errors import InputError
+from viddiff.errors import InputError, OutputError
 from viddiff.inference.modes import make_plan, parse_mode
 from viddiff.results import CHECKPOINTS, EvaluationRun
 
@@ -56,7 +57,7 @@ def check_sampling(config: Mapping[str, Any], evaluation: EvaluationRun, videos:
     """Check that `videos` videos of an evaluation can be sampled, as far as the configuration tells.
 
     Raises `InputError`: the mode has no plan, its videos are longer than the dataset's, the test set is too
-    small, or there is no checkpoint and no training that would make it.
+    small, there is no checkpoint and no training that would make it, or samples cannot be written.
     """
     mode = parse_mode(evaluation.mode)
     make_plan(mode)
@@ -76,6 +77,18 @@ def check_sampling(config: Mapping[str, Any], evaluation: EvaluationRun, videos:
     trained = trained_files(config, evaluation.run) if evaluation.run in config["training"] else []
     if not checkpoint.is_file() and str(checkpoint) not in trained:
         raise InputError(f"no checkpoint {checkpoint}{_nearest(checkpoint, trained)}")
+    check_writable(evaluation.directory / "samples")
+
+
+def check_writable(folder: str | Path) -> None:
+    """Raise `OutputError` if no file can be written in a folder, which need not exist."""
+    place = Path(folder)
+    while not os.path.lexists(place):
+        place = place.parent
+    if not place.is_dir():
+        raise OutputError(f"cannot write in {folder}: {place} is not a folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise OutputError(f"cannot write in {folder}: no permission to write in {place}")
 
 
 def _nearest(checkpoint: Path, trained: list[str]) -> str:

@@ -10,8 +10,8 @@ import yaml
 
 from viddiff.batches import VIDEOS_PER_JOB
 from viddiff.config import check_config, load_schema
-from viddiff.errors import InputError
-from viddiff.preflight import check_sampling, trained_files, training_rules
+from viddiff.errors import InputError, OutputError
+from viddiff.preflight import check_sampling, check_writable, trained_files, training_rules
 from viddiff.results import EvaluationRun
 from viddiff.targets import read_grid
 
@@ -139,3 +139,15 @@ def test_what_cannot_be_sampled_is_refused(tmp_path, monkeypatch, run, name, mod
     config = checked(training=training, datasets=own, bouncy_balls={"test": 100, "length": 100})
     with pytest.raises(InputError, match=message):
         check_sampling(config, EvaluationRun(run, name, mode), videos)
+
+
+def test_folders_that_cannot_be_written_are_named(tmp_path, monkeypatch):
+    check_writable(tmp_path / "not" / "yet" / "there")
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to("nowhere")
+    for name in ("file", "link"):
+        with pytest.raises(OutputError, match=f"cannot write in .*/{name}/a/b: .*/{name} is not a folder"):
+            check_writable(tmp_path / name / "a" / "b")
+    monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path)  # root may write everywhere
+    with pytest.raises(OutputError, match=f"cannot write in .*/a: no permission to write in {tmp_path}$"):
+        check_writable(tmp_path / "a")

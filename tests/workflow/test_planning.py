@@ -76,6 +76,15 @@ def test_a_misspelt_key_is_refused_in_one_line(fresh):
     )
 
 
+@pytest.mark.parametrize("folder", ["logs", f"{FOLDER}/{AUTOREG}/samples"])
+def test_results_that_cannot_be_written_are_refused_in_one_line(fresh, folder):
+    path = fresh.root / folder
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("a file where a folder must be")
+    line = fresh.refused(sample(AUTOREG, 0)).splitlines()[-1]
+    assert line == f"error: cannot write in {folder}: {folder} is not a folder"
+
+
 def test_a_missing_checkpoint_is_trained_if_the_configuration_says_how(fresh):
     (fresh.root / "checkpoints" / CHECKPOINT / "ema_0.9999_000100.pt").unlink()
     assert f"checkpoints/{CHECKPOINT}/ema_0.9999_000100.pt" in fresh.outputs(sample(AUTOREG, 0))
