@@ -13,6 +13,7 @@ from viddiff.preflight import (
     check_sampling,
     check_writable,
     dataset_of,
+    is_shipped,
     trained_files,
     training_rules,
 )

@@ -11,7 +11,7 @@ import yaml
 from viddiff.batches import VIDEOS_PER_JOB
 from viddiff.config import check_config, load_schema
 from viddiff.errors import InputError, OutputError
-from viddiff.preflight import check_sampling, check_writable, trained_files, training_rules
+from viddiff.preflight import check_sampling, check_writable, is_shipped, trained_files, training_rules
 from viddiff.results import EvaluationRun
 from viddiff.targets import read_grid
 
@@ -107,6 +107,19 @@ def test_training_ends_with_these_checkpoints():
     ]
     latest = settings | {"save_latest_only": True, "ema_rate": 0.999}
     assert trained_files({"training": {"a": latest}}, "a") == ["checkpoints/a/ema_0.999_latest.pt"]
+
+
+def test_a_model_without_the_state_of_its_training_is_shipped(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = {"training": {"a": {"dataset": "x", "T": 3, "steps": 20}}}
+    folder = tmp_path / "checkpoints" / "a"
+    folder.mkdir(parents=True)
+    (folder / "model_000010.pt").touch()
+    assert not is_shipped(config, "a")
+    (folder / "model_000020.pt").touch()
+    assert is_shipped(config, "a")
+    (folder / "opt_000010.pt").touch()
+    assert not is_shipped(config, "a")
 
 
 def test_training_runs_have_rules_of_their_own():
