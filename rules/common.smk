@@ -10,6 +10,7 @@ from viddiff.errors import InputError
 from viddiff.inference.combine import distance_of
 from viddiff.inference.modes import MODE_PATTERN, parse_mode
 from viddiff.preflight import (
+    check_measured,
     check_sampling,
     check_writable,
     dataset_of,
@@ -104,7 +105,11 @@ def selection_weights(wildcards):
 
 
 def samples_of(wildcards):
+    """The samples that metrics measure, unless the metrics are there and hold something else than configured."""
     evaluation = evaluation_of(wildcards)
+    numbers = (int(wildcards[name]) for name in ("videos", "samples", "T"))
+    with in_one_line():
+        check_measured(config, evaluation.metrics(*numbers, ext="json"))
     return [
         str(evaluation.sample(*pair))
         for pair in pairs(int(wildcards.videos), int(wildcards.samples))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -89,6 +90,28 @@ def check_sampling(config: Mapping[str, Any], evaluation: EvaluationRun, videos:
     if not checkpoint.is_file() and str(checkpoint) not in trained:
         raise InputError(f"no checkpoint {checkpoint}{_nearest(checkpoint, trained)}")
     check_writable(evaluation.directory / "samples")
+
+
+def check_measured(config: Mapping[str, Any], path: Path) -> None:
+    """Check that an existing metrics file, `.json`, holds what the configuration asks for.
+
+    Raises `InputError` if a metric is missing, or SSIM has another range; the file is never made anew by itself. A file
+    that cannot be read is left to those who read it.
+    """
+    wanted = config["metrics"]
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))["metrics"]
+        data_range = held["ssim"]["protocol"]["data_range"] if "ssim" in held else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    way_out = f"remove {path.with_suffix('')}.* to have them measured anew"
+    if lacking := [name for name in wanted["names"] if name not in held]:
+        raise InputError(f"{path} lacks {', '.join(lacking)}, which metrics.names asks for; {way_out}")
+    if "ssim" in wanted["names"] and data_range != wanted["ssim_data_range"]:
+        raise InputError(
+            f"{path} was measured with ssim_data_range {data_range:g}, the configuration says "
+            f"{wanted['ssim_data_range']:g}; {way_out}"
+        )
 
 
 def check_writable(folder: str | Path) -> None:

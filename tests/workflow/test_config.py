@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,14 @@ import yaml
 from viddiff.batches import VIDEOS_PER_JOB
 from viddiff.config import check_config, load_schema
 from viddiff.errors import InputError, OutputError
-from viddiff.preflight import check_sampling, check_writable, is_shipped, trained_files, training_rules
+from viddiff.preflight import (
+    check_measured,
+    check_sampling,
+    check_writable,
+    is_shipped,
+    trained_files,
+    training_rules,
+)
 from viddiff.results import EvaluationRun
 from viddiff.targets import read_grid
 
@@ -152,6 +160,30 @@ def test_what_cannot_be_sampled_is_refused(tmp_path, monkeypatch, run, name, mod
     config = checked(training=training, datasets=own, bouncy_balls={"test": 100, "length": 100})
     with pytest.raises(InputError, match=message):
         check_sampling(config, EvaluationRun(run, name, mode), videos)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "message"),
+    [
+        ({"names": ["psnr", "ssim"], "ssim_data_range": 1}, None),
+        ({"names": ["psnr"], "ssim_data_range": 2}, None),
+        (
+            {"names": ["psnr", "lpips"]},
+            r"metrics_1-1-9\.json lacks lpips, .*; remove .*/metrics_1-1-9\.\* to",
+        ),
+        ({"ssim_data_range": 2, "names": ["ssim"]}, r"ssim_data_range 1, the configuration says 2; remove"),
+    ],
+)
+def test_metrics_that_hold_something_else_than_configured_are_refused(tmp_path, metrics, message):
+    path = tmp_path / "metrics_1-1-9.json"
+    check_measured(checked(metrics=metrics), path)
+    held = {"psnr": {}, "ssim": {"protocol": {"data_range": 1.0}}}
+    path.write_text(json.dumps({"metrics": held}))
+    if message is None:
+        check_measured(checked(metrics=metrics), path)
+    else:
+        with pytest.raises(InputError, match=message):
+            check_measured(checked(metrics=metrics), path)
 
 
 def test_folders_that_cannot_be_written_are_named(tmp_path, monkeypatch):

@@ -106,6 +106,16 @@ def test_metrics_follow_changed_samples_and_ignore_added_ones(done):
     }
 
 
+def test_metrics_of_another_configuration_are_refused_and_not_remade(done):
+    done.configure(metrics={"names": ["psnr", "ssim"]})
+    text = done.refused("metrics")
+    assert text.splitlines()[-1].startswith(f"error: {FOLDER}/{AUTOREG}/metrics_7-1-12.json lacks ssim, ")
+    assert NOTHING in done.make("-n", "samples")
+    for file in (done.root / FOLDER).rglob("metrics_*"):
+        file.unlink()
+    assert f"{FOLDER}/{AUTOREG}/metrics_7-1-12.json" in done.outputs("metrics")
+
+
 def test_a_job_that_fails_keeps_what_it_finished(fresh):
     interrupt(fresh, 'raise OSError("no space left")')
     assert "error: no space left" in fresh.refused(*sorted(FOUR))
