@@ -9,12 +9,14 @@ from viddiff.config import check_config, load_schema
 from viddiff.errors import InputError
 from viddiff.inference.combine import distance_of
 from viddiff.inference.modes import MODE_PATTERN, parse_mode
+from viddiff.inference.user_modes import register_modes
 from viddiff.preflight import (
     check_measured,
     check_sampling,
     check_writable,
     dataset_of,
     is_shipped,
+    plan_is_outdated,
     trained_files,
     training_rules,
 )
@@ -54,6 +56,7 @@ def in_one_line():
 
 with in_one_line():
     check_config(config, load_schema(Path(workflow.basedir) / "config" / "schema.yaml"))
+    register_modes(config["modes"])
     GRID = read_grid(config)
     TRAINING = training_rules(config)
     for folder in ("results", "logs", "benchmarks"):

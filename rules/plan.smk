@@ -6,7 +6,19 @@ rule plans:
         grid_files("plan.png"),
 
 
+rule changed_plan:
+    output:
+        temp(touch(f"{EVALUATION}/.plan_changed")),
+
+
 rule plan:
+    input:
+        # A plan that is not the mode's any more is made again, from a file that is newer.
+        lambda wildcards: (
+            rules.changed_plan.output[0].format(**wildcards)
+            if plan_is_outdated(evaluation_of(wildcards))
+            else []
+        ),
     output:
         f"{EVALUATION}/plan.json",
     log:

@@ -99,7 +99,7 @@ def _describe(error: ValidationError) -> str:
         case "uniqueItems":
             return f"{where} names something twice: {_short(found)}"
         case "pattern" if "propertyNames" in error.schema_path:
-            return f"{where} has the key {_short(found)}, must be folder names of letters, digits and ._,=+-"
+            return f"{where} has the key {_short(found)}, must be {error.schema['description']}"
     return f"{where} is {_short(found)}, {error.validator} must hold: {_short(wanted)}"
 
 

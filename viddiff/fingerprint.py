@@ -30,16 +30,38 @@ def claim(directory: Path, fingerprint: dict[str, Any]) -> None:
             pass  # another job was first
         except OSError as error:
             raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+    present = _read(path)
+    _compare(directory, present, {name: fingerprint.get(name) for name in {*present, *fingerprint}})
+
+
+def check_claim(directory: Path, part: dict[str, Any]) -> None:
+    """Compare a part of a fingerprint with the one of an evaluation directory, if it has one; else as `claim`."""
+    path = directory / NAME
+    if path.exists():
+        _compare(directory, _read(path), part)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The fingerprint that is there. Raises `InputError` if it is none."""
     try:
         present = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); remove {directory} to sample it anew") from error
-    names = sorted({*present, *fingerprint}, key=str) if isinstance(present, dict) else []
-    different = [name for name in names if present.get(name) != fingerprint.get(name)]
-    if different or not isinstance(present, dict):
-        changes = "; ".join(f"{n} was {present.get(n)!r}, is now {fingerprint.get(n)!r}" for n in different)
         raise InputError(
-            f"{directory} holds results of something else: {changes or 'no fingerprint'}. Put it back as it was, give "
+            f"{path}: cannot be read ({error}); remove {path.parent} to sample it anew"
+        ) from error
+    if not isinstance(present, dict):
+        raise InputError(f"{path}: holds no fingerprint; remove {path.parent} to sample it anew")
+    return present
+
+
+def _compare(directory: Path, present: dict[str, Any], wanted: dict[str, Any]) -> None:
+    different = [name for name in sorted(wanted) if present.get(name) != wanted[name]]
+    if different:
+        changes = "; ".join(
+            f"{name} was {present.get(name)!r}, is now {wanted[name]!r}" for name in different
+        )
+        raise InputError(
+            f"{directory} holds results of something else: {changes}. Put it back as it was, give "
             f"the changed checkpoint or mode another name, or remove {directory} to sample it anew"
         )
 

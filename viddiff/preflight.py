@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from viddiff.errors import InputError, OutputError
+from viddiff.fingerprint import check_claim
 from viddiff.inference.modes import make_plan, parse_mode
 from viddiff.results import CHECKPOINTS, EvaluationRun
 
@@ -68,11 +69,13 @@ def training_rules(config: Mapping[str, Any]) -> dict[str, str]:
 def check_sampling(config: Mapping[str, Any], evaluation: EvaluationRun, videos: int) -> None:
     """Check that `videos` videos of an evaluation can be sampled, as far as the configuration tells.
 
-    Raises `InputError`: the mode has no plan, its videos are longer than the dataset's, the test set is too
-    small, there is no checkpoint and no training that would make it, or samples cannot be written.
+    Raises `InputError`: the mode has no plan, or another one than that of the samples that exist, its videos are
+    longer than the dataset's, the test set is too small, there is no checkpoint and no training that would
+    make it, or samples cannot be written.
     """
     mode = parse_mode(evaluation.mode)
-    make_plan(mode)
+    plan = make_plan(mode)
+    check_claim(evaluation.directory, {"plan_sha256": plan.sha256})
     dataset = dataset_of(config, evaluation)
     made = config[MADE_DATASET]
     known = made if dataset == MADE_DATASET else config["datasets"].get(dataset, {})
@@ -123,6 +126,17 @@ def check_writable(folder: str | Path) -> None:
         raise OutputError(f"cannot write in {folder}: {place} is not a folder")
     if not os.access(place, os.W_OK | os.X_OK):
         raise OutputError(f"cannot write in {folder}: no permission to write in {place}")
+
+
+def plan_is_outdated(evaluation: EvaluationRun) -> bool:
+    """Whether `plan.json` exists and is no longer the mode's plan, because a user's mode was defined anew."""
+    path, mode = evaluation.directory / "plan.json", parse_mode(evaluation.mode)
+    if mode.optimal is not None or not path.is_file():
+        return False
+    try:
+        return path.read_bytes() != make_plan(mode).to_json().encode()
+    except InputError:
+        return True  # the job that makes it says what is wrong
 
 
 def _nearest(checkpoint: Path, trained: list[str]) -> str:

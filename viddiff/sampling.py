@@ -26,6 +26,7 @@ from viddiff.inference.plan import Plan
 from viddiff.inference.select import Embed, l2_embedding
 from viddiff.metrics.lpips import embed as lpips_embedding
 from viddiff.metrics.lpips import shared_network
+from viddiff.inference.strategies import expand
 from viddiff.model.build import build_model
 from viddiff.model.unet import UNetVideoModel
 from viddiff.results import CheckpointName, EvaluationRun
@@ -74,7 +75,7 @@ def sample_videos(
     window_sampler = network_sampler(load_network(checkpoint, device), diffusion, name.sampler)
     embed = frame_embedding(mode, alexnet, device)
     digest = sha256_file(checkpoint_path)
-    claim(evaluation.directory, fingerprint(digest, mode, name, diffusion, dataset))
+    claim(evaluation.directory, fingerprint(digest, mode, plan, name, diffusion, dataset))
 
     sampler = f"{name.sampler} {name.respacing}".strip()
     batches = [missing[i : i + batch_size] for i in range(0, len(missing), batch_size)]
@@ -177,12 +178,21 @@ def check_videos(dataset: VideoDataset, videos: Sequence[int], plan: Plan, image
 
 
 def fingerprint(
-    digest: str, mode: Mode, name: CheckpointName, diffusion: Diffusion, dataset: VideoDataset
+    digest: str,
+    mode: Mode,
+    plan: Plan,
+    name: CheckpointName,
+    diffusion: Diffusion,
+    dataset: VideoDataset,
 ) -> dict[str, Any]:
-    """All that the samples of an evaluation directory depend on, apart from video and sample index."""
+    """All that the samples of an evaluation directory depend on, apart from video and sample index.
+
+    What a user's mode means today counts, not its name: the plan, and the strategy that a preset stands for.
+    """
     return {
         "checkpoint_sha256": digest,
-        "mode": asdict(mode),
+        "mode": asdict(mode) | {"strategy": expand(mode.strategy)},
+        "plan_sha256": plan.sha256,
         "sampler": name.sampler,
         "diffusion_steps": list(diffusion.schedule.steps),
         "variance": diffusion.variance,

@@ -6,7 +6,7 @@ from viddiff.data import check_dataset
 from viddiff.errors import InputError
 from viddiff.script import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     reports = [
         check_dataset(name, split, snakemake.config["data_root"], snakemake.config)
         for name, split in snakemake.params.datasets

@@ -6,7 +6,7 @@ from viddiff.files import write_text
 from viddiff.report import comparison_table, format_table, write_csv
 from viddiff.script import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     table = comparison_table([Path(path) for path in snakemake.input.metrics])
     write_csv(snakemake.output.csv, table)
     write_text(snakemake.output.text, format_table(table))

@@ -4,7 +4,7 @@ from viddiff.evaluation import draw_contact_sheet
 from viddiff.results import EvaluationRun
 from viddiff.script import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     wildcards = snakemake.wildcards
     draw_contact_sheet(
         snakemake.output[0],

@@ -10,7 +10,7 @@ from viddiff.metrics.record import write_evaluation
 from viddiff.results import EvaluationRun
 from viddiff.script import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     torch.set_num_threads(snakemake.threads)
     wildcards, config = snakemake.wildcards, snakemake.config
     settings = MetricSettings(

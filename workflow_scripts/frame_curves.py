@@ -6,7 +6,7 @@ from viddiff.render.curve import draw_frame_curves
 from viddiff.report import frame_curves
 from viddiff.script import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     metric = snakemake.wildcards.metric
     curves, observed = frame_curves([Path(path) for path in snakemake.input], metric)
     draw_frame_curves(snakemake.output[0], curves, metric, observed)

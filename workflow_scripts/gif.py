@@ -5,7 +5,7 @@ from viddiff.render.gif import write_gif
 from viddiff.samples import load_sample
 from viddiff.script import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     observed = parse_mode(snakemake.wildcards.mode).obs_length
     for sample, gif in zip(snakemake.input, snakemake.output, strict=True):
         write_gif(gif, load_sample(sample), observed)

@@ -5,5 +5,5 @@ from pathlib import Path
 from viddiff.metrics.weights import fetch_alexnet
 from viddiff.script import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     fetch_alexnet(Path(snakemake.output[0]))

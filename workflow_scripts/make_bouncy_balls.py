@@ -3,6 +3,6 @@
 from viddiff.data.bouncy_balls import write_bouncy_balls
 from viddiff.script import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     settings, split = snakemake.params.settings, snakemake.wildcards.split
     write_bouncy_balls(snakemake.params.root, split, settings[split], settings["length"], settings["seed"])

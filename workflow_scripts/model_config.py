@@ -4,5 +4,5 @@ from viddiff.checkpoint import load_checkpoint
 from viddiff.files import write_json
 from viddiff.script import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     write_json(snakemake.output[0], load_checkpoint(snakemake.input[0]).config)

@@ -10,7 +10,7 @@ from viddiff.results import EvaluationRun
 from viddiff.sampling import sample_videos
 from viddiff.script import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     torch.set_num_threads(snakemake.threads)
     wildcards, config = snakemake.wildcards, snakemake.config
     made = sample_videos(

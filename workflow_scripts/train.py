@@ -13,7 +13,7 @@ from viddiff.training.loop import train
 
 signals = []
 signal.signal(signal.SIGTERM, lambda number, frame: signals.append(number))
-with job(snakemake.log[0]):
+with job(snakemake):
     torch.set_num_threads(snakemake.threads)
     config, params = training_config(snakemake.params.training), snakemake.params
     cache = snakemake.config["data_cache"]

@@ -12,7 +12,7 @@ from typing import Literal
 
 from viddiff.errors import InputError, PlanError
 from viddiff.inference.plan import Plan, Stage
-from viddiff.inference.strategies import check_parameters, mark, newest, stages_of, steps
+from viddiff.inference.strategies import check_parameters, expand, mark, newest, stages_of, steps
 
 MOST_SWEEPS = 9
 
@@ -24,6 +24,7 @@ def plan_of(name: str, length: int, n_obs: int, window: int, step_size: int) -> 
     Raises `InputError` for an unknown name, `PlanError` for parameters with which the mode has no plan.
     """
     check_parameters(window, step_size, length, n_obs)
+    name = expand(name)
     if match := re.fullmatch(r"gibbs-([0-9]+)-(?!gibbs-)(.+)", name):
         sweeps, base = match.groups()
         if sweeps not in map(str, range(1, MOST_SWEEPS + 1)):
@@ -52,7 +53,7 @@ def plan_of(name: str, length: int, n_obs: int, window: int, step_size: int) -> 
 
 def goal_frames(name: str, length: int) -> tuple[int, ...]:
     """The frames of a video of `length` that the named mode is given as goals; none if it has no goals."""
-    match = re.fullmatch(r"(?:.+-)?goal-directed-(.+)", name)
+    match = re.fullmatch(r"(?:.+-)?goal-directed-(.+)", expand(name))
     if match is None:
         return ()
     return tuple(range(length - (1 if match[1] == "mixed" else 5), length))
@@ -60,7 +61,7 @@ def goal_frames(name: str, length: int) -> tuple[int, ...]:
 
 def distance_of(name: str) -> Literal["lpips", "l2"] | None:
     """The distance of frames by which the named mode selects; `None` if it selects nothing."""
-    match = re.fullmatch(r"(?:gibbs-[0-9]+-)?adaptive-(l2-)?.+", name)
+    match = re.fullmatch(r"(?:gibbs-[0-9]+-)?adaptive-(l2-)?.+", expand(name))
     return None if match is None else "l2" if match[1] else "lpips"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from viddiff.errors import PlanError
 from viddiff.inference.plan import Stage
-from viddiff.inference.strategies import from_nothing, newest, steps, strategy
+from viddiff.inference.strategies import check_option, from_nothing, newest, steps, strategy
 
 
 @strategy("google")
@@ -35,19 +35,21 @@ def _google(length: int, n_obs: int, window: int, step_size: int) -> Iterator[St
 
 
 @strategy("like-google")
-def like_google(length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
+def like_google(length: int, n_obs: int, window: int, step_size: int, *, skip: int = 4) -> Iterator[Stage]:
     """Every fourth frame, `step_size` per stage, then as many gaps at a time as fit a window with a place left.
 
-    Raises `PlanError` if `max_frames` is below 5.
+    skip: the distance of the first frames, 2 or more, if not 4. Raises `PlanError` if `max_frames` is not
+    larger.
     """
-    _check_window(window, 5, "like-google makes 3 frames between 2")
-    return _like_google(length, n_obs, window, step_size)
+    check_option("skip", skip, isinstance(skip, int) and skip >= 2, "a whole number, 2 or more")
+    _check_window(window, skip + 1, f"like-google makes {skip - 1} frames between 2")
+    return _like_google(length, n_obs, window, step_size, skip=skip)
 
 
 @from_nothing
-def _like_google(length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
-    yield from _coarse(length, n_obs, 4, window, step_size)
-    yield from _filling(length, n_obs, 4, max(1, (window - 2) // 4))
+def _like_google(length: int, n_obs: int, window: int, step_size: int, *, skip: int) -> Iterator[Stage]:
+    yield from _coarse(length, n_obs, skip, window, step_size)
+    yield from _filling(length, n_obs, skip, max(1, (window - 2) // skip))
 
 
 @strategy("ho-et-al-for-vis")

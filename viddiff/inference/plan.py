@@ -7,6 +7,7 @@ before any model runs.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from dataclasses import dataclass
@@ -71,6 +72,11 @@ class Plan:
             raise PlanError(
                 f"T is {self.length}, but no stage makes {_some(missing)}: every frame must be made"
             )
+
+    @property
+    def sha256(self) -> str:
+        """A hash of the plan: of `to_json`, in hexadecimal."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     def to_json(self) -> str:
         """The plan as JSON text, one line per stage; equal plans give equal text. No goals: no such key."""

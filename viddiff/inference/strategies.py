@@ -13,15 +13,23 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial, wraps
+from typing import Any
 
 from viddiff.errors import InputError, PlanError
 from viddiff.inference.plan import Stage
 
 # (length, n_obs, window, step_size): frames of the video, how many of the first are given, the most frames of
-# a stage, how many of them it makes.
-Strategy = Callable[[int, int, int, int], Iterator[Stage]]
+# a stage, how many of them it makes. Keyword arguments, if any, are options that a preset may set.
+Strategy = Callable[..., Iterator[Stage]]
 
 STRATEGIES: dict[str, Strategy] = {}
+
+# Those of the configuration, see `user_modes`: strategies, and further names of strategies and their combinations.
+USER_STRATEGIES: dict[str, Strategy] = {}
+PRESETS: dict[str, str] = {}
+
+# What may stand before the name of a strategy, see `combine`.
+COMBINED = r"(?:gibbs-[0-9]+-|goal-directed-|adaptive-(?:l2-)?)*"
 
 # Names with a part to fill in: a pattern, and the function from what the pattern captures to a strategy.
 FAMILIES: dict[str, Callable[..., Strategy]] = {}
@@ -60,17 +68,24 @@ def stages_of(name: str, length: int, n_obs: int, window: int, step_size: int) -
 
 def find_strategy(name: str) -> Strategy:
     """The strategy of that name. Raises `InputError` with the nearest known name if there is none."""
-    if name in STRATEGIES:
-        return STRATEGIES[name]
+    known = STRATEGIES | USER_STRATEGIES
+    if name in known:
+        return known[name]
     for pattern, make in FAMILIES.items():
         if match := re.fullmatch(pattern, name):
             return make(*match.groups())
-    nearest = difflib.get_close_matches(name, STRATEGIES, n=1, cutoff=0.0)[0]
-    known = ", ".join(sorted(STRATEGIES))
+    names = sorted(known | PRESETS)
+    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.0)[0]
     raise InputError(
-        f"unknown inference mode {name!r}; did you mean {nearest!r}? Known: {known}, "
+        f"unknown inference mode {name!r}; did you mean {nearest!r}? Known: {', '.join(names)}, "
         "and before any of these: [gibbs-<n>-][adaptive-[l2-]][goal-directed-]"
     )
+
+
+def expand(name: str) -> str:
+    """The name of a strategy or a combination with the configuration's presets replaced by what they stand for."""
+    end = re.match(COMBINED, name).end()
+    return expand(name[:end] + PRESETS[name[end:]]) if name[end:] in PRESETS else name
 
 
 def check_parameters(
@@ -90,15 +105,21 @@ def check_parameters(
         )
 
 
+def check_option(name: str, value: Any, right: bool, allowed: str) -> None:
+    """Raise `InputError` for a value of a strategy's option that is not `right`, whatever the parameters."""
+    if not right or isinstance(value, bool):
+        raise InputError(f"option {name} is {value!r}, must be {allowed}")
+
+
 def from_nothing(continued: Strategy) -> Strategy:
     """Where no frame is given, make a whole window from nothing, then go on as if it had been given."""
 
     @wraps(continued)
-    def stages(length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
+    def stages(length: int, n_obs: int, window: int, step_size: int, **options: Any) -> Iterator[Stage]:
         if n_obs == 0:
             n_obs = min(window, length)
             yield Stage(observed=(), latent=tuple(range(n_obs)))
-        yield from continued(length, n_obs, window, step_size)
+        yield from continued(length, n_obs, window, step_size, **options)
 
     return stages
 
@@ -128,13 +149,21 @@ def really_independent(length: int, n_obs: int, window: int, step_size: int) -> 
 
 @strategy("mixed-autoreg-independent", "long-range")
 @from_nothing
-def long_range(length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
-    """Of the `window - step_size` observed frames half are the newest known, the others the newest given."""
+def long_range(
+    length: int, n_obs: int, window: int, step_size: int, *, recent: float = 0.5
+) -> Iterator[Stage]:
+    """Of the `window - step_size` observed frames half are the newest known, the others the newest given.
+
+    recent: the share of the newest known, 0 to 1, if not half.
+    """
+    check_option(
+        "recent", recent, isinstance(recent, int | float) and 0 <= recent <= 1, "a number from 0 to 1"
+    )
     places = window - step_size
     for latent in steps(n_obs, length, step_size):
-        recent = newest(places // 2, latent[0])
-        given = newest(places - len(recent), min(n_obs, latent[0] - len(recent)))
-        yield Stage(given + recent, latent)
+        last = newest(int(places * recent), latent[0])
+        given = newest(places - len(last), min(n_obs, latent[0] - len(last)))
+        yield Stage(given + last, latent)
 
 
 @strategy("exp-past")

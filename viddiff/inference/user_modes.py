@@ -1,0 +1,261 @@
+"""Users' own modes: the section `modes` of the configuration, names with definitions of four kinds.
+
+    {strategy: gibbs-2-hierarchy-4}                          another name, of any strategy or combination
+    {strategy: long-range, options: {recent: 0.75}}          a strategy with other values of its options
+    {stages: [{observed: [0, 1], latent: [2, 3]}, ...]}      an explicit list of stages
+    {pattern: {latent: [0, 1], observed: [-1, -4], step: 2}} a stage that is repeated, as offsets
+    {file: my_modes/zigzag.py}                               one function with `@strategy`
+
+`register_modes` makes them known to `combine.plan_of`, and with it to everything that reads names of modes.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial, wraps
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from operator import index
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+from viddiff.errors import InputError, PlanError
+from viddiff.inference.combine import GOAL_DIRECTED, plan_of
+from viddiff.inference.modes import Mode
+from viddiff.inference.plan import Plan, Stage
+from viddiff.inference.strategies import (
+    COMBINED,
+    FAMILIES,
+    PRESETS,
+    STRATEGIES,
+    USER_STRATEGIES,
+    Strategy,
+    expand,
+    find_strategy,
+)
+
+KINDS = ("strategy", "stages", "pattern", "file")
+MOST_STAGES_PER_FRAME = 100  # of a user's function; more mean that it does not end
+
+_RESERVED = r"(?:gibbs|goal-directed|adaptive|l2|optimal|trainset|gradientmethod)(?:-.*)?"
+_ANY_PARAMETERS = (64, 8, 16, 4)  # with which a name is tried: only its own faults count
+
+
+def register_modes(definitions: Mapping[str, Mapping[str, Any]]) -> None:
+    """Make the modes of a configuration known, in place of those known before.
+
+    definitions: the section `modes`, of the form that the schema of the configuration demands. Files are
+    named from the working directory.
+
+    Raises `InputError` that names the mode: its name is taken, it refers to nothing known or to itself, its
+    stages complete no video, its file cannot be loaded or does not register just this strategy.
+    """
+    USER_STRATEGIES.clear()
+    PRESETS.clear()
+    for name in definitions:
+        with _named(name):
+            _check_name(name)
+    for name in definitions:
+        _register(name, definitions, ())
+
+
+def _register(name: str, definitions: Mapping[str, Mapping[str, Any]], referring: tuple[str, ...]) -> None:
+    """Register a mode, after the one that it is a preset of. referring: presets that wait for this one."""
+    if name in USER_STRATEGIES or name in PRESETS:
+        return
+    definition = definitions[name]
+    with _named(name):
+        kind = _kind(definition)
+        if name in referring:
+            raise InputError(f"it stands for itself: {' -> '.join((*referring, name))}")
+    if kind == "strategy":
+        target = definition["strategy"]
+        base = target[re.match(COMBINED, target).end() :]
+        if base in definitions:
+            _register(base, definitions, (*referring, name))
+    with _named(name):
+        if kind == "stages":
+            USER_STRATEGIES[name] = _listed(definition["stages"])
+        elif kind == "pattern":
+            USER_STRATEGIES[name] = _repeated(**definition["pattern"])
+        elif kind == "file":
+            USER_STRATEGIES[name] = _guarded(*_load(name, Path(definition["file"])))
+        else:
+            if definition.get("options"):
+                USER_STRATEGIES[name] = _with_options(target, definition["options"])
+            else:
+                PRESETS[name] = target
+            _try(name)
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Errors in the block begin with the mode's key."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"config key modes.{name}: {error}") from None
+
+
+def _check_name(name: str) -> None:
+    Mode(name, None, None, None, None)  # a word such as names of modes consist of
+    if name in STRATEGIES or name in GOAL_DIRECTED or any(re.fullmatch(family, name) for family in FAMILIES):
+        raise InputError(f"{name} is a mode already, must be a new name")
+    if re.fullmatch(_RESERVED, name):
+        raise InputError(f"{name} has a meaning in names of modes, must not be or begin with one of these")
+
+
+def _kind(definition: Mapping[str, Any]) -> str:
+    """Which of `KINDS` a definition is."""
+    kinds = [key for key in KINDS if key in definition]
+    if len(kinds) != 1:
+        found = " and ".join(kinds) or "none of these"
+        raise InputError(f"has {found}, must have one of {', '.join(KINDS)}")
+    if "options" in definition and kinds != ["strategy"]:
+        raise InputError(f"has options beside {kinds[0]}, must have them beside strategy alone")
+    return kinds[0]
+
+
+def _try(name: str) -> None:
+    """Raise `InputError` if a preset has no plan whatever the parameters."""
+    with suppress(PlanError):  # of these parameters
+        plan_of(name, *_ANY_PARAMETERS)
+
+
+def _with_options(target: str, options: Mapping[str, Any]) -> Strategy:
+    """The strategy with other values of its options, which are its keyword-only arguments."""
+    target = expand(target)
+    if re.match(COMBINED, target).end():
+        raise InputError(
+            f"options belong to a strategy, {target} is a combination: "
+            "make them a mode of their own, and combine that one"
+        )
+    strategy = find_strategy(target)
+    arguments = inspect.signature(strategy).parameters.values()
+    known = [argument.name for argument in arguments if argument.kind is argument.KEYWORD_ONLY]
+    if unknown := [option for option in options if option not in known]:
+        raise InputError(f"{target} has no option {unknown[0]!r}; its options: {', '.join(known) or 'none'}")
+    return partial(strategy, **options)
+
+
+def _listed(stages: Sequence[Mapping[str, Sequence[int]]]) -> Strategy:
+    """The strategy of one list of stages. They complete videos of one length, with one number of given frames:
+
+    the frames that they make are those from the first one made to the end.
+    """
+    listed = tuple(Stage(_whole(stage.get("observed", ())), _whole(stage["latent"])) for stage in stages)
+    made = {frame for stage in listed for frame in stage.latent}
+    plan = Plan(max(made) + 1, min(made), listed)
+    plan.check(max(len(stage.observed) + len(stage.latent) for stage in listed))
+
+    def strategy(length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
+        for parameter, value, right in (("T", length, plan.length), ("obs_length", n_obs, plan.given)):
+            if value != right:
+                raise PlanError(f"{parameter} is {value}, must be {right}: the stages are listed for that")
+        yield from listed
+
+    return strategy
+
+
+def _repeated(latent: Sequence[int], step: int, observed: Sequence[int] = ()) -> Strategy:
+    """The strategy of one stage that is repeated every `step` frames, from the first frame to make on.
+
+    Frames are named as offsets from there. Of `latent` those are made that are in the video and do not exist,
+    of `observed` those are observed that do. Without all of 0 to `step - 1` in `latent`, frames would be left.
+    """
+    latent, observed, step = _whole(latent), _whole(observed), int(step)
+    if left := sorted(set(range(step)) - set(latent)):
+        raise InputError(
+            f"pattern.latent lacks {', '.join(map(str, left[:5]))}, must hold all of 0 to step - 1 = {step - 1}: "
+            "every frame must be made"
+        )
+
+    def strategy(length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
+        known = set(range(n_obs))
+        for first in range(n_obs, length, step):
+            made = [frame for offset in latent if (frame := first + offset) < length and frame not in known]
+            seen = [frame for offset in observed if (frame := first + offset) in known]
+            if made:
+                yield Stage(tuple(seen), tuple(made))
+            known.update(made)
+
+    return strategy
+
+
+def _whole(frames: Sequence[int]) -> tuple[int, ...]:
+    """To the schema, 4.0 is a whole number as well."""
+    return tuple(int(frame) for frame in frames)
+
+
+class _Source(SourceFileLoader):
+    """Loads a Python file as it is now: no bytecode is kept, so none can be older than the file."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
+def _load(name: str, path: Path) -> tuple[Strategy, Path]:
+    """The one strategy that a Python file registers, and its file."""
+    if not path.is_file():
+        raise InputError(f"no file {path}")
+    module_name = f"viddiff_mode_{name.replace('-', '_')}"
+    loader = _Source(module_name, str(path))
+    module = module_from_spec(spec_from_loader(module_name, loader))
+    sys.modules[module_name] = module
+    before = dict(STRATEGIES)
+    try:
+        loader.exec_module(module)
+        registered = {key: value for key, value in STRATEGIES.items() if before.get(key) is not value}
+    except Exception as error:
+        raise InputError(_failure(path, error)) from error
+    finally:
+        STRATEGIES.clear()
+        STRATEGIES.update(before)
+    if list(registered) != [name]:
+        found = ", ".join(registered) or "no strategy"
+        raise InputError(f'{path} registers {found}, must register {name} alone: @strategy("{name}")')
+    try:
+        inspect.signature(registered[name]).bind(*_ANY_PARAMETERS)
+    except TypeError as error:
+        raise InputError(
+            f"{path}: the strategy must take length, n_obs, window, step_size, and options by keyword: {error}"
+        ) from None
+    return registered[name], path
+
+
+def _guarded(strategy: Strategy, path: Path) -> Strategy:
+    """The same strategy; whatever goes wrong in it is a `PlanError` that names the file."""
+
+    @wraps(strategy)
+    def stages(length: int, n_obs: int, window: int, step_size: int, **options: Any) -> Iterator[Stage]:
+        try:
+            for count, stage in enumerate(strategy(length, n_obs, window, step_size, **options)):
+                if count == MOST_STAGES_PER_FRAME * length:
+                    raise PlanError(f"{path} makes more than {count} stages: it does not seem to end")
+                if not isinstance(stage, Stage):
+                    raise PlanError(f"{path} yields {stage!r}, must yield stages, Stage(observed, latent)")
+                observed, latent = (tuple(map(index, frames)) for frames in (stage.observed, stage.latent))
+                yield Stage(observed, latent, index(stage.n_select))
+        except InputError:
+            raise
+        except Exception as error:
+            raise PlanError(_failure(path, error)) from error
+
+    return stages
+
+
+def _failure(path: Path, error: Exception) -> str:
+    """What went wrong in a user's file, and where."""
+    lines = [
+        entry.lineno for entry in traceback.extract_tb(error.__traceback__) if entry.filename == str(path)
+    ]
+    if isinstance(error, SyntaxError):
+        lines, error = [error.lineno], type(error)(error.msg)
+    where = f", line {lines[-1]}" if lines else ""
+    return f"{path}{where}: {type(error).__name__}: {error}"
