@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from viddiff.errors import InputError
 from viddiff.inference.modes import Mode, format_mode
-from viddiff.results import CHECKPOINT_PATTERN, RUN_PATTERN, CheckpointName, EvaluationRun
+from viddiff.results import CHECKPOINT_PATTERN, RUN_PATTERN, SAMPLER_NAMES, CheckpointName, EvaluationRun
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "evaluation_directories.json").read_text())
 MODE = "autoreg_20_10_300_36"
@@ -85,7 +85,7 @@ RATES = st.sampled_from(["model", "ema_0.9999", "ema_0.999"])
 @given(
     st.builds("{}_{:06d}".format, RATES, st.integers(0, 10**9)).map(lambda stem: (stem, None))
     | st.tuples(RATES.map("{}_latest".format), st.integers(0, 10**9)),
-    st.sampled_from(["ancestral", "ddim"]),
+    st.sampled_from(SAMPLER_NAMES),
     RESPACINGS,
 )
 def test_parse_reads_what_str_writes(stem_and_step, sampler, respacing):
@@ -113,7 +113,7 @@ def test_parse_reads_what_str_writes(stem_and_step, sampler, respacing):
     ],
 )
 def test_other_checkpoint_names_are_refused(name):
-    with pytest.raises(InputError, match=r"is not of the form .*_ddim") as caught:
+    with pytest.raises(InputError, match=r"is not of the form .*_{ddim}") as caught:
         CheckpointName.parse(name)
     assert "\n" not in str(caught.value)
 

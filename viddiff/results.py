@@ -27,13 +27,19 @@ CHECKPOINTS = "checkpoints"
 CHECKPOINT_PATTERN = r"[A-Za-z0-9_,=+][A-Za-z0-9._,=+-]*"
 RUN_PATTERN = rf"{CHECKPOINT_PATTERN}(?:/{CHECKPOINT_PATTERN})*"
 
+# Those of `viddiff.diffusion.samplers`. The first one is not named in a folder.
+SAMPLER_NAMES = ("ancestral", "ddim")
+
 _CHECKPOINT = re.compile(
     r"(?P<stem>(?:model|ema_[0-9][0-9.e-]*)_(?:[0-9]+|(?P<latest>latest)))"
     r"(?(latest)_(?P<step>0|[1-9][0-9]{0,11}))"
-    r"(?P<ddim>_ddim)?"
+    rf"(?:_(?P<sampler>{'|'.join(SAMPLER_NAMES[1:])}))?"
     r"(?:_respace(?P<respacing>(?:ddim)?[1-9][0-9]*|[1-9][0-9]*(?:,[1-9][0-9]*)+))?"
 )
-_CHECKPOINT_FORM = "{model,ema_<rate>}_{<step>,latest_<step>}[_ddim][_respace{<n>,ddim<n>,<n>,<n>,…}]"
+_CHECKPOINT_FORM = (
+    "{model,ema_<rate>}_{<step>,latest_<step>}"
+    f"[_{{{','.join(SAMPLER_NAMES[1:])}}}][_respace{{<n>,ddim<n>,<n>,<n>,…}}]"
+)
 
 
 @dataclass(frozen=True)
@@ -41,26 +47,26 @@ class CheckpointName:
     """A checkpoint and the sampler that it is used with.
 
     stem: of the file, `ema_0.9999_400000` or `ema_0.9999_latest`; step: what a `latest` file holds, else
-    `None`; sampler: "ancestral" or "ddim"; respacing: which diffusion steps are used, "" for those of the
+    `None`; sampler: one of `SAMPLER_NAMES`; respacing: which diffusion steps are used, "" for those of the
     training.
     """
 
     stem: str
     step: int | None = None
-    sampler: str = "ancestral"
+    sampler: str = SAMPLER_NAMES[0]
     respacing: str = ""
 
     def __post_init__(self) -> None:
-        if self.sampler not in ("ancestral", "ddim"):
-            raise InputError(f"sampler is {self.sampler!r}, must be 'ancestral' or 'ddim'")
+        if self.sampler not in SAMPLER_NAMES:
+            raise InputError(f"sampler is {self.sampler!r}, must be one of {', '.join(SAMPLER_NAMES)}")
         _match_checkpoint(str(self))
 
     def __str__(self) -> str:
         """The name of the checkpoint's folder in the tree of results."""
         step = "" if self.step is None else f"_{self.step}"
-        ddim = "_ddim" if self.sampler == "ddim" else ""
+        sampler = "" if self.sampler == SAMPLER_NAMES[0] else f"_{self.sampler}"
         respacing = f"_respace{self.respacing}" if self.respacing else ""
-        return f"{self.stem}{step}{ddim}{respacing}"
+        return f"{self.stem}{step}{sampler}{respacing}"
 
     @staticmethod
     def parse(name: str) -> CheckpointName:
@@ -68,7 +74,7 @@ class CheckpointName:
         match = _match_checkpoint(name)
         step = None if match["step"] is None else int(match["step"])
         return CheckpointName(
-            match["stem"], step, "ddim" if match["ddim"] else "ancestral", match["respacing"] or ""
+            match["stem"], step, match["sampler"] or SAMPLER_NAMES[0], match["respacing"] or ""
         )
 
     def checkpoint_file(self, folder: str | Path) -> Path:
@@ -136,7 +142,7 @@ class EvaluationRun:
         mode: str,
         *,
         step: int | None = None,
-        sampler: str = "ancestral",
+        sampler: str = SAMPLER_NAMES[0],
         respacing: str = "",
     ) -> EvaluationRun:
         """The evaluation directory of a checkpoint file.

@@ -20,6 +20,7 @@ from viddiff.diffusion.denoiser import Denoise, Estimate, clipped, network_denoi
 from viddiff.diffusion.noise_schedule import Level
 from viddiff.diffusion.process import diffusion_of
 from viddiff.diffusion.samplers import SAMPLERS, ancestral, ddim, reverse_transition
+from viddiff.results import SAMPLER_NAMES
 from viddiff.window import Window
 
 WITH_FIRST = [name for name in MODELS if name != "refactored"]
@@ -229,3 +230,7 @@ def test_clipping_keeps_estimates_where_frames_live() -> None:
     )
     assert estimate.x_0.tolist() == [-1.0, 0.5, 1.0]
     assert estimate.v.tolist() == [-3.0, 0.5, 3.0]
+
+
+def test_every_sampler_has_a_name_in_the_tree_of_results():
+    assert tuple(SAMPLERS) == SAMPLER_NAMES
