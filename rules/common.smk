@@ -20,8 +20,14 @@ from viddiff.preflight import (
     trained_files,
     training_rules,
 )
-from viddiff.results import CHECKPOINT_PATTERN, RUN_PATTERN, EvaluationRun
+from viddiff.results import (
+    CHECKPOINT_PATTERN,
+    RUN_PATTERN,
+    CheckpointName,
+    EvaluationRun,
+)
 from viddiff.targets import pairs, read_grid, read_wish
+from viddiff.timing import timing_files
 
 EVALUATION = "results/{run}/{checkpoint}/{mode}"
 SAMPLE = f"{EVALUATION}/samples/sample_{{video}}-{{sample}}.npy"
@@ -74,7 +80,10 @@ if workflow.is_main_process:
                 )
     size = config["sampling"]["videos_per_job"]
     BATCHES = {rule: plan_batches(files, size) for rule, files in missing.items()}
+    # A call for plans alone brings cost cards up to date; others leave those that exist.
+    RENEW_COSTS = not wish.evaluations
 else:
+    RENEW_COSTS = False
     BATCHES = {rule: named_batches(rule, sys.argv) for rule in ("sample", "gif")}
 
 
@@ -105,6 +114,25 @@ def selection_weights(wildcards):
     """What a mode needs that selects frames by LPIPS."""
     by_lpips = distance_of(parse_mode(wildcards.mode).strategy) == "lpips"
     return rules.lpips_weights.output[0] if by_lpips else []
+
+
+def renewing_costs(files):
+    """Inputs of cost cards: newer ones make a card anew if this call is about plans."""
+    return [str(file) if RENEW_COSTS else ancient(str(file)) for file in files]
+
+
+def training_settings(wildcards):
+    """The file that tells the number of diffusion steps, if the name does not and there is a checkpoint."""
+    evaluation = evaluation_of(wildcards)
+    if CheckpointName.parse(evaluation.checkpoint).respacing:
+        return []
+    file = evaluation.directory / "model_config.json"
+    known = file.is_file() or evaluation.checkpoint_file().is_file()
+    return renewing_costs([file] if known else [])
+
+
+def earlier_timings(wildcards):
+    return renewing_costs(timing_files(evaluation_of(wildcards)))
 
 
 def samples_of(wildcards):

@@ -1,9 +1,11 @@
-"""Plans of modes: which frames are made in which order. They need neither a checkpoint nor data."""
+"""Plans of modes: which frames are made in which order, and the cost. They need neither a checkpoint nor data."""
 
 
 rule plans:
     input:
         grid_files("plan.png"),
+        "results/plans.csv",
+        "results/plans.png",
 
 
 rule changed_plan:
@@ -30,9 +32,26 @@ rule plan:
         "../workflow_scripts/plan.py"
 
 
+rule plan_cost:
+    input:
+        plan=f"{EVALUATION}/plan.json",
+        model_config=training_settings,
+        timings=earlier_timings,
+    output:
+        f"{EVALUATION}/plan_cost.json",
+    log:
+        f"{LOGS}/plan_cost.log",
+    conda:
+        "../environment.yml"
+    threads: 1
+    script:
+        "../workflow_scripts/plan_cost.py"
+
+
 rule plan_picture:
     input:
-        f"{EVALUATION}/plan.json",
+        plan=f"{EVALUATION}/plan.json",
+        cost=f"{EVALUATION}/plan_cost.json",
     output:
         report(f"{EVALUATION}/plan.png", category="Plans", labels={"mode": "{mode}"}),
     log:
@@ -42,3 +61,37 @@ rule plan_picture:
     threads: 1
     script:
         "../workflow_scripts/plan_picture.py"
+
+
+rule sample_plan:
+    input:
+        sample=f"{EVALUATION}/samples/sample_{{video}}-{{sample}}.npy",
+        plan=f"{EVALUATION}/plan.json",
+    output:
+        f"{EVALUATION}/plans/sample_{{video}}-{{sample}}.png",
+    log:
+        f"{LOGS}/plans/sample_{{video}}-{{sample}}.log",
+    wildcard_constraints:
+        video="[0-9][0-9][0-9][0-9]+",
+    conda:
+        "../environment.yml"
+    threads: 1
+    script:
+        "../workflow_scripts/sample_plan.py"
+
+
+rule compare_plans:
+    input:
+        plans=grid_files("plan.json"),
+        costs=grid_files("plan_cost.json"),
+    output:
+        csv=report("results/plans.csv", category="Plans"),
+        text="results/plans.txt",
+        picture=report("results/plans.png", category="Plans"),
+    log:
+        "logs/compare_plans.log",
+    conda:
+        "../environment.yml"
+    threads: 1
+    script:
+        "../workflow_scripts/compare_plans.py"

@@ -108,7 +108,7 @@ def test_an_adaptive_sample_tells_which_frames_were_chosen(sample, strategy, ale
     evaluation, _ = sample([0, 1], mode=f"{strategy}_4_2_12_3", alexnet=alexnet)
     static = make_plan(parse_mode(evaluation.mode))
     for video in (0, 1):
-        plan = Plan.from_json(evaluation.sample_plan(video, 0).read_text())
+        plan = Plan.from_json(evaluation.executed_plan(video, 0).read_text())
         plan.check(4)
         for stage, planned in zip(plan.stages, static.stages, strict=True):
             assert stage.latent == planned.latent and stage.n_select == 0

@@ -18,6 +18,7 @@ import pandas as pd
 
 from viddiff.errors import InputError
 from viddiff.files import write_text
+from viddiff.inference.cost import diffusion_steps
 from viddiff.inference.modes import make_plan, parse_mode
 from viddiff.results import CheckpointName, EvaluationRun
 
@@ -92,7 +93,7 @@ def format_table(table: pd.DataFrame) -> str:
         else:
             columns[column] = _with_errors(table[column], table[_error_column(column)])
     heading = "   ".join(f"{column}: {table[column].iloc[0]}" for column in shared)
-    lines = _align(columns)
+    lines = align(columns)
     return "\n".join([heading, "", *lines] if shared else lines) + "\n± standard error over videos\n"
 
 
@@ -197,7 +198,7 @@ def _diffusion_steps(record: _Record) -> int | None:
         if not spec:
             config = json.loads((record.path.parent / "model_config.json").read_text(encoding="utf-8"))
             spec = config.get("timestep_respacing") or str(config["diffusion_steps"])
-        return sum(int(count) for count in spec.removeprefix("ddim").split(","))
+        return diffusion_steps(spec)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -244,7 +245,7 @@ def _with_errors(means: pd.Series, errors: pd.Series) -> list[str]:
     return cells
 
 
-def _align(columns: Mapping[str, Sequence[str]]) -> list[str]:
+def align(columns: Mapping[str, Sequence[str]]) -> list[str]:
     """Lines of a table: names to the left, numbers to the right, a rule under the header."""
     widths = {name: max(len(name), *map(len, cells)) for name, cells in columns.items()}
     left = (*_NAMES, "protocol")

@@ -2,7 +2,7 @@
 
     results/<run>/<checkpoint>/<mode>/            an evaluation directory
         model_config.json
-        samples/sample_<video:04d>-<sample>.npy
+        samples/sample_<video:04d>-<sample>.npy, and .plan.json beside it if the mode chooses frames
         videos/sample_<video:04d>-<sample>.gif
         metrics_<videos>-<samples>-<T>.pkl
 
@@ -114,8 +114,8 @@ class EvaluationRun:
         """One completion of one test video: uint8 `[T, C, H, W]`."""
         return self.directory / "samples" / f"{sample_name(video, sample)}.npy"
 
-    def sample_plan(self, video: int, sample: int) -> Path:
-        """The plan by which it was made, where the plan chooses frames at run time."""
+    def executed_plan(self, video: int, sample: int) -> Path:
+        """The plan by which a sample was made, of modes that choose frames at run time."""
         return self.directory / "samples" / f"{sample_name(video, sample)}.plan.json"
 
     def gif(self, video: int, sample: int) -> Path:

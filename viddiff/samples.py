@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from viddiff.errors import InputError
+from viddiff.inference.plan import Plan
 
 
 def load_sample(path: Path | str) -> UInt8[np.ndarray, "T C H W"]:
@@ -19,3 +20,18 @@ def load_sample(path: Path | str) -> UInt8[np.ndarray, "T C H W"]:
     if not isinstance(sample, np.ndarray) or sample.dtype != np.uint8 or sample.ndim != 4:
         raise InputError(f"sample {path} is not a uint8 array [T, C, H, W]")
     return sample
+
+
+def executed_plan(path: Path, planned: Plan) -> Plan:
+    """The plan by which a sample was made: what is recorded beside it, else `planned`, the plan of its mode.
+
+    Raises `InputError` naming the file if it is missing though the mode chooses frames, or of another plan.
+    """
+    selects = any(stage.n_select for stage in planned.stages)
+    try:
+        plan = Plan.from_json(path.read_text(encoding="utf-8")) if selects else planned
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {path}, which tells the frames that were chosen: {error}") from error
+    if [stage.latent for stage in plan.stages] != [stage.latent for stage in planned.stages]:
+        raise InputError(f"{path}: its stages are not those of the mode's plan")
+    return plan

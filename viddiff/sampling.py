@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -24,13 +25,14 @@ from viddiff.inference.complete import SampleWindow, complete
 from viddiff.inference.modes import Mode, make_plan, parse_mode
 from viddiff.inference.plan import Plan
 from viddiff.inference.select import Embed, l2_embedding
+from viddiff.inference.strategies import expand
 from viddiff.metrics.lpips import embed as lpips_embedding
 from viddiff.metrics.lpips import shared_network
-from viddiff.inference.strategies import expand
 from viddiff.model.build import build_model
 from viddiff.model.unet import UNetVideoModel
 from viddiff.results import CheckpointName, EvaluationRun
 from viddiff.seeds import SampleIdentity
+from viddiff.timing import Timing, record_timing
 from viddiff.video import to_model, to_uint8
 
 log = logging.getLogger(__name__)
@@ -56,7 +58,8 @@ def sample_videos(
     alexnet: the file of LPIPS weights; only modes that select frames by LPIPS read it.
     progress: called with the stages done and their number over all batches.
 
-    Where frames are selected at run time, the plan as it was executed is written beside each sample.
+    Where frames are selected at run time, the plan as it was executed is written beside each sample. How long
+    it took is recorded in the directory, see `viddiff.timing`.
 
     Returns the files made. Raises `InputError` before any work if checkpoint, mode or videos do not fit, or if
     the directory holds results of another checkpoint, mode or sampler.
@@ -80,8 +83,10 @@ def sample_videos(
     sampler = f"{name.sampler} {name.respacing}".strip()
     batches = [missing[i : i + batch_size] for i in range(0, len(missing), batch_size)]
     made: list[Path] = []
+    seconds = 0.0
     for number, batch in enumerate(batches):
         given = torch.stack([torch.as_tensor(dataset.video(v, length=plan.length)) for v in batch])
+        start = time.perf_counter()
         completed = complete(
             plan,
             to_model(given).to(device),
@@ -93,15 +98,25 @@ def sample_videos(
                 number * len(plan.stages) + stages, len(batches) * len(plan.stages)
             ),
         )
-        for video, frames, executed in zip(
-            batch, to_uint8(completed.frames).cpu().numpy(), completed.plans, strict=True
-        ):
+        samples = to_uint8(completed.frames).cpu().numpy()  # waits for the device
+        seconds += time.perf_counter() - start
+        for video, frames, executed in zip(batch, samples, completed.plans, strict=True):
             if embed:
-                write_text(evaluation.sample_plan(video, sample), executed.to_json())
+                write_text(evaluation.executed_plan(video, sample), executed.to_json())
             path = evaluation.sample(video, sample)
             save_npy(path, frames)
             made.append(path)
+    evaluations = len(missing) * len(plan.stages) * diffusion.n_steps
+    timing = Timing(device_name(device), evaluations, seconds, mode.max_frames, config["image_size"])
+    record_timing(evaluation, missing[0], sample, timing)
     return made
+
+
+def device_name(device: str | torch.device) -> str:
+    """The GPU's name, or the number of the processor's threads in use."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{torch.device(device).type}, {torch.get_num_threads()} threads"
 
 
 def load_network(checkpoint: Checkpoint, device: str | torch.device) -> UNetVideoModel:

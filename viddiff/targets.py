@@ -16,10 +16,11 @@ from viddiff.results import RESULTS, EvaluationRun
 
 _TARGET = re.compile(
     rf"(?P<directory>{RESULTS}/.+)/"
-    r"(?:(?P<kind>samples|videos)/sample_(?P<video>[0-9]{4,})-(?P<sample>[0-9]+)\.(?:npy|gif)"
+    r"(?:(?P<kind>samples|videos|plans)/sample_(?P<video>[0-9]{4,})-(?P<sample>[0-9]+)\.(?:npy|gif|png)"
     r"|metrics_(?P<videos>[1-9][0-9]*)-(?P<samples>[1-9][0-9]*)-(?P<T>[1-9][0-9]*)\.(?:pkl|json)"
-    r"|model_config\.json|plan\.json|plan\.png)"
+    r"|model_config\.json|plan\.json|plan_cost\.json|plan\.png)"
 )
+_ALL_PLANS = [f"{RESULTS}/plans.{ext}" for ext in ("csv", "txt", "png")]
 
 Pairs = dict[EvaluationRun, set[tuple[int, int]]]
 
@@ -62,16 +63,21 @@ class Wish:
         self.videos[cell.evaluation].update(pairs(cell.videos, cell.samples))
 
     def add_path(self, path: str) -> bool:
-        """Ask for what a target needs; false if it does not belong to an evaluation.
+        """Ask for what a target needs; false if it belongs neither to an evaluation nor to plans.
 
         Raises `InputError` if the path names an impossible evaluation.
         """
+        if path in _ALL_PLANS:
+            return True
         match = _TARGET.fullmatch(path)
         if match is None:
             return False
         evaluation = EvaluationRun.parse(match["directory"])
         if match["kind"]:
             check_obs_length(parse_mode(evaluation.mode))
+        if match["kind"] == "plans":
+            self.samples[evaluation].add((int(match["video"]), int(match["sample"])))
+        elif match["kind"]:
             getattr(self, match["kind"])[evaluation].add((int(match["video"]), int(match["sample"])))
             self.files.add(path)
         elif match["videos"]:

@@ -1,11 +1,13 @@
 """Animate a batch of samples."""
 
-from viddiff.inference.modes import parse_mode
+from viddiff.inference.modes import parse_mode, true_frames
 from viddiff.render.gif import write_gif
 from viddiff.samples import load_sample
 from viddiff.script import job
 
 with job(snakemake):
-    observed = parse_mode(snakemake.wildcards.mode).obs_length
+    mode = parse_mode(snakemake.wildcards.mode)
     for sample, gif in zip(snakemake.input, snakemake.output, strict=True):
-        write_gif(gif, load_sample(sample), observed)
+        frames = load_sample(sample)
+        observed = true_frames(mode, len(frames))
+        write_gif(gif, frames, [index in observed for index in range(len(frames))])

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 
 from viddiff.errors import InputError
-from viddiff.inference.combine import plan_of
+from viddiff.inference.combine import goal_frames, plan_of
 from viddiff.inference.plan import Plan
 from viddiff.inference.strategies import check_parameters
 
@@ -118,6 +118,11 @@ def make_plan(mode: Mode) -> Plan:
     except InputError as error:
         raise type(error)(f"mode {name!r}: {error}") from None
     return plan
+
+
+def true_frames(mode: Mode, length: int) -> tuple[int, ...]:
+    """Frames of a sample of `length` frames that are those of the true video: the observed ones, then goals."""
+    return (*range(mode.obs_length), *goal_frames(mode.strategy, length))
 
 
 def _number(text: str, name: str, value: str) -> int | None:

@@ -1,22 +1,27 @@
-"""A plan as a picture: stages down, frames of the video across, each cell in one of four colours.
+"""A plan as a picture: stages down, frames of the video across, each cell in the colour of its kind.
 
 Before a stage runs, a frame is known or not yet made; the stage observes some known frames and makes the
-latent ones. Cells are whole pixels, so that single frames of a video of 1000 stay visible.
+latent ones. Cells are whole pixels, so that single frames of a video of 1000 stay visible. Where there are
+more frames or stages than pixels, a pixel shows what matters most of its cells: chosen frames, then latent,
+then observed ones.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from viddiff.inference.plan import Plan
 from viddiff.render.canvas import (
+    CHOSEN,
     EMPTY,
     FAINT,
     GENERATED,
@@ -24,6 +29,7 @@ from viddiff.render.canvas import (
     KNOWN,
     OBSERVED,
     PAPER,
+    font,
     new_figure,
     save_figure,
     web_colour,
@@ -31,100 +37,139 @@ from viddiff.render.canvas import (
 
 
 class Cell(IntEnum):
-    """What a frame is in a stage."""
+    """What a frame is in a stage, in rising order of what a pixel shows of several."""
 
     NOT_MADE = 0
     KNOWN = 1
     OBSERVED = 2
     LATENT = 3
+    CHOSEN = 4
 
 
-COLOURS = {Cell.NOT_MADE: EMPTY, Cell.KNOWN: KNOWN, Cell.OBSERVED: OBSERVED, Cell.LATENT: GENERATED}
+COLOURS = {
+    Cell.NOT_MADE: EMPTY,
+    Cell.KNOWN: KNOWN,
+    Cell.OBSERVED: OBSERVED,
+    Cell.LATENT: GENERATED,
+    Cell.CHOSEN: CHOSEN,
+}
 _NAMES = {
     Cell.KNOWN: "known, not used",
     Cell.OBSERVED: "observed",
+    Cell.CHOSEN: "observed, chosen at run time",
     Cell.LATENT: "latent: made by this stage",
     Cell.NOT_MADE: "not yet made",
 }
-_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 30, 86, 52  # pixels around the cells
-_LEGEND = 600  # pixels that the legend needs
+MOST_PIXELS = 4000  # of a side
+_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 30, 66, 52  # pixels around the cells; a line of facts adds to the top
+_LINE = 18  # pixels of a line of facts
+_LEGEND, _LEGEND_CHOSEN = 600, 790  # pixels that the legend needs
 
 
-def plan_cells(plan: Plan) -> UInt8[np.ndarray, "stages length"]:
-    """The `Cell` of each frame in each stage."""
-    cells = np.full((len(plan.stages), plan.length), Cell.NOT_MADE, dtype=np.uint8)
-    cells[:, list(plan.true_frames)] = Cell.KNOWN
+def plan_cells(
+    plan: Plan, planned: Plan | None = None, most: int = MOST_PIXELS
+) -> UInt8[np.ndarray, "rows columns"]:
+    """The `Cell` of each frame in each stage; of several, if there are more than `most` frames or stages.
+
+    planned: the plan before its content was known; observed frames that it does not name are `CHOSEN`.
+    """
+    stages, frames = _share(len(plan.stages), most), _share(plan.length, most)
+    starts = np.arange(0, plan.length, frames)
+    cells = np.zeros((-(-len(plan.stages) // stages), len(starts)), dtype=np.uint8)
+    before = np.full(plan.length, Cell.NOT_MADE, dtype=np.uint8)
+    before[list(plan.true_frames)] = Cell.KNOWN
     for number, stage in enumerate(plan.stages):
-        cells[number + 1 :, list(stage.latent)] = Cell.KNOWN
-        cells[number, list(stage.observed)] = Cell.OBSERVED
-        cells[number, list(stage.latent)] = Cell.LATENT
+        named = planned.stages[number].observed if planned else stage.observed
+        now = before.copy()
+        now[list(stage.observed)] = Cell.CHOSEN
+        now[[frame for frame in named if frame in stage.observed]] = Cell.OBSERVED
+        now[list(stage.latent)] = Cell.LATENT
+        row = cells[number // stages]
+        np.maximum(row, np.maximum.reduceat(now, starts), out=row)
+        before[list(stage.latent)] = Cell.KNOWN
     return cells
 
 
-def draw_plan(path: Path | str, plan: Plan, max_frames: int, *, title: str) -> None:
-    """Write a PNG of the plan under `title`, its mode string.
+def draw_plan(
+    path: Path | str, plan: Plan, *, title: str, facts: Sequence[str] = (), planned: Plan | None = None
+) -> None:
+    """Write a PNG of the plan under `title`, its mode string, and lines of facts.
 
-    Observed frames that are chosen at run time have no place yet: the line below the title counts them.
-    Raises `PlanError` if the plan cannot be executed in windows of `max_frames`; `OutputError` if it cannot
-    be written.
+    planned: as for `plan_cells`. Raises `OutputError` if the picture cannot be written.
     """
-    plan.check(max_frames)
-    cells = plan_cells(plan)
-    width, height = cell_size(*cells.shape)
+    cells = plan_cells(plan, planned)
+    image = cell_image(cells, *cell_size(*cells.shape))
+    rows, columns = image.shape[:2]
+    kinds = [cell for cell in _NAMES if cell != Cell.CHOSEN or (cells == cell).any()]
+    width = max(
+        columns,
+        _LEGEND if len(kinds) == 4 else _LEGEND_CHOSEN,
+        *(round(font(13).getlength(line)) for line in facts),
+        round(font(17, bold=True).getlength(title)),
+    )
+    top = _TOP + _LINE * len(facts)
+    figure = new_figure(_LEFT + width + _RIGHT, top + rows + _BOTTOM)
+    figure.figimage(image, xo=_LEFT, yo=_BOTTOM, origin="upper")
+    axes = cell_axes(figure, plan, (_LEFT, _BOTTOM, columns, rows))
+    axes.set_xlabel("frame", color=web_colour(INK))
+    axes.set_ylabel("stage", color=web_colour(INK))
+    write_at(figure, _LEFT, 12, title, size=12, weight="bold", color=web_colour(INK))
+    for number, line in enumerate(facts):
+        write_at(figure, _LEFT, 38 + _LINE * number, line, size=9, color=web_colour(FAINT))
+    draw_legend(figure, _LEFT, top - 26, kinds)
+    save_figure(path, figure)
+
+
+def cell_size(rows: int, columns: int) -> tuple[int, int]:
+    """Width and height of a cell: all fill about 1200 × 700 pixels, more if a cell would be too small."""
+    width = min(max(1200 // columns, 2 if columns <= MOST_PIXELS // 2 else 1), 32)
+    height = min(max(700 // rows, 3 if rows <= MOST_PIXELS // 3 else 1), 16)
+    return width, height
+
+
+def cell_image(
+    cells: UInt8[np.ndarray, "rows columns"], width: int, height: int
+) -> UInt8[np.ndarray, "H W 3"]:
+    """The cells in their colours, `width` × `height` pixels each."""
     colours = np.array([COLOURS[cell] for cell in Cell], dtype=np.uint8)[cells]
     image = colours.repeat(height, axis=0).repeat(width, axis=1)
     if height > 4:  # a line between stages
         image[height - 1 :: height] = PAPER
-    rows, columns = image.shape[:2]
-
-    figure = new_figure(_LEFT + max(columns, _LEGEND) + _RIGHT, _TOP + rows + _BOTTOM)
-    figure.figimage(image, xo=_LEFT, yo=_BOTTOM, origin="upper")
-    _draw_axes(figure, plan, rows, columns)
-    _draw_texts(figure, plan, max_frames, title)
-    save_figure(path, figure)
+    return image
 
 
-def cell_size(stages: int, length: int) -> tuple[int, int]:
-    """Width and height of a cell: all fill about 1200 × 700 pixels, more if a cell would be too small."""
-    width = min(max(1200 // length, 2 if length <= 2000 else 1), 32)
-    height = min(max(700 // stages, 3), 16)
-    return width, height
-
-
-def _draw_axes(figure: Figure, plan: Plan, rows: int, columns: int) -> None:
-    """Axes whose unit is one cell, exactly over the image."""
+def cell_axes(figure: Figure, plan: Plan, place: tuple[int, int, int, int]) -> Axes:
+    """Axes of frames and stages over the image of a plan. place: its left, bottom, width, height in pixels."""
     width, height = figure.get_size_inches() * figure.dpi
-    axes = figure.add_axes(
-        (_LEFT / width, _BOTTOM / height, columns / width, rows / height), facecolor="none"
-    )
+    left, bottom, columns, rows = place
+    axes = figure.add_axes((left / width, bottom / height, columns / width, rows / height), facecolor="none")
     axes.set_xlim(-0.5, plan.length - 0.5)
     axes.set_ylim(len(plan.stages) - 0.5, -0.5)
-    axes.set_xlabel("frame", color=web_colour(INK))
-    axes.set_ylabel("stage", color=web_colour(INK))
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_locator(
+        MaxNLocator(nbins=min(12, max(1, columns // 60)), integer=True, steps=[1, 2, 5, 10])
+    )
     axes.yaxis.set_major_locator(MaxNLocator(nbins=max(1, rows // 32), integer=True, steps=[1, 2, 5, 10]))
     axes.tick_params(colors=web_colour(INK), labelsize=9)
     axes.spines[:].set_visible(False)
+    return axes
 
 
-def _draw_texts(figure: Figure, plan: Plan, max_frames: int, title: str) -> None:
-    """The title, a line of facts and the legend, above the cells."""
+def write_at(figure: Figure, left: int, top: int, text: str, **style: object) -> None:
+    """Write a line of text; its upper left corner is at pixel (left, top), counted from the top."""
     width, height = figure.get_size_inches() * figure.dpi
-    figure.text(
-        _LEFT / width, 1 - 12 / height, title, va="top", size=12, weight="bold", color=web_colour(INK)
-    )
-    selected = sum(stage.n_select for stage in plan.stages)
-    facts = f"{_count(len(plan.stages), 'stage')} in windows of up to {_count(max_frames, 'frame')}"
-    if selected:
-        facts += f"; {_count(selected, 'more observed frame')} chosen at run time"
-    figure.text(_LEFT / width, 1 - 34 / height, facts, va="top", size=9, color=web_colour(FAINT))
+    figure.text(left / width, 1 - top / height, text, va="top", **style)
+
+
+def draw_legend(figure: Figure, left: int, top: int, kinds: Sequence[Cell]) -> None:
+    """The colours of the kinds in one row; its upper left corner is at pixel (left, top)."""
+    width, height = figure.get_size_inches() * figure.dpi
     figure.legend(
-        handles=[Patch(facecolor=web_colour(COLOURS[cell]), label=name) for cell, name in _NAMES.items()],
+        handles=[Patch(facecolor=web_colour(COLOURS[cell]), label=_NAMES[cell]) for cell in kinds],
         loc="upper left",
-        bbox_to_anchor=(_LEFT / width, 1 - 56 / height),
+        bbox_to_anchor=(left / width, 1 - top / height),
         borderaxespad=0,
         borderpad=0,
-        ncols=len(_NAMES),
+        ncols=len(kinds),
         frameon=False,
         fontsize=9,
         handlelength=1.2,
@@ -134,5 +179,6 @@ def _draw_texts(figure: Figure, plan: Plan, max_frames: int, title: str) -> None
     )
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def _share(count: int, most: int) -> int:
+    """How many of `count` things share a place, if there are `most` places."""
+    return -(-count // most)

@@ -1,0 +1,25 @@
+"""Compare the plans of the grid: their cost as a table, and all of them in one picture."""
+
+from pathlib import Path
+
+from viddiff.cost_card import CostCard
+from viddiff.files import write_text
+from viddiff.inference.plan import Plan
+from viddiff.plan_table import format_plan_table, plan_table
+from viddiff.render.plans import Panel, draw_plans
+from viddiff.report import write_csv
+from viddiff.results import EvaluationRun
+from viddiff.script import job
+
+with job(snakemake):
+    cards = {
+        EvaluationRun.parse(Path(path).parent): CostCard.read(Path(path)) for path in snakemake.input.costs
+    }
+    table = plan_table(cards)
+    write_csv(snakemake.output.csv, table)
+    write_text(snakemake.output.text, format_plan_table(table))
+    plans = [Plan.from_json(Path(path).read_text(encoding="utf-8")) for path in snakemake.input.plans]
+    panels = [
+        Panel(run.mode, plan, card.brief()) for (run, card), plan in zip(cards.items(), plans, strict=True)
+    ]
+    draw_plans(snakemake.output.picture, list(dict.fromkeys(panels)))

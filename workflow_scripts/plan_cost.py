@@ -1,0 +1,19 @@
+"""Write a mode's cost card."""
+
+from pathlib import Path
+
+from viddiff.cost_card import cost_card
+from viddiff.inference.plan import Plan
+from viddiff.results import EvaluationRun
+from viddiff.script import job
+
+with job(snakemake):
+    wildcards, files = snakemake.wildcards, snakemake.input
+    card = cost_card(
+        EvaluationRun(wildcards.run, wildcards.checkpoint, wildcards.mode),
+        Plan.from_json(Path(files.plan).read_text(encoding="utf-8")),
+        snakemake.config["training"].get(wildcards.run, {}),
+        Path(files.model_config) if files.model_config else None,
+        map(Path, files.timings),
+    )
+    card.write(snakemake.output[0])
