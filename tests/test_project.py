@@ -34,7 +34,13 @@ def reach(module: str, seen: set[str]) -> set[str]:
 
 @pytest.mark.parametrize(
     "module",
-    ["viddiff.inference.modes", "viddiff.inference.strategies", "viddiff.inference.plan", "viddiff.results"],
+    [
+        "viddiff.inference.modes",
+        "viddiff.inference.strategies",
+        "viddiff.inference.plan",
+        "viddiff.inference.cost",
+        "viddiff.results",
+    ],
 )
 def test_planning_needs_no_torch_and_no_numpy(module):
     assert not {name.partition(".")[0] for name in reach(module, set())} & {"torch", "numpy", "jaxtyping"}

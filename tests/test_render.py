@@ -4,14 +4,15 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 
-from viddiff.errors import InputError, OutputError, PlanError
+from viddiff.errors import InputError, OutputError
 from viddiff.inference.plan import Plan, Stage
-from viddiff.render import contact_sheet, draw_curve, draw_frame_curves, draw_plan, write_gif
+from viddiff.render import contact_sheet, draw_curve, draw_frame_curves, draw_plan, draw_plans, write_gif
 from viddiff.render import gif as gif_module
 from viddiff.render import plan as plan_module
 from viddiff.render import sheet as sheet_module
 from viddiff.render.canvas import EMPTY, GENERATED, OBSERVED, as_rgb, enlarge
 from viddiff.render.plan import COLOURS, Cell, cell_size, plan_cells
+from viddiff.render.plans import Panel, panel_cell_size
 from viddiff.render.sheet import sheet_columns
 
 BORDER = gif_module.BORDER
@@ -155,6 +156,22 @@ def test_sheet_shows_every_frame_where_it_should(tmp_path):
     )
 
 
+def test_sheet_marks_goals_in_the_rows_of_their_modes(tmp_path):
+    truth = {0: np.zeros((12, 1, 16, 16), np.uint8)}
+    goals = {"a": (10, 11), "b": (11,), "c": ()}
+    contact_sheet(tmp_path / "a.png", truth, dict.fromkeys("abc", truth), 3, goals=goals, columns=6, scale=1)
+    sheet = iio.imread(tmp_path / "a.png")
+    assert sheet_columns(12, 3, 6, (10, 11)) == [0, 2, 3, 9, 10, 11]
+    border, cell = sheet_module.BORDER, 16 + 2 * sheet_module.BORDER
+    marked = []
+    for top in rows_of_borders(sheet, cell):
+        line = np.flatnonzero((sheet[top + border + 1] == OBSERVED).all(-1))
+        marked.append(len(line) / (2 * border))
+    assert marked == [4, 4, 3, 2]  # ground truth, a, b, c
+    header = (sheet[sheet_module._MARGIN + 20] == OBSERVED).all(-1)
+    assert header.sum() == 2 * (2 * cell + sheet_module._GAP)  # above the observed frames, and the goals
+
+
 def rows_of_borders(sheet: np.ndarray, cell: int) -> list[int]:
     """The upper edges of the rows of frames, found by the observed frames' borders."""
     wide = (sheet == OBSERVED).all(-1).sum(1) >= 2 * cell
@@ -180,6 +197,23 @@ def test_sheet_without_observed_frames(tmp_path):
 )
 def test_sheet_columns(length, n_obs, columns, expected):
     assert sheet_columns(length, n_obs, columns) == expected
+
+
+@pytest.mark.parametrize(
+    ("columns", "goals", "expected"),
+    [
+        (7, (55, 56, 57, 58, 59), [0, 9, 10, 32, 54, 55, 59]),
+        (6, (59,), [0, 9, 10, 34, 58, 59]),
+        (8, (20, 40), [0, 9, 10, 20, 27, 40, 43, 59]),
+    ],
+)
+def test_sheet_columns_with_goals(columns, goals, expected):
+    assert sheet_columns(60, 10, columns, goals) == expected
+
+
+def test_sheet_columns_need_a_generated_frame():
+    with pytest.raises(InputError, match="one at least must be generated"):
+        sheet_columns(4, 2, 12, (2, 3))
 
 
 def test_sheet_refuses(tmp_path):
@@ -217,10 +251,11 @@ def test_plan_cells():
 
 
 def test_plan_picture_has_the_colours_of_its_cells(tmp_path):
-    draw_plan(tmp_path / "a.png", PLAN, 5, title="m_5_2_8_3")
+    draw_plan(tmp_path / "a.png", PLAN, title="m_5_2_8_3", facts=["3 stages", "6 evaluations"])
     picture = iio.imread(tmp_path / "a.png")[..., :3]
     width, height = cell_size(3, 8)
-    cells = picture[plan_module._TOP :][: 3 * height, plan_module._LEFT :][:, : 8 * width]
+    top = plan_module._TOP + 2 * plan_module._LINE
+    cells = picture[top:][: 3 * height, plan_module._LEFT :][:, : 8 * width]
     cells = cells.reshape(3, height, 8, width, 3)
     for (row, column), cell in np.ndenumerate(plan_cells(PLAN)):
         assert (cells[row, :-1, column] == COLOURS[Cell(cell)]).all()
@@ -228,7 +263,7 @@ def test_plan_picture_has_the_colours_of_its_cells(tmp_path):
 
 def test_plan_picture_of_a_long_video_shows_single_frames(tmp_path):
     stages = [Stage((first - 1, 0), tuple(range(first, first + 10))) for first in range(10, 1000, 10)]
-    draw_plan(tmp_path / "a.png", Plan(1000, 10, tuple(stages)), 12, title="long")
+    draw_plan(tmp_path / "a.png", Plan(1000, 10, tuple(stages)), title="long")
     picture = iio.imread(tmp_path / "a.png")[..., :3]
     width, height = cell_size(99, 1000)
     assert (width, height) == (2, 7)
@@ -237,9 +272,51 @@ def test_plan_picture_of_a_long_video_shows_single_frames(tmp_path):
     assert blue.sum() - legend == 990 * width * (height - 1)
 
 
-def test_plan_picture_refuses_what_does_not_fit(tmp_path):
-    with pytest.raises(PlanError, match="max_frames"):
-        draw_plan(tmp_path / "a.png", PLAN, 3, title="m")
+def test_frames_chosen_at_run_time_have_a_colour_of_their_own(tmp_path):
+    executed = Plan(8, 3, (*PLAN.stages[:2], Stage((4, 7, 1), (6,))))
+    cells = plan_cells(executed, planned=PLAN)
+    assert cells[2].tolist() == [1, 4, 1, 1, 2, 1, 3, 2]
+    assert np.array_equal(cells[:2], plan_cells(PLAN)[:2])
+    colours = {}
+    for name, planned in (("known", PLAN), ("none", None)):
+        draw_plan(tmp_path / f"{name}.png", executed, title="m", planned=planned)
+        picture = iio.imread(tmp_path / f"{name}.png")[..., :3]
+        colours[name] = (picture == COLOURS[Cell.CHOSEN]).all(-1).any()
+    assert colours == {"known": True, "none": False}
+
+
+def test_goals_are_known_from_the_start_and_frames_can_be_made_again():
+    plan = Plan(5, 1, (Stage((0, 4), (1, 2, 3)), Stage((1, 3), (2,))), (4,))
+    assert plan_cells(plan).tolist() == [[2, 3, 3, 3, 2], [1, 2, 3, 2, 1]]
+
+
+def test_a_pixel_of_many_cells_shows_what_matters_most():
+    stages = tuple(Stage((frame - 1,), (frame,)) for frame in range(1, 12))
+    cells, few = plan_cells(Plan(12, 1, stages)), plan_cells(Plan(12, 1, stages), most=5)
+    assert cells.shape == (11, 12) and few.shape == (4, 4)
+    for (row, column), cell in np.ndenumerate(few):
+        assert cell == cells[3 * row : 3 * row + 3, 3 * column : 3 * column + 3].max()
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_all_plans_are_in_one_picture(tmp_path, count):
+    plans = [PLAN, Plan(1500, 1, tuple(Stage((0,), (frame,)) for frame in range(1, 1500)))]
+    panels = [Panel(f"m{number}_5_2_8_3", plans[number == 1], "3 stages") for number in range(count)]
+    draw_plans(tmp_path / "a.png", panels)
+    picture = iio.imread(tmp_path / "a.png")[..., :3]
+    width, height = panel_cell_size(3, 8)
+    size = width * (height - 1)  # without the line between stages
+    small = count - (count > 1)
+    # The legend and the long plan have this colour too; the long plan's observed frame is one column.
+    observed = (picture == OBSERVED).all(-1).sum()
+    shown = sum(len(stage.observed) for stage in PLAN.stages) * size
+    assert small * shown < observed < (small + 1) * shown
+    assert picture.shape[1] < 3000
+
+
+def test_no_plans_are_refused(tmp_path):
+    with pytest.raises(InputError, match="no plans"):
+        draw_plans(tmp_path / "a.png", [])
 
 
 # Curves
@@ -294,7 +371,8 @@ def test_pictures_are_written_whole_or_not_at_all(tmp_path):
     for draw in (
         lambda path: write_gif(path, videos[0], 2),
         lambda path: contact_sheet(path, videos, {"m": videos}, 2),
-        lambda path: draw_plan(path, PLAN, 5, title="m"),
+        lambda path: draw_plan(path, PLAN, title="m"),
+        lambda path: draw_plans(path, [Panel("m", PLAN, "")]),
         lambda path: draw_frame_curves(path, {"m": [1.0]}, "psnr", 2),
     ):
         with pytest.raises(OutputError, match="cannot write"):

@@ -16,6 +16,7 @@ from viddiff.inference.modes import make_plan, parse_mode
 from viddiff.inference.plan import Plan
 from viddiff.results import EvaluationRun
 from viddiff.sampling import sample_videos
+from viddiff.timing import read_timings, timing_files
 
 CONFIG = {
     "dataset": "bouncy_balls",
@@ -135,6 +136,21 @@ def test_files_that_exist_stay_and_only_missing_ones_are_made(sample):
     made[1].unlink()
     assert sample([0, 1, 2]) == (evaluation, [evaluation.sample(1, 0), evaluation.sample(2, 0)])
     assert made[0].read_bytes() == b"mine"
+
+
+def test_each_job_leaves_its_time(sample):
+    evaluation, made = sample([0, 1, 3], batch_size=2, mode="autoreg_4_2_7_3")
+    first = read_timings(timing_files(evaluation))
+    assert [path.name[:14] for path in first] == ["samples_0000-0"]
+    (timing,) = first.values()
+    assert timing.window_evaluations == 3 * 2 * 3  # videos, stages, diffusion steps
+    assert (timing.max_frames, timing.image_size, timing.device[:3]) == (4, 32, "cpu")
+    assert 0 < timing.seconds < 100
+    made[0].unlink()
+    sample([0, 1, 3], mode="autoreg_4_2_7_3")
+    sample([0, 1, 3], mode="autoreg_4_2_7_3")  # makes nothing
+    both = read_timings(timing_files(evaluation))
+    assert len(both) == 2 and both.items() >= first.items()
 
 
 def test_a_changed_checkpoint_is_refused_with_both_hashes(sample, tree, tmp_path):

@@ -51,15 +51,20 @@ def draw_contact_sheet(
 ) -> None:
     """Draw the first sample of the first `videos` videos of each evaluation under the true videos, as a PNG.
 
-    The evaluations complete the same videos from the same observed frames.
+    The evaluations complete the same videos from the same first frames, each towards goals of its own.
     """
-    mode = parse_mode(runs[0].mode)
+    modes = {run.mode: parse_mode(run.mode) for run in runs}
+    mode = modes[runs[0].mode]
     truth = open_videos(runs[0], config)
+    samples = {
+        run.mode: {video: load_sample(run.sample(video, 0)) for video in range(videos)} for run in runs
+    }
     contact_sheet(
         path,
         {video: truth.video(video, mode.T) for video in range(videos)},
-        {run.mode: {video: load_sample(run.sample(video, 0)) for video in range(videos)} for run in runs},
+        samples,
         mode.obs_length,
+        goals={name: goal_frames(modes[name].strategy, len(shown[0])) for name, shown in samples.items()},
     )
 
 

@@ -116,7 +116,7 @@ def device_name(device: str | torch.device) -> str:
     """The GPU's name, or the number of the processor's threads in use."""
     if torch.device(device).type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{torch.device(device).type}, {torch.get_num_threads()} threads"
+    return f"{torch.device(device).type} ({torch.get_num_threads()} x)"
 
 
 def load_network(checkpoint: Checkpoint, device: str | torch.device) -> UNetVideoModel:

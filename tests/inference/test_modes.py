@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from viddiff.errors import InputError, PlanError
-from viddiff.inference.modes import MODE_PATTERN, Mode, format_mode, make_plan, parse_mode
+from viddiff.inference.modes import MODE_PATTERN, Mode, format_mode, make_plan, parse_mode, true_frames
 
 DATASETS = [
     "bouncy_balls",
@@ -181,3 +181,11 @@ def test_no_plan(text, error, message):
 def test_a_number_can_be_filled_in():
     mode = replace(parse_mode("autoreg_20_10_None_36"), T=60)
     assert make_plan(mode).length == 60
+
+
+def test_true_frames_are_the_observed_ones_and_the_goals():
+    assert true_frames(parse_mode("autoreg_4_2_12_3"), 12) == (0, 1, 2)
+    assert true_frames(parse_mode("goal-directed-autoreg_9_2_12_3"), 12) == (0, 1, 2, 7, 8, 9, 10, 11)
+    for name in ("goal-directed-mixed_9_2_20_3", "gibbs-2-goal-directed-google_16_2_20_0"):
+        mode = parse_mode(name)
+        assert true_frames(mode, 20) == make_plan(mode).true_frames

@@ -38,10 +38,32 @@ def test_the_grid_is_made_whole(finished):
         assert json.loads((folder / "metrics_7-1-12.json").read_text())["videos"] == 7
         assert json.loads((folder / "model_config.json").read_text())["dataset"] == "bouncy_balls"
         assert (folder / "plan.png").is_file()
+        card = json.loads((folder / "plan_cost.json").read_text())
+        assert (card["diffusion_steps"], card["estimates"]) == (2, [])
+        assert len(list((folder / "timings").glob("samples_0000-0-*.json"))) == 1
+    for name, count in (("plans.csv", 3), ("plans.txt", 7)):
+        assert len((finished.root / "results" / name).read_text().splitlines()) == count
+    assert (finished.root / "results" / "plans.png").is_file()
     table = (finished.root / "results" / "comparison.csv").read_text().splitlines()
     assert len(table) == 3
     for picture in ("contact_sheet_12_4.png", "psnr_12_4.png"):
         assert (finished.root / FOLDER / picture).is_file()
+
+
+def test_a_call_for_plans_brings_their_cost_up_to_date(done):
+    assert done.outputs("plans") >= {f"{FOLDER}/{mode}/plan_cost.json" for mode in MODES}
+    target = f"{FOLDER}/{AUTOREG}/plan_cost.json"
+    done.make(target)
+    (estimate,) = json.loads((done.root / target).read_text())["estimates"]
+    assert len(estimate["timings"]) == 4  # two jobs of each mode
+    assert NOTHING in done.make("-n", target)
+
+
+def test_the_plan_of_a_sample_can_be_drawn(done):
+    target = f"{FOLDER}/{AUTOREG}/plans/sample_0003-0.png"
+    assert done.outputs(target) == {target}
+    done.make(target)
+    assert (done.root / target).is_file()
 
 
 def test_a_deleted_sample_alone_is_missing_and_made(done):

@@ -37,14 +37,23 @@ def test_one_animation_needs_one_sample(empty):
 
 
 def test_planning_does_not_load_torch():
-    modules = "viddiff.batches, viddiff.config, viddiff.preflight, viddiff.targets"
+    modules = "viddiff.batches, viddiff.config, viddiff.preflight, viddiff.targets, viddiff.timing"
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], env=environment()).returncode == 0
 
 
 def test_plans_need_no_checkpoint(empty):
     folder = "results/none/ema_0.9999_000001/hierarchy-3_20_10_300_36"
-    assert empty.outputs(f"{folder}/plan.png") == {f"{folder}/plan.json", f"{folder}/plan.png"}
+    made = {f"{folder}/{name}" for name in ("plan.json", "plan_cost.json", "plan.png")}
+    assert empty.outputs(f"{folder}/plan.png") == made
+
+
+def test_a_checkpoint_that_is_there_tells_its_diffusion_steps(empty):
+    folder = f"results/{CHECKPOINT}/ema_0.9999_000100"
+    assert f"{folder}/{AUTOREG}/model_config.json" in empty.outputs(f"{folder}/{AUTOREG}/plan_cost.json")
+    assert empty.outputs(f"{folder}_respace2/{AUTOREG}/plan_cost.json") == {
+        f"{folder}_respace2/{AUTOREG}/{name}" for name in ("plan.json", "plan_cost.json")
+    }
 
 
 @pytest.mark.parametrize(

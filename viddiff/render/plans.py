@@ -13,7 +13,7 @@ from viddiff.render.plan import Cell, cell_axes, cell_image, draw_legend, plan_c
 
 MOST_PIXELS = 1200  # of a side of a panel's cells
 _LEFT, _RIGHT, _ABOVE, _BELOW = 56, 30, 42, 36  # pixels around the cells of a panel
-_LEGEND = 40  # height of the legend above all panels
+_LEGEND = 48  # height of the legend above all panels
 _WIDE = 700  # pixels of cells; a picture of wider ones has two columns, else three
 _KINDS = (Cell.KNOWN, Cell.OBSERVED, Cell.LATENT, Cell.NOT_MADE)
 

@@ -1,12 +1,14 @@
 """A contact sheet: for each video the ground truth above and a row per mode below, some frames of each.
 
-Observed frames have a coloured border; a gap separates them from the generated ones.
+Observed frames have a coloured border, goals too in the rows of the modes to which they are given; gaps separate
+them from the generated ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -44,53 +46,65 @@ def contact_sheet(
     samples: Mapping[str, Videos],
     n_obs: int,
     *,
+    goals: Mapping[str, Sequence[int]] | None = None,
     columns: int = 12,
     scale: int | None = None,
 ) -> None:
     """Write a PNG: for each video of `truth` a row of it and one row for each mode of `samples`.
 
-    Frames are uint8 `[T, C, H, W]`. All samples have the same T; truth may be longer. `scale` enlarges frames
-    by an integer factor; left out, the longer side becomes about 96 pixels.
+    Frames are uint8 `[T, C, H, W]`. All samples have the same T; truth may be longer. `n_obs`: how many leading
+    frames are observed; `goals`: later ones that a mode observes as well. `scale` enlarges frames by an integer
+    factor; left out, the longer side becomes about 96 pixels.
 
     Raises `InputError` naming the mode and the video that is missing or does not fit; `OutputError` if the
     sheet cannot be written.
     """
+    goals = goals or {}
     rows, length = _rows(truth, samples)
-    shown = sheet_columns(length, n_obs, columns)
+    all_goals = sorted({frame for frames in goals.values() for frame in frames})
+    shown = sheet_columns(length, n_obs, columns, all_goals)
+    kinds = [_kind(index, n_obs, all_goals) for index in shown]
     height, width = rows[0].images.shape[1:3]
     if scale is None:
         scale = fitting_scale(height, width, 96)
     if scale < 1:
         raise InputError(f"scale is {scale}; allowed is 1 or more")
-    layout = _Layout.of(rows, shown, n_obs, height * scale, width * scale)
+    layout = _Layout.of(rows, kinds, height * scale, width * scale)
 
     sheet = Image.new("RGB", layout.size, PAPER)
     draw = ImageDraw.Draw(sheet)
-    _draw_header(draw, layout, shown, n_obs)
+    _draw_header(draw, layout, shown, kinds)
     for row, top in zip(rows, layout.tops, strict=True):
         _draw_label(draw, row, top, layout)
         for left, index in zip(layout.lefts, shown, strict=True):
-            if index < n_obs:
+            if index < n_obs or index in (goals.get(row.mode, ()) if row.mode else all_goals):
                 draw.rectangle(_cell(left, top, layout), fill=OBSERVED)
             sheet.paste(Image.fromarray(enlarge(row.images[index], scale)), (left + BORDER, top + BORDER))
     with atomic_path(path) as temporary:
         sheet.save(temporary, format="PNG", optimize=True)
 
 
-def sheet_columns(length: int, n_obs: int, columns: int) -> list[int]:
-    """The frames shown: the first and last observed ones, then generated ones evenly spaced to the end.
+def sheet_columns(length: int, n_obs: int, columns: int, goals: Sequence[int] = ()) -> list[int]:
+    """The frames shown: the first and last observed ones, the first and last goals, evenly spaced generated ones.
 
-    Raises `InputError` if `n_obs` is not below `length` or `columns` leaves no room for the first and last
-    generated.
+    Raises `InputError` if no frame is generated or `columns` leaves no room for the first and last generated.
     """
     if not 0 <= n_obs < length:
         raise InputError(f"n_obs is {n_obs}; allowed is 0 to {length - 1}, below the number of frames")
-    observed = sorted({0, n_obs - 1}) if n_obs else []
-    if columns < len(observed) + 2:
-        raise InputError(f"columns is {columns}; allowed is {len(observed) + 2} or more")
-    count = min(columns - len(observed), length - n_obs)
-    generated = np.linspace(n_obs, length - 1, count).round().astype(int)
-    return observed + generated.tolist()
+    left = [frame for frame in range(n_obs, length) if frame not in goals]
+    if not left:
+        raise InputError(f"all {length} frames are observed or goals; one at least must be generated")
+    given = {*((0, n_obs - 1) if n_obs else ()), *((goals[0], goals[-1]) if goals else ())}
+    if columns < len(given) + 2:
+        raise InputError(f"columns is {columns}; allowed is {len(given) + 2} or more")
+    count = min(columns - len(given), len(left))
+    generated = np.linspace(0, len(left) - 1, count).round().astype(int)
+    return sorted([*given, *(left[place] for place in generated)])
+
+
+def _kind(index: int, n_obs: int, goals: Sequence[int]) -> str:
+    """The kind of frames under which a column stands."""
+    return "observed" if index < n_obs else "goals" if index in goals else "generated"
 
 
 @dataclass(frozen=True)
@@ -133,15 +147,12 @@ class _Layout:
     size: tuple[int, int]
 
     @classmethod
-    def of(cls, rows: list[_Row], shown: list[int], n_obs: int, height: int, width: int) -> _Layout:
+    def of(cls, rows: list[_Row], kinds: list[str], height: int, width: int) -> _Layout:
         cell_width, cell_height = width + 2 * BORDER, height + 2 * BORDER
         gutter = max(_label_width(row) for row in rows) + 14
-        n_observed = sum(index < n_obs for index in shown)
-        split = _SPLIT if n_observed else 0
-        lefts = [
-            _MARGIN + gutter + i * (cell_width + _GAP) + (split if i >= n_observed else 0)
-            for i in range(len(shown))
-        ]
+        lefts = [_MARGIN + gutter]
+        for before, kind in pairwise(kinds):
+            lefts.append(lefts[-1] + cell_width + _GAP + (_SPLIT if kind != before else 0))
         tops, top = [], _MARGIN + _HEADER
         for index, row in enumerate(rows):
             if index and not row.mode:
@@ -180,17 +191,16 @@ def _draw_label(draw: ImageDraw.ImageDraw, row: _Row, top: int, layout: _Layout)
         draw.text((right, middle), bold, fill=INK, font=font(13, bold=True), anchor="rm")
 
 
-def _draw_header(draw: ImageDraw.ImageDraw, layout: _Layout, shown: list[int], n_obs: int) -> None:
-    """Frame numbers over the columns, and over those a line with the name of the kind of frames under it."""
+def _draw_header(draw: ImageDraw.ImageDraw, layout: _Layout, shown: list[int], kinds: list[str]) -> None:
+    """Frame numbers over the columns, and over those lines with the name of the kind of frames under them."""
     numbers = layout.tops[0] - 6
     draw.text((layout.lefts[0] - 10, numbers), "frame", fill=FAINT, font=font(12), anchor="rb")
     for left, index in zip(layout.lefts, shown, strict=True):
         centre = left + layout.cell[0] // 2
         draw.text((centre, numbers), str(index), fill=INK, font=font(12), anchor="mb")
-    n_observed = sum(index < n_obs for index in shown)
-    if n_observed:
-        _draw_bracket(draw, layout, layout.lefts[:n_observed], "observed", OBSERVED)
-    _draw_bracket(draw, layout, layout.lefts[n_observed:], "generated", GENERATED)
+    for kind, group in groupby(zip(kinds, layout.lefts, strict=True), lambda column: column[0]):
+        colour = GENERATED if kind == "generated" else OBSERVED
+        _draw_bracket(draw, layout, [left for _, left in group], kind, colour)
 
 
 def _draw_bracket(

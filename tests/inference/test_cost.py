@@ -1,0 +1,81 @@
+"""The cost of plans: exact where it is known, consistent everywhere."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from viddiff.errors import InputError, PlanError
+from viddiff.inference.combine import plan_of
+from viddiff.inference.cost import diffusion_steps, plan_cost
+from viddiff.inference.plan import Plan, Stage
+
+# (stages, chain) at T = 300, 500, 1000 with 36 observed frames, windows of 20, 10 new ones at a time.
+KNOWN = {
+    "autoreg": [(27, 27), (47, 47), (97, 97)],
+    "mixed-autoreg-independent": [(27, 27), (47, 47), (97, 97)],
+    "hierarchy-2": [(27, 27), (47, 47), (97, 97)],
+    "hierarchy-3": [(28, 23), (47, 41), (97, 88)],
+    "hierarchy-4": [(28, 13), (48, 23), (98, 71)],
+    "hierarchy-5": [(34, 12), (55, 24), (98, 35)],
+    "google": [(42, 10), (73, 16), (152, 32)],
+    "like-google": [(24, 8), (41, 13), (86, 26)],
+    "independent": [(27, 1), (47, 1), (97, 1)],
+}
+NAMES = [
+    *KNOWN,
+    "really-independent",
+    "exp-past",
+    "goal-directed-autoreg",
+    "goal-directed-hierarchy-3",
+    "gibbs-2-google",
+]
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_stages_and_chains_are_those_of_the_specification(name):
+    costs = [plan_cost(plan_of(name, length, 36, 20, 10), 20, 250) for length in (300, 500, 1000)]
+    assert [(cost.stages, cost.chain) for cost in costs] == KNOWN[name]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    name=st.sampled_from(NAMES),
+    length=st.integers(1, 120),
+    n_obs=st.integers(0, 119),
+    window=st.integers(1, 40),
+    step_size=st.integers(1, 40),
+    steps=st.integers(1, 1000),
+)
+def test_costs_are_consistent(name, length, n_obs, window, step_size, steps):
+    try:
+        plan = plan_of(name, length, n_obs, window, step_size)
+    except PlanError:
+        assume(False)
+    cost = plan_cost(plan, window, steps)
+    assert 1 <= cost.chain <= cost.stages == len(plan.stages)
+    assert cost.evaluations == cost.stages * steps
+    assert steps <= cost.sequential_evaluations == cost.chain * steps <= cost.evaluations
+    assert 1 <= cost.largest_window <= cost.max_frames == window
+    assert 0 < cost.filled <= cost.largest_window / window <= 1
+    assert cost.selected == 0
+
+
+def test_frames_chosen_at_run_time_fill_their_places():
+    cost = plan_cost(Plan(6, 3, (Stage((2,), (3,), n_select=2), Stage((3,), (4, 5)))), 5, 10)
+    assert (cost.stages, cost.chain, cost.largest_window, cost.selected) == (2, 2, 4, 2)
+    assert cost.filled == pytest.approx(7 / 10)
+
+
+def test_a_plan_that_does_not_fit_the_windows_has_no_cost():
+    with pytest.raises(PlanError, match="max_frames is 3"):
+        plan_cost(plan_of("autoreg", 12, 4, 4, 2), 3, 10)
+
+
+def test_a_respacing_tells_its_number_of_steps():
+    counts = {"250": 250, "ddim10": 10, "10,15,20": 45, "1": 1}
+    assert {spec: diffusion_steps(spec) for spec in counts} == counts
+    for spec in ("", "0", "ddim", "10,", "ddim5,5", "x"):
+        with pytest.raises(InputError, match="must be like 25, ddim25 or 10,15,20"):
+            diffusion_steps(spec)
