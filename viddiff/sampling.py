@@ -14,7 +14,8 @@ import torch
 
 from viddiff.checkpoint import Checkpoint, load_checkpoint, with_defaults
 from viddiff.data.base import VideoDataset
-from viddiff.diffusion.denoiser import clipped, network_denoiser
+from viddiff.diffusion.denoiser import Denoise, clipped, network_denoiser
+from viddiff.diffusion.guidance import all_latent, guided
 from viddiff.diffusion.process import Diffusion, diffusion_of
 from viddiff.diffusion.samplers import SAMPLERS
 from viddiff.errors import InputError
@@ -34,6 +35,7 @@ from viddiff.results import CheckpointName, EvaluationRun
 from viddiff.seeds import SampleIdentity
 from viddiff.timing import Timing, record_timing
 from viddiff.video import to_model, to_uint8
+from viddiff.window import Window
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,7 @@ def sample_videos(
     *,
     batch_size: int,
     alexnet: Path | None = None,
+    guidance_weight: float = 1.0,
     device: str | torch.device = "cpu",
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Path]:
@@ -56,6 +59,7 @@ def sample_videos(
     batch_size: videos completed at once, and the most windows of a network call. It does not change the
         samples beyond rounding.
     alexnet: the file of LPIPS weights; only modes that select frames by LPIPS read it.
+    guidance_weight: of reconstruction guidance; modes without it do not depend on it.
     progress: called with the stages done and their number over all batches.
 
     Where frames are selected at run time, the plan as it was executed is written beside each sample. How long
@@ -75,10 +79,11 @@ def sample_videos(
     dataset = open_videos(mode.dataset or config["dataset"], "train" if mode.trainset else "test")
     check_videos(dataset, missing, plan, config["image_size"])
     diffusion = diffusion_of(config, name.respacing)
-    window_sampler = network_sampler(load_network(checkpoint, device), diffusion, name.sampler)
+    weight = float(guidance_weight) if mode.gradient_method else None
+    window_sampler = network_sampler(load_network(checkpoint, device), diffusion, name.sampler, weight)
     embed = frame_embedding(mode, alexnet, device)
     digest = sha256_file(checkpoint_path)
-    claim(evaluation.directory, fingerprint(digest, mode, plan, name, diffusion, dataset))
+    claim(evaluation.directory, fingerprint(digest, mode, plan, name, diffusion, dataset, weight))
 
     sampler = f"{name.sampler} {name.respacing}".strip()
     batches = [missing[i : i + batch_size] for i in range(0, len(missing), batch_size)]
@@ -135,14 +140,25 @@ def load_network(checkpoint: Checkpoint, device: str | torch.device) -> UNetVide
     return model.requires_grad_(False).eval().to(device)
 
 
-def network_sampler(model: UNetVideoModel, diffusion: Diffusion, sampler: str) -> SampleWindow:
-    """How the engine makes a window's latent frames: the named sampler on the network's clipped estimates."""
+def network_sampler(
+    model: UNetVideoModel, diffusion: Diffusion, sampler: str, guidance_weight: float | None = None
+) -> SampleWindow:
+    """How the engine makes a window's latent frames: the named sampler on the network's clipped estimates.
+
+    guidance_weight: if given, observed frames act by reconstruction guidance, and the network sees them as latent.
+    """
     levels = diffusion.levels()
 
-    @torch.inference_mode()
+    def denoiser(window: Window) -> Denoise:
+        if guidance_weight is None:
+            return clipped(network_denoiser(model, diffusion, window))
+        free = clipped(network_denoiser(model, diffusion, all_latent(window)))
+        return clipped(guided(free, window, guidance_weight))
+
     def sample_window(window, noise):
-        denoise = clipped(network_denoiser(model, diffusion, window))
-        return SAMPLERS[sampler](denoise, noise(), levels, noise, diffusion.variance)
+        # Inference mode is quicker, but forbids the gradient that guides.
+        with torch.inference_mode(guidance_weight is None), torch.no_grad():
+            return SAMPLERS[sampler](denoiser(window), noise(), levels, noise, diffusion.variance)
 
     return sample_window
 
@@ -164,8 +180,6 @@ def check_fit(mode: Mode, name: CheckpointName, checkpoint: Checkpoint) -> None:
             f"{checkpoint.path} holds step {checkpoint.step}, the path asks for step {name.step}; "
             f"ask for {CheckpointName(name.stem, checkpoint.step, name.sampler, name.respacing)}"
         )
-    if mode.gradient_method:
-        raise InputError("gradientmethod: reconstruction guidance is not available")
     trained = with_defaults(checkpoint.config)["max_frames"]
     if mode.max_frames > trained:
         log.warning("windows of %d frames: the model was trained with %d", mode.max_frames, trained)
@@ -199,12 +213,14 @@ def fingerprint(
     name: CheckpointName,
     diffusion: Diffusion,
     dataset: VideoDataset,
+    guidance_weight: float | None = None,
 ) -> dict[str, Any]:
     """All that the samples of an evaluation directory depend on, apart from video and sample index.
 
     What a user's mode means today counts, not its name: the plan, and the strategy that a preset stands for.
     """
-    return {
+    guidance = {} if guidance_weight is None else {"guidance_weight": guidance_weight}
+    return guidance | {
         "checkpoint_sha256": digest,
         "mode": asdict(mode) | {"strategy": expand(mode.strategy)},
         "plan_sha256": plan.sha256,

@@ -21,6 +21,7 @@ with job(snakemake):
         int(wildcards.sample),
         batch_size=config["sampling"]["batch_size"],
         alexnet=Path(snakemake.input.alexnet) if snakemake.input.alexnet else None,
+        guidance_weight=config["sampling"]["guidance_weight"],
         device="cuda" if torch.cuda.is_available() else "cpu",
         progress=lambda done, total: logging.info("stage %d of %d", done, total),
     )
