@@ -66,7 +66,7 @@ def test_sizes_of_jobs_are_those_that_batches_know():
         (
             {"sampling": {"video_per_job": 5}},
             "config key sampling.video_per_job is unknown; did you mean videos_per_job? "
-            "Allowed: batch_size, videos_per_job",
+            "Allowed: batch_size, guidance_weight, videos_per_job",
         ),
         ({"sampling": {"batch_size": "8"}}, 'config key sampling.batch_size is "8", must be a whole number'),
         (

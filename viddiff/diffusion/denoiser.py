@@ -34,6 +34,16 @@ def x_0_from_eps(x_t: Tensor, eps: Tensor, alpha: float | Tensor, sigma: float |
     return (x_t - sigma * eps) / alpha
 
 
+def estimate_of(
+    diffusion: Diffusion, output: Tensor, x_t: Tensor, alpha: float | Tensor, sigma: float | Tensor
+) -> Estimate:
+    """What the network's raw output for x_t says of the clean frames, in any range."""
+    v = None
+    if diffusion.variance == "learned":
+        output, v = output.chunk(2, dim=2)
+    return Estimate(output if diffusion.predicts == "x_0" else x_0_from_eps(x_t, output, alpha, sigma), v)
+
+
 def network_denoiser(model: UNetVideoModel, diffusion: Diffusion, window: Window) -> Denoise:
     """The denoiser of one window. Estimates lie in any range; see `clipped`."""
     positions = model.positions(window)
@@ -41,12 +51,7 @@ def network_denoiser(model: UNetVideoModel, diffusion: Diffusion, window: Window
 
     def denoise(x_t: Tensor, level: Level) -> Estimate:
         output = model(x_t, torch.full((batch,), level.t, device=x_t.device), window, positions)
-        v = None
-        if diffusion.variance == "learned":
-            output, v = output.chunk(2, dim=2)
-        if diffusion.predicts == "eps":
-            output = x_0_from_eps(x_t, output, level.alpha, level.sigma)
-        return Estimate(output, v)
+        return estimate_of(diffusion, output, x_t, level.alpha, level.sigma)
 
     return denoise
 

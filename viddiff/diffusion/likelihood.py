@@ -4,8 +4,53 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
+
+from viddiff.diffusion.process import Diffusion
+
+
+def variational_bound(
+    diffusion: Diffusion,
+    x_0: Float[Tensor, "B K C H W"],
+    x_t: Float[Tensor, "B K C H W"],
+    estimate: Float[Tensor, "B K C H W"],
+    v: Float[Tensor, "B K C H W"] | None,
+    t: Int[Tensor, " B"],
+) -> Float[Tensor, "B K C H W"]:
+    """The bound's term at step t, per element, in bits: the decoder's at t = 0, else the KL divergence.
+
+    estimate: the network's of x_0; v: its variance output, if learned. t: indices into the schedule.
+    """
+    tables = diffusion.schedule
+    weight_x_0, weight_x_t = table_at(tables.posterior_mean_x_0, t), table_at(tables.posterior_mean_x_t, t)
+    true_mean, mean = weight_x_0 * x_0 + weight_x_t * x_t, weight_x_0 * estimate + weight_x_t * x_t
+    true_log_variance = table_at(tables.posterior_log_variance, t)
+    log_variance = model_log_variance(diffusion, v, t)
+    kl = kl_bits(true_mean, true_log_variance, mean, log_variance)
+    return torch.where((t == 0)[:, None, None, None, None], decoder_bits(x_0, mean, log_variance), kl)
+
+
+def prior_bits(diffusion: Diffusion, x_0: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """KL divergence of x_0 at the last diffusion step from N(0, 1), per element, in bits."""
+    alpha_bar = float(diffusion.schedule.alpha_bar[-1])
+    zero, log_variance = x_0.new_zeros(()), x_0.new_tensor(math.log1p(-alpha_bar))
+    return kl_bits(math.sqrt(alpha_bar) * x_0, log_variance, zero, zero)
+
+
+def model_log_variance(diffusion: Diffusion, v: Tensor | None, t: Int[Tensor, " B"]) -> Tensor:
+    """Log variance of the reverse transition from step t, broadcastable to frames."""
+    tables = diffusion.schedule
+    small = table_at(tables.posterior_log_variance, t)
+    if diffusion.variance == "small":
+        return small
+    if diffusion.variance == "large":
+        # At step 0 the posterior's value of step 1 gives the better decoder, as in the original.
+        return table_at(np.append(tables.posterior_log_variance[:1], np.log(tables.betas[1:])), t)
+    share = (v + 1.0) / 2.0
+    return share * table_at(np.log(tables.betas), t) + (1.0 - share) * small
 
 
 def kl_bits(mean_p: Tensor, log_variance_p: Tensor, mean_q: Tensor, log_variance_q: Tensor) -> Tensor:
@@ -32,3 +77,8 @@ def decoder_bits(x_0: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
         torch.where(x_0 > 0.999, (1.0 - lower).clamp(min=tiny).log(), (upper - lower).clamp(min=tiny).log()),
     )
     return -log_probability / math.log(2.0)
+
+
+def table_at(table: np.ndarray, t: Int[Tensor, " B"]) -> Float[Tensor, "B 1 1 1 1"]:
+    """A schedule's entries at steps t, in float32, broadcastable to frames."""
+    return torch.from_numpy(table).to(t.device)[t].float()[:, None, None, None, None]
