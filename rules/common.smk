@@ -10,6 +10,7 @@ from viddiff.errors import InputError
 from viddiff.inference.combine import distance_of
 from viddiff.inference.modes import MODE_PATTERN, parse_mode
 from viddiff.inference.user_modes import register_modes
+from viddiff.optimal_schedule import schedule_file, searches_of, stage_file
 from viddiff.preflight import (
     check_measured,
     check_sampling,
@@ -49,6 +50,7 @@ wildcard_constraints:
     samples=r"[1-9][0-9]*",
     T=r"[1-9][0-9]*",
     group=r"[A-Za-z0-9._,=+-]+",
+    stage=r"0|[1-9][0-9]*",
 
 
 @contextmanager
@@ -108,6 +110,24 @@ def data_of(wildcards):
     evaluation = evaluation_of(wildcards)
     split = "train" if parse_mode(evaluation.mode).trainset else "test"
     return made_data(dataset_of(config, evaluation), split)
+
+
+def schedule_of(wildcards):
+    """The optimal schedule of a mode that has one."""
+    evaluation = evaluation_of(wildcards)
+    optimal = parse_mode(evaluation.mode).optimal is not None
+    return str(schedule_file(evaluation)) if optimal else []
+
+
+def searched_stages_of(wildcards):
+    evaluation = evaluation_of(wildcards)
+    return [
+        str(stage_file(evaluation, search.stage)) for search in searches_of(evaluation)
+    ]
+
+
+def search_data_of(wildcards):
+    return made_data(dataset_of(config, evaluation_of(wildcards)), "train")
 
 
 def selection_weights(wildcards):

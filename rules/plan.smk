@@ -1,4 +1,7 @@
-"""Plans of modes: which frames are made in which order, and the cost. They need neither a checkpoint nor data."""
+"""Plans of modes: which frames are made in which order, and the cost.
+
+They need neither a checkpoint nor data, but for optimal modes, whose schedule is searched.
+"""
 
 
 rule plans:
@@ -15,6 +18,7 @@ rule changed_plan:
 
 rule plan:
     input:
+        schedule_of,
         # A plan that is not the mode's any more is made again, from a file that is newer.
         lambda wildcards: (
             rules.changed_plan.output[0].format(**wildcards)

@@ -16,6 +16,7 @@ for batch in BATCHES["sample"]:
             checkpoint=ancient(checkpoint_of),
             data=ancient(data_of),
             alexnet=ancient(selection_weights),
+            schedule=ancient(schedule_of),
         output:
             [update(path) for path in batch.paths(SAMPLE)],
         log:

@@ -12,6 +12,7 @@ from typing import Any
 from viddiff.errors import InputError, OutputError
 from viddiff.fingerprint import check_claim
 from viddiff.inference.modes import make_plan, parse_mode
+from viddiff.optimal_schedule import SearchSettings, plan_in, schedule_file, searches_of
 from viddiff.results import CHECKPOINTS, EvaluationRun
 
 MADE_DATASET = "bouncy_balls"  # the one that a rule makes, as its key of the configuration says
@@ -69,13 +70,16 @@ def training_rules(config: Mapping[str, Any]) -> dict[str, str]:
 def check_sampling(config: Mapping[str, Any], evaluation: EvaluationRun, videos: int) -> None:
     """Check that `videos` videos of an evaluation can be sampled, as far as the configuration tells.
 
-    Raises `InputError`: the mode has no plan, or another one than that of the samples that exist, its videos are
-    longer than the dataset's, the test set is too small, there is no checkpoint and no training that would
-    make it, or samples cannot be written.
+    Raises `InputError`: the mode has no plan, or another one than that of the samples that exist, its optimal schedule
+    is wrong or cannot be searched, its videos are longer than the dataset's, the test set is too small, there is no
+    checkpoint and no training that would make it, or samples cannot be written.
     """
     mode = parse_mode(evaluation.mode)
-    plan = make_plan(mode)
-    check_claim(evaluation.directory, {"plan_sha256": plan.sha256})
+    if mode.optimal is None or schedule_file(evaluation).is_file():
+        check_claim(evaluation.directory, {"plan_sha256": plan_in(evaluation).sha256})
+    else:
+        SearchSettings(**config["optimal"])
+        searches_of(evaluation)
     dataset = dataset_of(config, evaluation)
     made = config[MADE_DATASET]
     known = made if dataset == MADE_DATASET else config["datasets"].get(dataset, {})

@@ -19,7 +19,7 @@ import pandas as pd
 from viddiff.errors import InputError
 from viddiff.files import write_text
 from viddiff.inference.cost import diffusion_steps
-from viddiff.inference.modes import make_plan, parse_mode
+from viddiff.inference.modes import base_plan, parse_mode
 from viddiff.results import CheckpointName, EvaluationRun
 
 _NAMES = ["run", "checkpoint", "mode"]
@@ -185,8 +185,7 @@ def _row(record: _Record) -> dict[str, Any]:
 def _stages(run: EvaluationRun) -> int | None:
     """Stages of the mode's plan; None if its name does not determine them."""
     try:
-        # An optimal schedule changes which frames the stages observe, not which they make.
-        return len(make_plan(replace(parse_mode(run.mode), optimal=None)).stages)
+        return len(base_plan(parse_mode(run.mode)).stages)
     except InputError:
         return None
 

@@ -23,7 +23,7 @@ from viddiff.files import save_npy, sha256_file, write_text
 from viddiff.fingerprint import claim
 from viddiff.inference.combine import distance_of
 from viddiff.inference.complete import SampleWindow, complete
-from viddiff.inference.modes import Mode, make_plan, parse_mode
+from viddiff.inference.modes import Mode, parse_mode
 from viddiff.inference.plan import Plan
 from viddiff.inference.select import Embed, l2_embedding
 from viddiff.inference.strategies import expand
@@ -31,6 +31,7 @@ from viddiff.metrics.lpips import embed as lpips_embedding
 from viddiff.metrics.lpips import shared_network
 from viddiff.model.build import build_model
 from viddiff.model.unet import UNetVideoModel
+from viddiff.optimal_schedule import plan_in
 from viddiff.results import CheckpointName, EvaluationRun
 from viddiff.seeds import SampleIdentity
 from viddiff.timing import Timing, record_timing
@@ -72,7 +73,7 @@ def sample_videos(
     if not missing:
         return []
     mode, name = parse_mode(evaluation.mode), CheckpointName.parse(evaluation.checkpoint)
-    plan = make_plan(mode)
+    plan = plan_in(evaluation)
     checkpoint = load_checkpoint(checkpoint_path)
     config = with_defaults(checkpoint.config)
     check_fit(mode, name, checkpoint)

@@ -33,8 +33,12 @@ class SampleIdentity:
 
 def stage_generator(identity: SampleIdentity, stage: int) -> torch.Generator:
     """The generator of all noise of one stage (an index into the plan) of one sample."""
-    text = json.dumps([*astuple(identity), stage])
-    seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+    return generator_of(*astuple(identity), stage)
+
+
+def generator_of(*parts: str | int) -> torch.Generator:
+    """A generator, on the CPU, of the noise of what these parts name."""
+    seed = int.from_bytes(hashlib.sha256(json.dumps(parts).encode()).digest()[:8], "big")
     return torch.Generator().manual_seed(seed)
 
 

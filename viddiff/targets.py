@@ -18,7 +18,7 @@ _TARGET = re.compile(
     rf"(?P<directory>{RESULTS}/.+)/"
     r"(?:(?P<kind>samples|videos|plans)/sample_(?P<video>[0-9]{4,})-(?P<sample>[0-9]+)\.(?:npy|gif|png)"
     r"|metrics_(?P<videos>[1-9][0-9]*)-(?P<samples>[1-9][0-9]*)-(?P<T>[1-9][0-9]*)\.(?:pkl|json)"
-    r"|model_config\.json|plan\.json|plan_cost\.json|plan\.png)"
+    r"|model_config\.json|plan\.json|plan_cost\.json|plan\.png|optimal_schedule\.json|optimal/stage_[0-9]+\.json)"
 )
 _ALL_PLANS = [f"{RESULTS}/plans.{ext}" for ext in ("csv", "txt", "png")]
 

@@ -10,11 +10,13 @@ may not. Trees of the original code hold `None` where a number was not given.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from viddiff.errors import InputError
 from viddiff.inference.combine import goal_frames, plan_of
 from viddiff.inference.plan import Plan
+from viddiff.inference.search import with_observed
 from viddiff.inference.strategies import check_parameters
 
 # As wide as one folder name, so that a misspelt mode reaches `parse_mode`, which says what is wrong with it.
@@ -101,19 +103,22 @@ def format_mode(mode: Mode) -> str:
     return "_".join([name for name in names if name is not None] + [str(number) for number in numbers])
 
 
-def make_plan(mode: Mode) -> Plan:
+def make_plan(mode: Mode, schedule: Mapping[int, Sequence[int]] | None = None) -> Plan:
     """The mode's plan, checked. Raises `InputError`, before any work, if there is none.
 
+    schedule: the observed frames of each stage, by its number; an optimal mode needs it, others ignore it.
     `gradient_method`, `dataset` and `trainset` say how and on what a plan is executed; they do not change it.
     """
     name = format_mode(mode)
     for field in _NUMBERS:
         if getattr(mode, field) is None:
             raise InputError(f"mode {name!r}: {field} is not given, must be a whole number")
-    if mode.optimal is not None:
+    if mode.optimal is not None and schedule is None:
         raise InputError(f"mode {name!r} needs an optimal schedule, which says what each stage observes")
     try:
         plan = plan_of(mode.strategy, mode.T, mode.obs_length, mode.max_frames, mode.step_size)
+        if mode.optimal is not None:
+            plan = with_observed(plan, schedule)
         plan.check(mode.max_frames)
     except InputError as error:
         raise type(error)(f"mode {name!r}: {error}") from None
@@ -123,6 +128,12 @@ def make_plan(mode: Mode) -> Plan:
 def true_frames(mode: Mode, length: int) -> tuple[int, ...]:
     """Frames of a sample of `length` frames that are those of the true video: the observed ones, then goals."""
     return (*range(mode.obs_length), *goal_frames(mode.strategy, length))
+
+
+def base_plan(mode: Mode) -> Plan:
+    """The plan of a mode without its optimal schedule, which changes what the stages observe, not their number
+    nor what they make. Raises `InputError` if there is none."""
+    return make_plan(replace(mode, optimal=None))
 
 
 def _number(text: str, name: str, value: str) -> int | None:
