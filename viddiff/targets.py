@@ -12,13 +12,15 @@ from typing import Any
 
 from viddiff.errors import InputError
 from viddiff.inference.modes import Mode, format_mode, parse_mode
+from viddiff.optimal_schedule import searches_of
 from viddiff.results import RESULTS, EvaluationRun
 
 _TARGET = re.compile(
     rf"(?P<directory>{RESULTS}/.+)/"
     r"(?:(?P<kind>samples|videos|plans)/sample_(?P<video>[0-9]{4,})-(?P<sample>[0-9]+)\.(?:npy|gif|png)"
     r"|metrics_(?P<videos>[1-9][0-9]*)-(?P<samples>[1-9][0-9]*)-(?P<T>[1-9][0-9]*)\.(?:pkl|json)"
-    r"|model_config\.json|plan\.json|plan_cost\.json|plan\.png|optimal_schedule\.json|optimal/stage_[0-9]+\.json)"
+    r"|(?P<search>optimal_schedule\.json|optimal/stage_[0-9]+\.json)"
+    r"|model_config\.json|plan\.json|plan_cost\.json|plan\.png)"
 )
 _ALL_PLANS = [f"{RESULTS}/plans.{ext}" for ext in ("csv", "txt", "png")]
 
@@ -83,6 +85,8 @@ class Wish:
         elif match["videos"]:
             check_metrics_length(parse_mode(evaluation.mode), int(match["T"]))
             self.samples[evaluation].update(pairs(int(match["videos"]), int(match["samples"])))
+        elif match["search"]:
+            searches_of(evaluation)
         return True
 
 

@@ -39,6 +39,12 @@ def test_a_path_asks_for_no_more_than_it_needs():
     assert wish.files == {f"{AT}/videos/sample_0012-3.gif", f"{AT}/samples/sample_0001-0.npy"}
 
 
+def test_the_search_of_a_schedule_needs_no_samples():
+    folder = AT.replace("autoreg_", "autoreg_optimal_")
+    wish = read_wish([f"{folder}/optimal_schedule.json", f"{folder}/optimal/stage_1.json"], GRID, *NAMES)
+    assert not wish.samples
+
+
 def test_other_names_ask_for_no_samples():
     assert not read_wish(["-n", "data"], GRID, *NAMES).samples
     assert read_wish(["data", "samples"], GRID, *NAMES).samples
@@ -70,6 +76,8 @@ def test_plans_need_no_samples_but_those_of_which_they_are():
         (f"{AT}x/metrics_2-3-12.pkl", "obs_length is '4x'"),
         (f"{UNKNOWN}/metrics_2-3-12.pkl", "mode 'autoreg_4_2_12_None': obs_length is not given"),
         (f"{UNKNOWN}/videos/sample_0001-0.gif", "mode 'autoreg_4_2_12_None': obs_length is not given"),
+        (f"{AT}/optimal_schedule.json", "mode 'autoreg_4_2_12_4' is not optimal"),
+        (f"{AT.replace('g_', 'g_optimal-best_')}/optimal/stage_0.json", "optimal-best cannot be searched"),
         (
             "results/run/oma_0.9999_000100/autoreg_4_2_12_4/metrics_2-3-12.pkl",
             "checkpoint 'oma_0.9999_000100'",
