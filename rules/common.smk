@@ -220,8 +220,11 @@ def used_datasets():
     """(dataset, split) of the configured training runs and of the grid, as far as the configuration tells."""
     used = {(settings["dataset"], "train") for settings in config["training"].values()}
     for cell in GRID:
-        split = "train" if parse_mode(cell.evaluation.mode).trainset else "test"
-        used.add((dataset_of(config, cell.evaluation), split))
+        mode = parse_mode(cell.evaluation.mode)
+        dataset = dataset_of(config, cell.evaluation)
+        used.add((dataset, "train" if mode.trainset else "test"))
+        if mode.optimal is not None:
+            used.add((dataset, "train"))  # for the search
     return sorted(pair for pair in used if pair[0])
 
 

@@ -180,14 +180,23 @@ class Stop(Exception):
 
 
 @pytest.fixture
-def search(tree, tmp_path, monkeypatch):
+def told():
+    """The progress of the last search."""
+    return []
+
+
+@pytest.fixture
+def search(tree, tmp_path, monkeypatch, told):
     """A function that searches in an empty tree of results."""
     monkeypatch.chdir(tmp_path)
 
     def run(stage, *, path=None, settings=SETTINGS, batch_size=64, stop_after=None, evaluation=EVALUATION):
         def progress(chosen, count):
+            told.append(chosen)
             if chosen == stop_after:
                 raise Stop
+
+        told.clear()
 
         search_stage(
             evaluation,
@@ -203,7 +212,7 @@ def search(tree, tmp_path, monkeypatch):
     return run
 
 
-def test_an_interrupted_search_ends_as_if_it_had_not_been(search, tmp_path, monkeypatch):
+def test_an_interrupted_search_ends_as_if_it_had_not_been(search, told, tmp_path, monkeypatch):
     whole = search(0).read_bytes()
     entry = json.loads(whole)
     assert entry["stage"] == 0 and len(set(entry["observed"])) == 3 == len(entry["errors"])
@@ -218,6 +227,7 @@ def test_an_interrupted_search_ends_as_if_it_had_not_been(search, tmp_path, monk
     for done in (1, 2, 3):
         with pytest.raises(Stop):
             search(0, stop_after=done)
+        assert told == [done]  # what was chosen before is not searched again
         assert not stage_file(EVALUATION, 0).exists()
         assert json.loads(progress_file(EVALUATION, 0).read_text())["observed"] == entry["observed"][:done]
     assert search(0).read_bytes() == whole
