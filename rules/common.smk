@@ -1,5 +1,7 @@
 """Path patterns, wildcard constraints, the configured grid, what this call asks for, and input functions."""
 
+import hashlib
+import json
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -245,6 +247,20 @@ def batch_videos(wildcards, output):
         int(Path(path).stem.removeprefix("sample_").partition("-")[0])
         for path in output
     ]
+
+
+def report_contents():
+    """What the report shows: directory, videos, samples and frames of each cell, and the videos of a sheet."""
+    cells = [
+        [str(cell.evaluation.directory), cell.videos, cell.samples, cell.T]
+        for cell in GRID
+    ]
+    return {"cells": cells, "videos": config["report"]["videos"]}
+
+
+def report_contents_file():
+    text = json.dumps(report_contents())
+    return f"results/report_{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
 
 
 def group_files(pattern):

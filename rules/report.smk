@@ -1,17 +1,50 @@
 """The grid side by side: a table, and for each checkpoint contact sheets and curves of its modes."""
 
+REPORT = [
+    "results/comparison.csv",
+    *group_files([f"{GROUP}/contact_sheet_{{group}}.png"]),
+    *group_files(
+        [f"{GROUP}/{name}_{{group}}.png" for name in config["metrics"]["names"]]
+    ),
+]
+REPORT_CHANGED = "results/.report_changed"
+
 
 rule report:
     input:
-        "results/comparison.csv",
-        group_files([f"{GROUP}/contact_sheet_{{group}}.png"]),
-        group_files(
-            [f"{GROUP}/{name}_{{group}}.png" for name in config["metrics"]["names"]]
-        ),
+        REPORT,
+        report_contents_file(),
+
+
+# A table or picture that exists would stay as it is when the configuration asks for other modes. So what the report
+# shows is part of a file's name: if that is missing, it needs the file below, which is new to all of the report.
+rule report_contents:
+    input:
+        REPORT,
+        REPORT_CHANGED,
+    output:
+        report_contents_file(),
+    log:
+        "logs/report_contents.log",
+    conda:
+        "../environment.yml"
+    threads: 1
+    params:
+        contents=report_contents(),
+    script:
+        "../workflow_scripts/report_contents.py"
+
+
+rule report_changed:
+    output:
+        temp(touch(REPORT_CHANGED)),
+    log:
+        "logs/report_changed.log",
 
 
 rule comparison:
     input:
+        changed=REPORT_CHANGED,
         metrics=grid_metrics("json"),
         model_config=ancient(grid_files("model_config.json")),
     output:
@@ -28,6 +61,7 @@ rule comparison:
 
 rule contact_sheet:
     input:
+        changed=REPORT_CHANGED,
         samples=sheet_samples,
         truth=ancient(sheet_truth),
     output:
@@ -52,7 +86,8 @@ rule contact_sheet:
 
 rule frame_curves:
     input:
-        lambda wildcards: [
+        changed=REPORT_CHANGED,
+        metrics=lambda wildcards: [
             str(cell.evaluation.metrics(cell.videos, cell.samples, cell.T, "json"))
             for cell in group_cells(wildcards)
         ],

@@ -8,5 +8,5 @@ from viddiff.script import job
 
 with job(snakemake):
     metric = snakemake.wildcards.metric
-    curves, observed = frame_curves([Path(path) for path in snakemake.input], metric)
+    curves, observed = frame_curves([Path(path) for path in snakemake.input.metrics], metric)
     draw_frame_curves(snakemake.output[0], curves, metric, observed)

@@ -12,6 +12,7 @@ import time
 import numpy as np
 from small_project import (
     CHECKPOINT,
+    CONFIG,
     FOLDER,
     MODES,
     NETWORK,
@@ -83,7 +84,7 @@ def test_edits_that_change_no_number_redo_nothing(done):
         script.write_text(script.read_text() + "# a comment\n")
     for file in (done.root / "checkpoints").rglob("*.pt"):
         file.touch()
-    done.configure(sampling={"videos_per_job": 2, "batch_size": 1}, report={"videos": 1}, training={})
+    done.configure(sampling={"videos_per_job": 2, "batch_size": 1}, training={})
     assert NOTHING in done.make("-n")
     assert NOTHING in done.make("-n", sample(AUTOREG, 3))
     # Not even without the settings that guard results.
@@ -136,6 +137,19 @@ def test_metrics_of_another_configuration_are_refused_and_not_remade(done):
     for file in (done.root / FOLDER).rglob("metrics_*"):
         file.unlink()
     assert f"{FOLDER}/{AUTOREG}/metrics_7-1-12.json" in done.outputs("metrics")
+
+
+def test_the_report_shows_what_is_configured(done):
+    """Everything exists, but the table and the pictures show another mode too."""
+    done.configure(grid=[CONFIG["grid"][0] | {"modes": [HIERARCHY]}])
+    report = {"results/comparison.csv", "results/comparison.txt"}
+    report |= {f"{FOLDER}/contact_sheet_12_4.png", f"{FOLDER}/psnr_12_4.png"}
+    made = {file for file in done.outputs() if file.startswith("results/") and "/report_" not in file}
+    assert made - {"results/.report_changed"} == report
+    done.make()
+    table = (done.root / "results" / "comparison.csv").read_text()
+    assert HIERARCHY in table and AUTOREG not in table
+    assert NOTHING in done.make("-n")
 
 
 def test_a_job_that_fails_keeps_what_it_finished(fresh):
