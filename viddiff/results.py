@@ -5,6 +5,8 @@
         samples/sample_<video:04d>-<sample>.npy, and .plan.json beside it if the mode chooses frames
         videos/sample_<video:04d>-<sample>.gif
         metrics_<videos>-<samples>-<T>.pkl
+        elbos/elbo_<video:04d>.npy
+        elbos_<videos>.json
 
 `<run>` is the folder of the checkpoint file below `checkpoints/`, possibly several folders deep.
 `<checkpoint>` is the stem of the file, the step if the stem ends with `latest`, and the sampler where it is
@@ -125,6 +127,14 @@ class EvaluationRun:
     def metrics(self, videos: int, samples: int, T: int, ext: str = "pkl") -> Path:
         """Metrics of the first `samples` samples of the first `videos` test videos of `T` frames."""
         return self.directory / f"metrics_{videos}-{samples}-{T}.{ext}"
+
+    def elbo(self, video: int) -> Path:
+        """The ELBO of a test video: a row per stage."""
+        return self.directory / "elbos" / f"elbo_{video:04d}.npy"
+
+    def elbo_summary(self, videos: int) -> Path:
+        """The ELBOs of the first `videos` test videos, summarised."""
+        return self.directory / f"elbos_{videos}.json"
 
     @staticmethod
     def parse(path: str | PurePath) -> EvaluationRun:

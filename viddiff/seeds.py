@@ -1,6 +1,7 @@
 """The noise of a sample: it depends on what is sampled, never on where, when or beside what.
 
-Every (checkpoint, mode, sampler, video, sample, stage) has a generator of its own. Noise is drawn on the CPU, one
+Every (checkpoint, mode, sampler, video, sample, stage) has a generator of its own, and so has every diffusion step of
+an ELBO. Noise is drawn on the CPU, one
 window at a time, so that it is the same on every device and in every batch.
 """
 
@@ -34,6 +35,13 @@ class SampleIdentity:
 def stage_generator(identity: SampleIdentity, stage: int) -> torch.Generator:
     """The generator of all noise of one stage (an index into the plan) of one sample."""
     return generator_of(*astuple(identity), stage)
+
+
+def step_generator(
+    checkpoint: str, mode: str, respacing: str, video: int, stage: int, step: int
+) -> torch.Generator:
+    """The generator of the noise at one diffusion step of one stage of a video's ELBO, which has no sampler."""
+    return generator_of("elbo", checkpoint, mode, respacing, video, stage, step)
 
 
 def generator_of(*parts: str | int) -> torch.Generator:

@@ -53,10 +53,9 @@ def window_bound(
 
     noise: called with indices into the schedule. batch_size: diffusion steps that share a network call.
 
-    Raises `InputError` if there is only one diffusion step: the last transition has no variance then.
+    Raises `InputError` as `check_steps` does.
     """
-    if diffusion.n_steps < 2:
-        raise InputError("the ELBO needs 2 diffusion steps or more, respacing leaves 1")
+    check_steps(diffusion)
     x_0, latent = window.frames, window.latent[0]
 
     def frame_sums(values: Float[Tensor, "b K C H W"]) -> Float64[Tensor, " b"]:
@@ -78,6 +77,12 @@ def window_bound(
         # eps = (x_t - alpha x_0) / sigma: the errors of both are proportional.
         mse=squared * alpha_bar / (1.0 - alpha_bar),
     )
+
+
+def check_steps(diffusion: Diffusion) -> None:
+    """Raise `InputError` if there is only one diffusion step: its transition would take the variance of another."""
+    if diffusion.n_steps < 2:
+        raise InputError("an ELBO needs 2 diffusion steps or more, respacing leaves 1")
 
 
 def _estimate(

@@ -1,0 +1,117 @@
+"""ELBOs of one evaluation directory: from a checkpoint and test videos to files.
+
+Each stage of the mode's plan is a window of the true video: its bits for the latent frames, given the true
+observed ones. By the chain rule the sum over stages bounds the bits of all generated frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from viddiff.checkpoint import load_checkpoint, with_defaults
+from viddiff.data.base import VideoDataset
+from viddiff.diffusion.elbo import StepNoise, check_steps, window_bound
+from viddiff.diffusion.process import diffusion_of
+from viddiff.elbo_files import ON_TRUTH, STAGE
+from viddiff.files import save_npy, sha256_file
+from viddiff.fingerprint import claim
+from viddiff.inference.chain_rule import check_chain_rule
+from viddiff.inference.modes import make_plan, parse_mode
+from viddiff.inference.plan import Plan, Stage
+from viddiff.inference.select import Embed, chosen_plans
+from viddiff.results import CheckpointName, EvaluationRun
+from viddiff.sampling import check_fit, check_videos, fingerprint, frame_embedding, load_network
+from viddiff.seeds import step_generator
+from viddiff.video import to_model
+from viddiff.window import Window
+
+
+def measure_elbos(
+    evaluation: EvaluationRun,
+    checkpoint_path: Path,
+    open_videos: Callable[[str, str], VideoDataset],
+    videos: Sequence[int],
+    *,
+    batch_size: int,
+    alexnet: Path | None = None,
+    device: str | torch.device = "cpu",
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Path]:
+    """Write `evaluation.elbo(video)` of test videos, a row of `STAGE` for each stage; files that exist stay.
+
+    The reverse transitions are those of ancestral sampling at the directory's noise levels, whatever its sampler.
+
+    open_videos, alexnet: as in `sample_videos`. batch_size: diffusion steps that share a network call. It changes
+        nothing beyond rounding.
+    progress: called with the stages done and their number over all videos.
+
+    Returns the files made. Raises `InputError` before any work if checkpoint, mode or videos do not fit, if the mode
+    gives videos no probability (`check_chain_rule`), or if the directory holds results of something else.
+    """
+    missing = [video for video in videos if not evaluation.elbo(video).exists()]
+    if not missing:
+        return []
+    mode, name = parse_mode(evaluation.mode), CheckpointName.parse(evaluation.checkpoint)
+    plan = make_plan(mode)
+    check_chain_rule(mode, plan)
+    checkpoint = load_checkpoint(checkpoint_path)
+    config = with_defaults(checkpoint.config)
+    check_fit(mode, name, checkpoint)
+    dataset = open_videos(mode.dataset or config["dataset"], "train" if mode.trainset else "test")
+    check_videos(dataset, missing, plan, config["image_size"])
+    diffusion = diffusion_of(config, name.respacing)
+    check_steps(diffusion)
+    model = load_network(checkpoint, device)
+    embed = frame_embedding(mode, alexnet, device)
+    digest = sha256_file(checkpoint_path)
+    claim(evaluation.directory, fingerprint(digest, mode, name, diffusion, dataset))
+
+    total, made = len(missing) * len(plan.stages), []
+    for done, video in enumerate(missing):
+        frames = to_model(torch.as_tensor(dataset.video(video, length=plan.length))).to(device)
+        rows = np.zeros(len(plan.stages), STAGE)
+        for number, stage in enumerate(plan_of_video(plan, frames, embed).stages):
+            window = true_window(stage, frames)
+            noise = _noise(digest, evaluation.mode, name.respacing, video, number, window)
+            bound = window_bound(model, diffusion, window, noise, batch_size)
+            rows[number] = (
+                bound.total,
+                bound.prior,
+                bound.vb.sum(),
+                bound.xstart_mse.sum(),
+                bound.mse.sum(),
+                bound.total / len(stage.latent),
+                len(stage.observed),
+                len(stage.latent),
+                ON_TRUTH if plan.stages[number].n_select else "",
+            )
+            progress(done * len(plan.stages) + number + 1, total)
+        made.append(evaluation.elbo(video))
+        save_npy(made[-1], rows)
+    return made
+
+
+def plan_of_video(plan: Plan, frames: Float[Tensor, "T C H W"], embed: Embed | None) -> Plan:
+    """The plan of a true video: frames to be selected at run time are selected among its own known frames."""
+    return plan if embed is None else chosen_plans(plan, frames[None], embed)[0]
+
+
+def true_window(stage: Stage, frames: Float[Tensor, "T C H W"]) -> Window:
+    """A stage's window of the true video, a batch of one: observed frames, then latent ones."""
+    index = torch.tensor([[*stage.observed, *stage.latent]], device=frames.device)
+    latent = torch.arange(index.shape[1], device=frames.device)[None] >= len(stage.observed)
+    return Window(frames[index], index, ~latent, latent)
+
+
+def _noise(checkpoint: str, mode: str, respacing: str, video: int, stage: int, window: Window) -> StepNoise:
+    def noise(step: int) -> Tensor:
+        generator = step_generator(checkpoint, mode, respacing, video, stage, step)
+        return torch.randn(window.frames.shape[1:], generator=generator)
+
+    return noise
