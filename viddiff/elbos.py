@@ -22,9 +22,10 @@ from viddiff.elbo_files import ON_TRUTH, STAGE
 from viddiff.files import save_npy, sha256_file
 from viddiff.fingerprint import claim
 from viddiff.inference.chain_rule import check_chain_rule
-from viddiff.inference.modes import make_plan, parse_mode
+from viddiff.inference.modes import parse_mode
 from viddiff.inference.plan import Plan, Stage
 from viddiff.inference.select import Embed, chosen_plans
+from viddiff.optimal_schedule import plan_in
 from viddiff.results import CheckpointName, EvaluationRun
 from viddiff.sampling import check_fit, check_videos, fingerprint, frame_embedding, load_network
 from viddiff.seeds import step_generator
@@ -58,7 +59,7 @@ def measure_elbos(
     if not missing:
         return []
     mode, name = parse_mode(evaluation.mode), CheckpointName.parse(evaluation.checkpoint)
-    plan = make_plan(mode)
+    plan = plan_in(evaluation)
     check_chain_rule(mode, plan)
     checkpoint = load_checkpoint(checkpoint_path)
     config = with_defaults(checkpoint.config)
@@ -70,7 +71,7 @@ def measure_elbos(
     model = load_network(checkpoint, device)
     embed = frame_embedding(mode, alexnet, device)
     digest = sha256_file(checkpoint_path)
-    claim(evaluation.directory, fingerprint(digest, mode, name, diffusion, dataset))
+    claim(evaluation.directory, fingerprint(digest, mode, plan, name, diffusion, dataset))
 
     total, made = len(missing) * len(plan.stages), []
     for done, video in enumerate(missing):

@@ -5,7 +5,7 @@ from pathlib import Path
 from viddiff.files import write_json
 from viddiff.script import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     output = Path(snakemake.output[0])
     for former in output.parent.glob("report_*.json"):
         former.unlink()
