@@ -26,7 +26,8 @@ rule plan:
             else []
         ),
     output:
-        f"{EVALUATION}/plan.json",
+        # Not removed before the job, which refuses to write another plan beside samples.
+        update(f"{EVALUATION}/plan.json"),
     log:
         f"{LOGS}/plan.log",
     conda:

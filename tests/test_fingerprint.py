@@ -6,7 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 import pytest
 
 from viddiff.errors import InputError, OutputError
-from viddiff.fingerprint import NAME, claim
+from viddiff.fingerprint import NAME, check_claim, claim
 
 FIELDS = {"checkpoint_sha256": "aa", "sampler": "ddim", "mode": {"T": 60}}
 
@@ -34,6 +34,16 @@ def test_a_damaged_claim_is_refused(tmp_path, content):
     (tmp_path / NAME).write_text(content)
     with pytest.raises(InputError, match="remove"):
         claim(tmp_path, FIELDS)
+
+
+def test_a_part_is_compared_with_what_was_claimed_if_anything_was(tmp_path):
+    check_claim(tmp_path, {"sampler": "ddim"})
+    assert not list(tmp_path.iterdir())
+    claim(tmp_path, FIELDS)
+    check_claim(tmp_path, {"sampler": "ddim"})
+    for part, message in (({"sampler": "x"}, "sampler was 'ddim', is now 'x'"), ({"new": 1}, "new was None")):
+        with pytest.raises(InputError, match=message):
+            check_claim(tmp_path, part)
 
 
 def test_unwritable_directory(tmp_path):

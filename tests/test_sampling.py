@@ -15,6 +15,7 @@ from viddiff.data.bouncy_balls import write_bouncy_balls
 from viddiff.errors import InputError, OutputError
 from viddiff.inference.modes import make_plan, parse_mode
 from viddiff.inference.plan import Plan
+from viddiff.inference.user_modes import register_modes
 from viddiff.results import EvaluationRun
 from viddiff.sampling import sample_videos
 from viddiff.timing import read_timings, timing_files
@@ -192,6 +193,28 @@ def test_another_guidance_weight_is_refused_where_it_matters(sample):
     evaluation, _ = sample([0], mode=SHORT, guidance_weight=1)
     assert sample([1], mode=SHORT, guidance_weight=2)[1]
     assert "guidance_weight" not in json.loads((evaluation.directory / "fingerprint.json").read_text())
+
+
+@pytest.fixture
+def define():
+    """A function that defines the user's mode `own`."""
+    yield lambda definition: register_modes({"own": definition})
+    register_modes({})
+
+
+def test_a_users_mode_that_means_another_plan_or_strategy_is_refused(sample, define):
+    define({"pattern": {"latent": [0, 1], "observed": [-1], "step": 2}})
+    sample([0], mode="own_4_2_5_3")
+    define({"pattern": {"latent": [0, 1], "observed": [-2], "step": 2}})
+    with pytest.raises(
+        InputError, match=r"something else: plan_sha256 was '[0-9a-f]{64}', is now '[0-9a-f]{64}'\."
+    ):
+        sample([1], mode="own_4_2_5_3")
+    define({"strategy": "autoreg"})
+    sample([0], mode="own_4_2_6_4")
+    define({"strategy": "independent"})  # where one stage is enough, its plan is the same
+    with pytest.raises(InputError, match=r"mode was .*'autoreg'.*, is now .*'independent'"):
+        sample([1], mode="own_4_2_6_4")
 
 
 def test_windows_longer_than_trained_are_allowed_and_warned_of_once(sample, caplog):
