@@ -61,7 +61,7 @@ def draw_plans(path: Path | str, panels: Sequence[Panel]) -> None:
 
 def panel_cell_size(rows: int, columns: int) -> tuple[int, int]:
     """Width and height of a cell: all fill about 600 × 300 pixels, more if there are more cells."""
-    return min(max(600 // columns, 1), 24), min(max(300 // rows, 1), 12)
+    return min(max(600 // columns, 1), 24), min(max(300 // rows, 2 if rows <= MOST_PIXELS // 2 else 1), 12)
 
 
 def _text_width(panel: Panel) -> int:
