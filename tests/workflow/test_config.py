@@ -12,6 +12,7 @@ import yaml
 from viddiff.batches import VIDEOS_PER_JOB
 from viddiff.config import check_config, load_schema
 from viddiff.errors import InputError, OutputError
+from viddiff.metrics.base import METRICS
 from viddiff.preflight import (
     check_measured,
     check_sampling,
@@ -59,6 +60,11 @@ def test_sizes_of_jobs_are_those_that_batches_know():
     assert tuple(SCHEMA["properties"]["sampling"]["properties"]["videos_per_job"]["enum"]) == VIDEOS_PER_JOB
 
 
+def test_metrics_are_those_that_are_registered():
+    names = SCHEMA["properties"]["metrics"]["properties"]["names"]
+    assert set(names["items"]["enum"]) == set(METRICS)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -87,6 +93,10 @@ def test_sizes_of_jobs_are_those_that_batches_know():
         ({"grid": [{}]}, "config key grid[0] lacks runs, which must be given"),
         ({"grid": None}, "config key grid is null, must be a list"),
         ({"metrics": {"names": []}}, "config key metrics.names is empty, must have 1 entry at least"),
+        (
+            {"metrics": {"names": ["pnsr"]}},
+            'config key metrics.names[0] is "pnsr", must be one of psnr, ssim, lpips',
+        ),
         ({"data_cache": 3}, "config key data_cache is 3, must be a text or empty"),
         ({"training": {"a b": {}}}, 'config key training has the key "a b", must be folder names'),
         (
