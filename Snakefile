@@ -20,6 +20,7 @@ include: "rules/optimal.smk"
 include: "rules/sample.smk"
 include: "rules/render.smk"
 include: "rules/evaluate.smk"
+include: "rules/elbo.smk"
 include: "rules/report.smk"
 
 

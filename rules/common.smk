@@ -6,7 +6,13 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from viddiff.batches import missing_samples, missing_videos, named_batches, plan_batches
+from viddiff.batches import (
+    missing_elbos,
+    missing_samples,
+    missing_videos,
+    named_batches,
+    plan_batches,
+)
 from viddiff.config import check_config, load_schema
 from viddiff.errors import InputError
 from viddiff.inference.combine import distance_of
@@ -35,7 +41,8 @@ from viddiff.timing import timing_files
 EVALUATION = "results/{run}/{checkpoint}/{mode}"
 SAMPLE = f"{EVALUATION}/samples/sample_{{video}}-{{sample}}.npy"
 GIF = f"{EVALUATION}/videos/sample_{{video}}-{{sample}}.gif"
-GRID_TARGETS = ["all", "samples", "videos", "metrics", "report"]
+ELBO = f"{EVALUATION}/elbos/elbo_{{video}}.npy"
+GRID_TARGETS = ["all", "samples", "videos", "metrics", "elbos", "report"]
 OTHER_TARGETS = ["plans", "data", "check_data", "train"]
 LOGS = "logs/{run}/{checkpoint}/{mode}"
 GROUP = "results/{run}/{checkpoint}"
@@ -75,20 +82,28 @@ with in_one_line():
 # The batches of this call. A job that runs elsewhere is read again there: it names its own.
 if workflow.is_main_process:
     with in_one_line():
-        wish = read_wish(sys.argv[1:], GRID, GRID_TARGETS, OTHER_TARGETS)
-        missing = {"sample": missing_samples(wish), "gif": missing_videos(wish)}
-        for evaluation, wanted in missing["sample"].items():
-            if wanted:
-                check_sampling(
-                    config, evaluation, 1 + max(video for video, _ in wanted)
-                )
+        wish = read_wish(
+            sys.argv[1:], GRID, GRID_TARGETS, OTHER_TARGETS, config["metrics"]["elbos"]
+        )
+        missing = {
+            "sample": missing_samples(wish),
+            "gif": missing_videos(wish),
+            "elbo": missing_elbos(wish),
+        }
+        for kind in ("sample", "elbo"):
+            for evaluation, wanted in missing[kind].items():
+                if wanted:
+                    check_sampling(
+                        config, evaluation, 1 + max(video for video, _ in wanted)
+                    )
     size = config["sampling"]["videos_per_job"]
-    BATCHES = {rule: plan_batches(files, size) for rule, files in missing.items()}
+    BATCHES = {kind: plan_batches(files, size) for kind, files in missing.items()}
     # A call for plans alone brings cost cards up to date; others leave those that exist.
-    RENEW_COSTS = not wish.evaluations
+    RENEW_COSTS = not (wish.samples or wish.videos or wish.elbos)
 else:
     RENEW_COSTS = False
-    BATCHES = {rule: named_batches(rule, sys.argv) for rule in ("sample", "gif")}
+    kinds = ("sample", "gif", "elbo")
+    BATCHES = {kind: named_batches(kind, sys.argv) for kind in kinds}
 
 
 def evaluation_of(wildcards):
@@ -192,6 +207,18 @@ def grid_gifs():
     ]
 
 
+def elbos_of(wildcards):
+    evaluation = evaluation_of(wildcards)
+    return [str(evaluation.elbo(video)) for video in range(int(wildcards.videos))]
+
+
+def grid_elbos(wildcards):
+    """The summaries of all cells whose modes have an ELBO."""
+    return [
+        str(cell.evaluation.elbo_summary(cell.videos)) for cell in GRID if cell.has_elbo
+    ]
+
+
 def grid_files(name):
     return [str(cell.evaluation.directory / name) for cell in GRID]
 
@@ -243,10 +270,7 @@ def training_data(run):
 
 def batch_videos(wildcards, output):
     """The numbers of the videos of a batch."""
-    return [
-        int(Path(path).stem.removeprefix("sample_").partition("-")[0])
-        for path in output
-    ]
+    return [int(Path(path).stem.partition("_")[2].partition("-")[0]) for path in output]
 
 
 def report_contents():

@@ -46,6 +46,7 @@ rule comparison:
     input:
         changed=REPORT_CHANGED,
         metrics=grid_metrics("json"),
+        elbos=grid_elbos if config["metrics"]["elbos"] else [],
         model_config=ancient(grid_files("model_config.json")),
     output:
         csv=report("results/comparison.csv", category="Metrics"),

@@ -103,6 +103,33 @@ def test_metrics_that_some_files_lack_are_missing():
     assert format_table(table).splitlines()[5].split()[1] == "-"
 
 
+def write_elbos(mode: str, mean: float, **protocol: Any) -> Path:
+    path = Path("results", "a/b", CHECKPOINT, mode, "elbos_4.json")
+    bpd = {"mean": mean, "standard_error_videos": 0.125, "per_video": [], "higher_is_better": False}
+    path.write_text(json.dumps({"bpd": bpd, "protocol": {"videos": 4, "diffusion_steps": 50} | protocol}))
+    return path
+
+
+def test_bits_per_dimension_stand_beside_the_metrics():
+    modes = ["autoreg_10_5_60_10", "independent_10_5_60_10", "gibbs-1-autoreg_10_5_60_10"]
+    paths = [write_metrics(mode) for mode in modes]
+    elbos = [write_elbos(modes[0], 2.5), write_elbos(modes[1], 3.0)]
+    table = comparison_table(paths, elbos)
+    assert table["bpd"].tolist()[:2] == [2.5, 3.0] and pd.isna(table["bpd"][2])
+    assert table["bpd se videos"][0] == 0.125
+    assert set(table["protocol"]) == {""}
+    assert "2.50 ± 0.12" in format_table(table)
+    differing = comparison_table(paths[:2], [elbos[0], write_elbos(modes[1], 3.0, diffusion_steps=10)])
+    assert differing["protocol"].tolist() == ["bpd.diffusion_steps=50", "bpd.diffusion_steps=10"]
+    assert "bpd" not in comparison_table(paths)
+
+
+def test_refuses_what_is_no_summary_of_elbos():
+    path = write_metrics("autoreg_10_5_60_10")
+    with pytest.raises(InputError, match="not a summary of ELBOs: KeyError"):
+        comparison_table([path], [path])
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [

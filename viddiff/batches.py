@@ -1,4 +1,4 @@
-"""Missing samples and animations, cut into jobs.
+"""Missing samples, animations and ELBOs, cut into jobs.
 
 A job makes a batch: consecutive test videos of one evaluation directory and one sample index. Snakemake
 fixes the outputs of a rule when it reads it, so there is one rule per *span*, the last digits of the first
@@ -88,6 +88,19 @@ def missing_videos(wish: Wish) -> Pairs:
     return missing
 
 
+def missing_elbos(wish: Wish) -> Pairs:
+    """The ELBOs to make: those that do not exist."""
+    missing = {}
+    for evaluation, pairs in wish.elbos.items():
+        exists = _times(evaluation.elbo(0).parent)
+        missing[evaluation] = {
+            (video, 0)
+            for video, _ in pairs
+            if evaluation.elbo(video).name not in exists or str(evaluation.elbo(video)) in wish.files
+        }
+    return missing
+
+
 def plan_batches(
     missing: Mapping[EvaluationRun, Iterable[tuple[int, int]]], videos_per_job: int
 ) -> list[BatchRule]:
@@ -142,10 +155,10 @@ def _run_pattern(span: Span, files: Mapping[EvaluationRun, Mapping[str, set[int]
         for block, samples in blocks.items():
             by_samples["|".join(map(str, sorted(samples)))].add(block)
         names = "|".join(
-            f"{_any_of(blocks)}{ending}-(?:{samples})[.]" for samples, blocks in by_samples.items()
+            f"{_any_of(blocks)}{ending}(?:-(?:{samples}))?[.]" for samples, blocks in by_samples.items()
         )
         directory = re.escape(f"{evaluation.run}/{evaluation.checkpoint}/{evaluation.mode}")
-        paths.append(f"{directory}/[a-z]+/sample_(?:{names})")
+        paths.append(f"{directory}/[a-z]+/[a-z]+_(?:{names})")
     return f"(?={'|'.join(paths)}){RUN_PATTERN}"
 
 

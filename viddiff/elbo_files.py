@@ -76,7 +76,7 @@ def summarise_elbos(evaluation: EvaluationRun, videos: int) -> None:
             "stages": len(arrays[0]),
             "frames": int(arrays[0]["latent"].sum()),
             "observed_frames": f"selected on {ON_TRUTH}" if selected else "as planned",
-            "bpd": {**_summary(bpd), "per_video": bpd, "unit": "bit/dim", "higher_is_better": False},
+            "bpd": {**_summary(bpd), "per_video": bpd, "higher_is_better": False},
             "terms": {term: _summary([float(stages[term].sum()) for stages in arrays]) for term in TERMS},
             "protocol": {
                 "videos": videos,

@@ -28,19 +28,22 @@ _ERROR = " se videos"
 _MISSING = "-"
 
 
-def comparison_table(paths: Sequence[Path]) -> pd.DataFrame:
+def comparison_table(paths: Sequence[Path], elbos: Sequence[Path] = ()) -> pd.DataFrame:
     """A row for each metrics file, in the order given; paths start at the tree of results, `results/…`.
+
+    elbos: summaries of ELBOs, `elbos_*.json`; an evaluation with one has the bits per dimension as a metric `bpd`.
 
     Columns: run, checkpoint, mode; for each metric its mean, and `<metric> se videos`, `<metric> se samples`,
     the standard errors over test videos and over sample indices, with the unit in brackets at the end;
     videos, samples (per video), frames (measured in each); stages of the plan and network evaluations per
     video, missing if the name of the mode does not tell; protocol.
 
-    Raises `InputError` naming the file that is unreadable or not a metrics file.
+    Raises `InputError` naming the file that is unreadable or neither.
     """
     if not paths:
         raise InputError("no metrics files to compare")
-    records = [_Record.read(path) for path in paths]
+    bounds = {path.parent: _read_bound(path) for path in elbos}
+    records = [_Record.read(path).adding(bounds.get(path.parent, {})) for path in paths]
     table = pd.DataFrame([_row(record) for record in records])
     metrics = [column for column in table if column not in (*_NAMES, *_COUNTS)]
     table = table[[*_NAMES, *metrics, *_COUNTS]].astype(dict.fromkeys(_COUNTS, "Int64"))
@@ -161,6 +164,22 @@ class _Record:
             raise InputError(f"{path}: not a metrics file: no key {error}") from error
         except (ValueError, TypeError, AttributeError) as error:
             raise InputError(f"{path}: not a metrics file: {error}") from error
+
+    def adding(self, metrics: Mapping[str, _Summary]) -> _Record:
+        """The record with more metrics."""
+        return replace(self, metrics={**self.metrics, **metrics})
+
+
+def _read_bound(path: Path) -> dict[str, _Summary]:
+    """The bits per dimension that a summary of ELBOs tells, as a metric."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        bpd = {"standard_error_samples": None, "unit": "", "per_frame": [], "protocol": content["protocol"]}
+        return {"bpd": _Summary.of(content["bpd"] | bpd)}
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: not a summary of ELBOs: {error!r}") from error
 
 
 def _row(record: _Record) -> dict[str, Any]:

@@ -11,13 +11,15 @@ from itertools import pairwise, product
 from typing import Any
 
 from viddiff.errors import InputError
-from viddiff.inference.modes import Mode, format_mode, parse_mode
+from viddiff.inference.chain_rule import check_chain_rule
+from viddiff.inference.modes import Mode, base_plan, format_mode, parse_mode
 from viddiff.optimal_schedule import searches_of
 from viddiff.results import RESULTS, EvaluationRun
 
 _TARGET = re.compile(
     rf"(?P<directory>{RESULTS}/.+)/"
     r"(?:(?P<kind>samples|videos|plans)/sample_(?P<video>[0-9]{4,})-(?P<sample>[0-9]+)\.(?:npy|gif|png)"
+    r"|elbos/elbo_(?P<elbo>[0-9]{4,})\.npy|elbos_(?P<elbos>[1-9][0-9]*)\.json"
     r"|metrics_(?P<videos>[1-9][0-9]*)-(?P<samples>[1-9][0-9]*)-(?P<T>[1-9][0-9]*)\.(?:pkl|json)"
     r"|(?P<search>optimal_schedule\.json|optimal/stage_[0-9]+\.json)"
     r"|model_config\.json|plan\.json|plan_cost\.json|plan\.png)"
@@ -43,26 +45,34 @@ class Cell:
         names = [mode.dataset, "trainset" if mode.trainset else None, str(mode.T), str(mode.obs_length)]
         return "_".join(name for name in names if name)
 
+    @property
+    def has_elbo(self) -> bool:
+        """Whether the mode gives videos a probability."""
+        try:
+            check_elbo(parse_mode(self.evaluation.mode))
+        except InputError:
+            return False
+        return True
+
 
 @dataclass(frozen=True)
 class Wish:
-    """Samples and animations asked for: per evaluation, sets of (video, sample).
+    """Samples, animations and ELBOs asked for: per evaluation, sets of (video, sample); an ELBO has sample 0.
 
     `files` are those among them that are targets: Snakemake wants a rule for these even if they exist.
     """
 
     samples: Pairs = field(default_factory=lambda: defaultdict(set))
     videos: Pairs = field(default_factory=lambda: defaultdict(set))
+    elbos: Pairs = field(default_factory=lambda: defaultdict(set))
     files: set[str] = field(default_factory=set)
 
-    @property
-    def evaluations(self) -> set[EvaluationRun]:
-        return set(self.samples) | set(self.videos)
-
-    def add_cell(self, cell: Cell) -> None:
-        """Ask for all samples and animations of a cell of the grid."""
+    def add_cell(self, cell: Cell, elbos: bool) -> None:
+        """Ask for all samples and animations of a cell of the grid, and for the ELBOs of its videos if it has any."""
         self.samples[cell.evaluation].update(pairs(cell.videos, cell.samples))
         self.videos[cell.evaluation].update(pairs(cell.videos, cell.samples))
+        if elbos and cell.has_elbo:
+            self.elbos[cell.evaluation].update(pairs(cell.videos, 1))
 
     def add_path(self, path: str) -> bool:
         """Ask for what a target needs; false if it belongs neither to an evaluation nor to plans.
@@ -82,6 +92,12 @@ class Wish:
         elif match["kind"]:
             getattr(self, match["kind"])[evaluation].add((int(match["video"]), int(match["sample"])))
             self.files.add(path)
+        elif match["elbo"] or match["elbos"]:
+            check_elbo(parse_mode(evaluation.mode))
+            videos = [int(match["elbo"])] if match["elbo"] else range(int(match["elbos"]))
+            self.elbos[evaluation].update(product(videos, [0]))
+            if match["elbo"]:
+                self.files.add(path)
         elif match["videos"]:
             check_metrics_length(parse_mode(evaluation.mode), int(match["T"]))
             self.samples[evaluation].update(pairs(int(match["videos"]), int(match["samples"])))
@@ -96,12 +112,17 @@ def pairs(videos: int, samples: int) -> Iterator[tuple[int, int]]:
 
 
 def read_wish(
-    arguments: Sequence[str], grid: Iterable[Cell], grid_targets: Iterable[str], other_targets: Iterable[str]
+    arguments: Sequence[str],
+    grid: Iterable[Cell],
+    grid_targets: Iterable[str],
+    other_targets: Iterable[str],
+    elbos: bool = False,
 ) -> Wish:
     """What a command line asks for: its targets that are paths, and the grid unless there are only such.
 
-    grid_targets: the names that stand for samples of the grid; other_targets: those that need none. Other
-    arguments do no harm: Snakemake makes what its targets need, and only the division into jobs is decided here.
+    grid_targets: the names that stand for samples of the grid; other_targets: those that need none. elbos: whether
+    ELBOs belong to the grid even if no target is called `elbos`. Other arguments do no harm: Snakemake makes what its
+    targets need, and only the division into jobs is decided here.
     """
     wish = Wish()
     # `--quiet all` is no target.
@@ -110,7 +131,7 @@ def read_wish(
     only_others = bool(own) or not set(other_targets).isdisjoint(arguments)
     if not all(own) or not only_others or not set(grid_targets).isdisjoint(arguments):
         for cell in grid:
-            wish.add_cell(cell)
+            wish.add_cell(cell, elbos or "elbos" in arguments)
     return wish
 
 
@@ -143,6 +164,11 @@ def check_metrics_length(mode: Mode, T: int) -> None:
         raise InputError(
             f"metrics of {T} frames: mode {name!r} observes the first {mode.obs_length}, generates none"
         )
+
+
+def check_elbo(mode: Mode) -> None:
+    """Raise `InputError` for a mode that has no plan, or that gives videos no probability."""
+    check_chain_rule(mode, base_plan(mode))
 
 
 def check_obs_length(mode: Mode) -> None:

@@ -7,6 +7,9 @@ from viddiff.report import comparison_table, format_table, write_csv
 from viddiff.script import job
 
 with job(snakemake):
-    table = comparison_table([Path(path) for path in snakemake.input.metrics])
+    metrics, elbos = (
+        [Path(path) for path in files] for files in (snakemake.input.metrics, snakemake.input.elbos)
+    )
+    table = comparison_table(metrics, elbos)
     write_csv(snakemake.output.csv, table)
     write_text(snakemake.output.text, format_table(table))

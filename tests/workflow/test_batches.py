@@ -14,6 +14,7 @@ from viddiff.batches import (
     VIDEOS_PER_JOB,
     BatchRule,
     Span,
+    missing_elbos,
     missing_samples,
     missing_videos,
     named_batches,
@@ -81,6 +82,19 @@ def test_ten_thousand_files_have_a_short_pattern():
     assert len(rules[0].run_pattern) < 300
 
 
+def test_elbos_have_rules_like_samples():
+    rules = plan_batches({HERE: [(video, 0) for video in (3, 4, 12)]}, 10)
+    assert [str(rule.span) for rule in rules] == ["2_2", "3_4"]
+    for video, matching in (
+        (3, [False, True]),
+        (4, [False, True]),
+        (12, [True, False]),
+        (22, [False, False]),
+    ):
+        path = str(HERE.elbo(video)).removeprefix("results/")
+        assert [bool(re.match(rule.run_pattern, path)) for rule in rules] == matching
+
+
 def test_a_submitted_job_names_its_rule():
     arguments = [
         "snakemake",
@@ -108,6 +122,15 @@ def touch(path: Path, time: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
     os.utime(path, (time, time))
+
+
+def test_missing_elbos_are_those_that_do_not_exist_or_are_targets(tree):
+    wish = Wish()
+    touch(HERE.elbo(0), 1000)
+    touch(HERE.elbo(1), 1000)
+    wish.elbos[HERE] |= {(video, 0) for video in range(3)}
+    wish.files.add(str(HERE.elbo(1)))
+    assert missing_elbos(wish) == {HERE: {(1, 0), (2, 0)}}
 
 
 def test_missing_are_files_that_do_not_exist_and_animations_that_are_old(tree):

@@ -45,6 +45,26 @@ def test_the_search_of_a_schedule_needs_no_samples():
     assert not wish.samples
 
 
+def test_elbos_are_asked_for_by_path_by_name_or_by_the_configuration():
+    wish = read_wish(["-n", f"{AT}/elbos_2.json", f"{AT}/elbos/elbo_0012.npy"], GRID, *NAMES)
+    assert wish.elbos == {HERE: {(0, 0), (1, 0), (12, 0)}}
+    assert not wish.samples
+    assert wish.files == {f"{AT}/elbos/elbo_0012.npy"}
+    assert not read_wish(["all"], GRID, *NAMES).elbos
+    for wish in (read_wish(["elbos"], GRID, *NAMES), read_wish(["all"], GRID, *NAMES, elbos=True)):
+        assert wish.elbos == {OTHER: {(0, 0), (1, 0)}}
+
+
+@pytest.mark.parametrize("mode", ["gibbs-1-autoreg_4_2_12_4", "gradientmethod_autoreg_4_2_12_4"])
+def test_modes_without_elbo_are_left_out_of_the_grid_and_refused_by_path(mode):
+    cell = Cell(EvaluationRun("run", "ema_0.9999_000100", mode), 2, 1, 12)
+    wish = read_wish(["elbos"], [*GRID, cell], *NAMES)
+    assert set(wish.elbos) == {OTHER}
+    assert set(wish.samples) == {OTHER, cell.evaluation}
+    with pytest.raises(InputError, match="has no ELBO"):
+        read_wish([f"{cell.evaluation.directory}/elbos_2.json"], GRID, *NAMES)
+
+
 def test_other_names_ask_for_no_samples():
     assert not read_wish(["-n", "data"], GRID, *NAMES).samples
     assert read_wish(["data", "samples"], GRID, *NAMES).samples
