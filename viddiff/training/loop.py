@@ -144,7 +144,7 @@ def learning_rate(config: TrainingConfig, step: int) -> float:
 
 def step_seed(seed: int, step: int, purpose: int) -> int:
     """An independent seed for each training step and purpose."""
-    return int(np.random.SeedSequence([seed, step, purpose]).generate_state(1, np.uint64)[0] >> 1)
+    return int(np.random.SeedSequence([seed, step, purpose]).generate_state(1, np.uint64)[0]) >> 1
 
 
 def training_windows(config: TrainingConfig, dataset: VideoDataset, start: int) -> Iterator[Window]:
