@@ -97,8 +97,8 @@ class Project:
         (self.root / "config" / "config.yaml").write_text(yaml.safe_dump(CONFIG | changes))
 
     def samples(self) -> dict[str, tuple[int, bytes]]:
-        """Modification time and content of all samples."""
-        files = sorted((self.root / "results").rglob("*.npy"))
+        """Modification time and content of all samples, without those that are still being written."""
+        files = sorted((self.root / "results").rglob("sample_*.npy"))
         return {
             str(file.relative_to(self.root)): (file.stat().st_mtime_ns, file.read_bytes()) for file in files
         }
