@@ -24,7 +24,6 @@ from viddiff.preflight import (
     check_sampling,
     check_writable,
     dataset_of,
-    is_shipped,
     plan_is_outdated,
     trained_files,
     training_rules,

@@ -3,12 +3,7 @@
 
 rule train:
     input:
-        [
-            file
-            for run in config["training"]
-            if not is_shipped(config, run)
-            for file in trained_files(config, run)
-        ],
+        [file for run in config["training"] for file in trained_files(config, run)],
 
 
 for name, run in TRAINING.items():

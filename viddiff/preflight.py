@@ -28,26 +28,16 @@ def trained_files(config: Mapping[str, Any], run: str) -> list[str]:
 
     Raises `InputError` if its `ema_rate` is no list of numbers.
     """
-    text = str(config["training"][run].get("ema_rate", "0.9999"))
+    settings = config["training"][run]
+    text = str(settings.get("ema_rate", "0.9999"))
     try:
         rates = [float(rate) for rate in text.split(",")]
     except ValueError:
         raise InputError(
             f"config key training.{run}.ema_rate is {text!r}, must be numbers with commas"
         ) from None
-    return [_last_file(config, run, f"ema_{rate}") for rate in rates]
-
-
-def is_shipped(config: Mapping[str, Any], run: str) -> bool:
-    """Whether a run's last model is there, but nothing that training goes on from: as of the demo."""
-    model = Path(_last_file(config, run, "model"))
-    return model.is_file() and not any(model.parent.glob("opt_*.pt"))
-
-
-def _last_file(config: Mapping[str, Any], run: str, kind: str) -> str:
-    settings = config["training"][run]
     end = "latest" if settings.get("save_latest_only") else f"{settings['steps']:06d}"
-    return f"{CHECKPOINTS}/{run}/{kind}_{end}.pt"
+    return [f"{CHECKPOINTS}/{run}/ema_{rate}_{end}.pt" for rate in rates]
 
 
 def training_rules(config: Mapping[str, Any]) -> dict[str, str]:

@@ -20,7 +20,7 @@ FILES = re.findall(r"^`([^`\n]+)`:\n\n```[a-z]+\n(.*?)^```$", TEXT, flags=re.MUL
 COMMANDS = re.findall(r"^```sh\n(.*?)^```$", TEXT, flags=re.MULTILINE | re.DOTALL)
 MODES = ("twice", "ends-first", "look-ahead", "gibbs-1-zigzag")
 NOTHING = "Nothing to be done"
-FOLDER = "results/demo/model_001599_ddim_respaceddim2"
+FOLDER = "results/demo/ema_0.999_004181_ddim_respaceddim2"
 
 CHECKS = """
 import math, torch, numpy
@@ -35,7 +35,7 @@ from viddiff.metrics.base import METRICS, MetricSettings
 from viddiff.results import SAMPLER_NAMES, CheckpointName
 
 assert tuple(SAMPLERS) == SAMPLER_NAMES
-assert CheckpointName.parse("model_001599_dpm_respaceddim25").sampler == "dpm"
+assert CheckpointName.parse("ema_0.999_004181_dpm_respaceddim25").sampler == "dpm"
 def error(sampler, steps):  # on a standard normal target, of which x_0 is alpha x_t and all x_t are the same
     angles = [0.49 * math.pi * (steps - i) / steps for i in range(steps)]
     levels = [Level(math.cos(angle), math.sin(angle), 0.0) for angle in angles]

@@ -17,7 +17,6 @@ from viddiff.preflight import (
     check_measured,
     check_sampling,
     check_writable,
-    is_shipped,
     trained_files,
     training_rules,
 )
@@ -125,19 +124,6 @@ def test_training_ends_with_these_checkpoints():
     ]
     latest = settings | {"save_latest_only": True, "ema_rate": 0.999}
     assert trained_files({"training": {"a": latest}}, "a") == ["checkpoints/a/ema_0.999_latest.pt"]
-
-
-def test_a_model_without_the_state_of_its_training_is_shipped(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    config = {"training": {"a": {"dataset": "x", "T": 3, "steps": 20}}}
-    folder = tmp_path / "checkpoints" / "a"
-    folder.mkdir(parents=True)
-    (folder / "model_000010.pt").touch()
-    assert not is_shipped(config, "a")
-    (folder / "model_000020.pt").touch()
-    assert is_shipped(config, "a")
-    (folder / "opt_000010.pt").touch()
-    assert not is_shipped(config, "a")
 
 
 def test_training_runs_have_rules_of_their_own():
