@@ -11,20 +11,10 @@ rule plans:
         "results/plans.png",
 
 
-rule changed_plan:
-    output:
-        temp(touch(f"{EVALUATION}/.plan_changed")),
-
-
 rule plan:
     input:
         schedule_of,
-        # A plan that is not the mode's any more is made again, from a file that is newer.
-        lambda wildcards: (
-            rules.changed_plan.output[0].format(**wildcards)
-            if plan_is_outdated(evaluation_of(wildcards))
-            else []
-        ),
+        plan_definition,
     output:
         # Not removed before the job, which refuses to write another plan beside samples.
         update(f"{EVALUATION}/plan.json"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from viddiff.config import check_config, load_schema
 from viddiff.errors import InputError, PlanError
-from viddiff.inference.combine import goal_frames, plan_of
+from viddiff.inference.combine import distance_of, goal_frames, plan_of
 from viddiff.inference.modes import make_plan, parse_mode
 from viddiff.inference.plan import Stage
 from viddiff.inference.strategies import PRESETS, STRATEGIES, USER_STRATEGIES, expand
@@ -43,6 +44,7 @@ def no_user_modes_remain():
 def zigzag(tmp_path, monkeypatch):
     """A function that writes the file of a mode, and says its definition."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
 
     def write(text=ZIGZAG):
         Path("zigzag.py").write_text(text)
@@ -67,8 +69,11 @@ def test_a_preset_is_another_name_of_a_strategy_or_a_combination():
     assert plan("far_10_5_60_10") == plan("hierarchy-4_10_5_60_10")
     assert plan("far-twice_10_3_60_10") == plan("gibbs-2-goal-directed-hierarchy-4_10_3_60_10")
     assert plan("gibbs-1-far_10_5_60_10") == plan("gibbs-1-hierarchy-4_10_5_60_10")
+    assert plan("adaptive-l2-far_10_5_60_10") == plan("adaptive-l2-hierarchy-4_10_5_60_10")
     assert expand("adaptive-l2-far") == "adaptive-l2-hierarchy-4"
     assert goal_frames("far-twice", 60) == (55, 56, 57, 58, 59)
+    register("chosen: {strategy: adaptive-l2-far}\nfar: {strategy: hierarchy-4}")
+    assert distance_of("gibbs-1-chosen") == "l2" and distance_of("far") is None
 
 
 def test_a_preset_sets_options(zigzag):
@@ -156,13 +161,15 @@ def test_any_pattern_has_a_checked_plan_or_an_error_that_names_the_parameter(blo
     step, near, ahead = blocks
     register_modes({"own": {"pattern": {"latent": [*near, *ahead], "observed": observed, "step": step}}})
     own = plan_of("own", *video, window, 1)
+    latent = [frame for stage in own.stages for frame in stage.latent]
+    assert sorted(latent) == list(range(video[1], video[0]))
     try:
         own.check(window)
     except PlanError as error:
         assert re.match(rf"max_frames is {window}, but stage [0-9]+ has", str(error))
         assert window < len({*near, *ahead, *observed})
-    latent = [frame for stage in own.stages for frame in stage.latent]
-    assert sorted(latent) == list(range(video[1], video[0]))
+        return
+    plan_of("adaptive-own", *video, window, 1).check(window)
 
 
 def test_a_python_file(zigzag):
