@@ -36,6 +36,15 @@ def test_a_damaged_claim_is_refused(tmp_path, content):
         claim(tmp_path, FIELDS)
 
 
+@pytest.mark.parametrize("result", ["samples/sample_0000-0.npy", "elbos/elbo_0000.npy"])
+def test_results_without_a_claim_are_not_added_to(tmp_path, result):
+    (tmp_path / result).parent.mkdir()
+    (tmp_path / result).touch()
+    with pytest.raises(InputError, match=f"has no fingerprint.json, so nothing tells what made {result}"):
+        claim(tmp_path, FIELDS)
+    assert not (tmp_path / NAME).exists()
+
+
 def test_a_part_is_compared_with_what_was_claimed_if_anything_was(tmp_path):
     check_claim(tmp_path, {"sampler": "ddim"})
     assert not list(tmp_path.iterdir())

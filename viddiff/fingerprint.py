@@ -18,10 +18,17 @@ def claim(directory: Path, fingerprint: dict[str, Any]) -> None:
 
     The first of several jobs that come at once writes it; nobody sees half of it. Values are plain JSON.
 
-    Raises `InputError` on a difference: it names the directory, each field and both values, and the ways out.
+    Raises `InputError` on a difference: it names the directory, each field and both values, and the ways out; and
+    where there are results but no fingerprint, as in trees of the original code.
     """
     path = directory / NAME
     if not path.exists():
+        strange = next(directory.glob("samples/*.npy"), None) or next(directory.glob("elbos/*.npy"), None)
+        if strange and not path.exists():  # not by a job that came first either
+            raise InputError(
+                f"{directory} has no {NAME}, so nothing tells what made {strange.relative_to(directory)}: move "
+                "these results away to add to them"
+            )
         try:
             directory.mkdir(parents=True, exist_ok=True)
             _create(path, json.dumps(fingerprint, indent=2, sort_keys=True) + "\n")

@@ -42,6 +42,7 @@ from viddiff.optimal_schedule import (
     stage_file,
     write_choices,
 )
+from viddiff.precision import full_float32
 from viddiff.results import CheckpointName, EvaluationRun
 from viddiff.sampling import check_fit, check_videos, load_network
 from viddiff.seeds import generator_of
@@ -197,7 +198,8 @@ def noise_errors(
         made = slice(len(sets[0]), None)
         x_t = x_0.clone()
         x_t[:, made] = level.alpha * x_0[:, made] + level.sigma * noise
-        estimate = denoiser(window)(x_t, level).x_0
+        with full_float32():
+            estimate = denoiser(window)(x_t, level).x_0
         squares = (estimate - x_0)[:, made].square().flatten(1).double().mean(dim=1)
         found.append((squares * (level.alpha / level.sigma) ** 2).cpu())
     return torch.cat(found).view(len(observed), len(examples))

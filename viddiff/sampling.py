@@ -32,6 +32,7 @@ from viddiff.metrics.lpips import shared_network
 from viddiff.model.build import build_model
 from viddiff.model.unet import UNetVideoModel
 from viddiff.optimal_schedule import plan_in
+from viddiff.precision import full_float32
 from viddiff.results import CheckpointName, EvaluationRun
 from viddiff.seeds import SampleIdentity
 from viddiff.timing import Timing, record_timing
@@ -158,7 +159,7 @@ def network_sampler(
 
     def sample_window(window, noise):
         # Inference mode is quicker, but forbids the gradient that guides.
-        with torch.inference_mode(guidance_weight is None), torch.no_grad():
+        with torch.inference_mode(guidance_weight is None), torch.no_grad(), full_float32():
             return SAMPLERS[sampler](denoiser(window), noise(), levels, noise, diffusion.variance)
 
     return sample_window

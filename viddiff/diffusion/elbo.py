@@ -21,6 +21,7 @@ from viddiff.diffusion.likelihood import prior_bits, table_at, variational_bound
 from viddiff.diffusion.process import Diffusion
 from viddiff.errors import InputError
 from viddiff.model.unet import UNetVideoModel
+from viddiff.precision import full_float32
 from viddiff.window import Window
 
 StepNoise = Callable[[int], Float[Tensor, "K C H W"]]  # standard normal, by the diffusion step it is used at
@@ -92,7 +93,8 @@ def _estimate(
     alpha_bar = diffusion.schedule.alpha_bar
     alpha, sigma = table_at(np.sqrt(alpha_bar), t), table_at(np.sqrt(1.0 - alpha_bar), t)
     x_t = alpha * window.frames + sigma * eps
-    output = model(x_t, diffusion.network_time(t), _repeated(window, len(t)))
+    with full_float32():
+        output = model(x_t, diffusion.network_time(t), _repeated(window, len(t)))
     estimate = estimate_of(diffusion, output, x_t, alpha, sigma)
     return x_t, estimate._replace(x_0=estimate.x_0.clamp(-1.0, 1.0))
 

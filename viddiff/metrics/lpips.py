@@ -30,6 +30,7 @@ from viddiff.metrics.base import (
     register,
 )
 from viddiff.metrics.weights import TENSORS_SHA256, AlexNet, load_alexnet
+from viddiff.precision import full_float32
 from viddiff.video import to_model
 
 SMALLEST_FRAME = 31  # below, nothing is left after the second pooling
@@ -48,7 +49,7 @@ def embed(network: AlexNet, frames: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "
     x = (frames - frames.new_tensor(SHIFT).view(3, 1, 1)) / frames.new_tensor(SCALE).view(3, 1, 1)
     x = x.contiguous(memory_format=torch.channels_last)
     layers = []
-    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+    with full_float32():
         for i, (stride, padding) in enumerate(STRIDE_AND_PADDING):
             if i in POOL_BEFORE:
                 x = F.max_pool2d(x, 3, 2)
