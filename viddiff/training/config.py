@@ -130,6 +130,8 @@ def _typed(key: str, value: Any) -> Any:
         return float(value)
     if key == "ema_rate" and type(value) is float:
         return str(value)
+    if key == "wandb" and value is False:  # YAML takes off for false
+        return "off"
     if type(value) is not wanted:
         names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
         hint = (
