@@ -83,7 +83,8 @@ def test_a_path_and_a_name_ask_for_both():
 
 
 def test_plans_need_no_samples_but_those_of_which_they_are():
-    assert not read_wish([f"{AT}/plan_cost.json", "results/plans.txt"], GRID, *NAMES).evaluations
+    wish = read_wish([f"{AT}/plan_cost.json", "results/plans.txt"], GRID, *NAMES)
+    assert not (wish.samples or wish.videos or wish.elbos)
     wish = read_wish([f"{AT}/plans/sample_0012-3.png"], GRID, *NAMES)
     assert (wish.samples, dict(wish.videos), wish.files) == ({HERE: {(12, 3)}}, {}, set())
 
