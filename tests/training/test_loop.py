@@ -217,7 +217,7 @@ def test_learning_rate():
 def run_script(tmp_path, root, training) -> object:
     job = SimpleNamespace(
         params=SimpleNamespace(training=training, run_dir=str(tmp_path / "run"), data_root=str(root)),
-        config={"data_cache": None},
+        config={"data_cache": None, "modes": {}},
         log=[str(tmp_path / "train.log")],
         threads=1,
     )
@@ -246,7 +246,15 @@ def test_the_script_saves_and_ends_when_told_to(tmp_path, root, stub, monkeypatc
     assert run_script(tmp_path, root, SETTINGS) == 0
 
 
-@pytest.mark.parametrize("change", [{"steps": "many"}, {"dataset": "bouncy_ball"}, {"T": 11}])
-def test_the_script_says_what_is_wrong_in_one_line(tmp_path, root, stub, change):
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"steps": "many"}, "steps is 'many'"),
+        ({"dataset": "bouncy_ball"}, "bouncy_ball"),
+        ({"T": 11}, "11"),
+    ],
+)
+def test_the_script_says_what_is_wrong_in_one_line(tmp_path, root, stub, change, message, caplog):
     assert run_script(tmp_path, root, SETTINGS | change) == 1
+    assert caplog.messages[-1].startswith("error: ") and message in caplog.messages[-1]
     assert not (tmp_path / "run" / "model_000002.pt").exists()
