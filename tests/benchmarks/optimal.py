@@ -1,6 +1,6 @@
 """What an optimal schedule costs and gains: the first stages of a mode, searched with the shipped model.
 
-    python tests/benchmarks/optimal.py [--mode hierarchy-2_optimal-linspace-t_10_5_60_10] [--stages 3]
+    python tests/benchmarks/optimal.py [--mode hierarchy-2_optimal-linspace-t_10_5_60_10] [--stages 2]
 
 After `snakemake data`. For each stage: network evaluations and processor seconds of the search on the first half of
 the training videos; the error of the predicted noise with the frames that the base mode observes and with those
@@ -87,9 +87,9 @@ def held_out_errors(
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mode", default="hierarchy-2_optimal-linspace-t_10_5_60_10")
-    parser.add_argument("--stages", type=int, default=3)
-    parser.add_argument("--videos", type=int, default=30)
-    parser.add_argument("--held-out", type=int, default=100)
+    parser.add_argument("--stages", type=int, default=2)
+    parser.add_argument("--videos", type=int, default=20)
+    parser.add_argument("--held-out", type=int, default=400)
     parser.add_argument("--checkpoint", type=Path, default=Path("checkpoints/demo/model_001599.pt"))
     parser.add_argument("--data-root", default="data")
     args = parser.parse_args()
