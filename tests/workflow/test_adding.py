@@ -20,7 +20,7 @@ FILES = re.findall(r"^`([^`\n]+)`:\n\n```[a-z]+\n(.*?)^```$", TEXT, flags=re.MUL
 COMMANDS = re.findall(r"^```sh\n(.*?)^```$", TEXT, flags=re.MULTILINE | re.DOTALL)
 MODES = ("twice", "ends-first", "look-ahead", "gibbs-1-zigzag")
 NOTHING = "Nothing to be done"
-FOLDER = "results/demo/ema_0.999_004181_ddim_respaceddim2"
+FOLDER = "results/demo/ema_0.999_004181_respaceddim2"
 
 CHECKS = """
 import math, torch, numpy
