@@ -34,7 +34,7 @@ def main() -> int:
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    checkpoint = load_checkpoint(next(Path("checkpoints/demo").glob("*.pt")))
+    checkpoint = load_checkpoint(next(Path("checkpoints/demo").glob("ema_*.pt")))
     diffusion = diffusion_of(with_defaults(checkpoint.config), RESPACING)
     sample = network_sampler(load_network(checkpoint, arguments.device), diffusion, "ddim", None)
     video = torch.rand(1, arguments.frames, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
