@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from viddiff.batches import (
@@ -107,7 +108,12 @@ else:
 
 
 def evaluation_of(wildcards):
-    return EvaluationRun(wildcards.run, wildcards.checkpoint, wildcards.mode)
+    return named_evaluation(wildcards.run, wildcards.checkpoint, wildcards.mode)
+
+
+@cache  # thousands of jobs ask, for a few names
+def named_evaluation(run, checkpoint, mode):
+    return EvaluationRun(run, checkpoint, mode)
 
 
 def checkpoint_of(wildcards):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from viddiff.errors import InputError
 from viddiff.inference.combine import goal_frames, plan_of
@@ -68,6 +69,7 @@ class Mode:
         check_parameters(self.max_frames, self.step_size, self.T, self.obs_length)
 
 
+@cache
 def parse_mode(text: str) -> Mode:
     """Read a mode's name. Raises `InputError` with the name, what is wrong with it and what is allowed."""
     parts = text.split("_")
