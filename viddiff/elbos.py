@@ -26,6 +26,8 @@ from viddiff.inference.modes import parse_mode
 from viddiff.inference.plan import Plan, Stage
 from viddiff.inference.select import Embed, chosen_plans
 from viddiff.optimal_schedule import plan_in
+from viddiff.partial import Partial
+from viddiff.precision import rows_per_call
 from viddiff.results import CheckpointName, EvaluationRun
 from viddiff.sampling import check_fit, check_videos, fingerprint, frame_embedding, load_network
 from viddiff.seeds import step_generator
@@ -46,10 +48,9 @@ def measure_elbos(
 ) -> list[Path]:
     """Write `evaluation.elbo(video)` of test videos, a row of `STAGE` for each stage; files that exist stay.
 
-    The reverse transitions are those of ancestral sampling at the directory's noise levels, whatever its sampler.
+    Stages are kept as in `sample_videos`. The reverse transitions are those of ancestral sampling at the directory's noise levels, whatever its sampler.
 
-    open_videos, alexnet: as in `sample_videos`. batch_size: diffusion steps that share a network call. It changes
-        nothing beyond rounding.
+    open_videos, alexnet: as in `sample_videos`. batch_size: diffusion steps that share a network call, on a GPU.
     progress: called with the stages done and their number over all videos.
 
     Returns the files made. Raises `InputError` before any work if checkpoint, mode or videos do not fit, if the mode
@@ -71,16 +72,22 @@ def measure_elbos(
     model = load_network(checkpoint, device)
     embed = frame_embedding(mode, alexnet, device)
     digest = sha256_file(checkpoint_path)
-    claim(evaluation.directory, fingerprint(digest, mode, plan, name, diffusion, dataset))
+    facts = fingerprint(digest, mode, plan, name, diffusion, dataset)
+    claim(evaluation.directory, facts)
 
     total, made = len(missing) * len(plan.stages), []
     for done, video in enumerate(missing):
         frames = to_model(torch.as_tensor(dataset.video(video, length=plan.length))).to(device)
         rows = np.zeros(len(plan.stages), STAGE)
+        partial = Partial(evaluation.partial_elbo(video), facts)
+        finished = partial.kept(dict.fromkeys(range(len(plan.stages)), STAGE))
         for number, stage in enumerate(plan_of_video(plan, frames, embed).stages):
+            if number in finished:
+                rows[number] = finished[number]
+                continue
             window = true_window(stage, frames)
             noise = _noise(digest, evaluation.mode, name.respacing, video, number, window)
-            bound = window_bound(model, diffusion, window, noise, batch_size)
+            bound = window_bound(model, diffusion, window, noise, rows_per_call(device, batch_size))
             rows[number] = (
                 bound.total,
                 bound.prior,
@@ -92,9 +99,11 @@ def measure_elbos(
                 len(stage.latent),
                 ON_TRUTH if plan.stages[number].n_select else "",
             )
+            partial.keep(number, rows[number])
             progress(done * len(plan.stages) + number + 1, total)
         made.append(evaluation.elbo(video))
         save_npy(made[-1], rows)
+        partial.discard()
     return made
 
 

@@ -42,7 +42,7 @@ from viddiff.optimal_schedule import (
     stage_file,
     write_choices,
 )
-from viddiff.precision import full_float32
+from viddiff.precision import full_float32, rows_per_call
 from viddiff.results import CheckpointName, EvaluationRun
 from viddiff.sampling import check_fit, check_videos, load_network
 from viddiff.seeds import generator_of
@@ -79,7 +79,7 @@ def search_stage(
     """Search the observed frames of one stage and write `stage_file(evaluation, stage)`, unless it is there.
 
     What is chosen is recorded at once: a search that was interrupted goes on from there, with the same result.
-    open_videos: opens a dataset by name and split. batch_size: windows in a network call.
+    open_videos: opens a dataset by name and split. batch_size: windows in a network call, on a GPU.
     progress: called after each choice with the frames chosen and their number at the end.
 
     Raises `InputError` before any work if checkpoint, mode or dataset do not fit, or if other stages were
@@ -120,7 +120,7 @@ def search_stage(
         lambda window: clipped(network_denoiser(model, diffusion, window)),
         levels,
         settings.videos,
-        batch_size=batch_size,
+        batch_size=rows_per_call(device, batch_size),
         device=device,
     )
     chosen = read_choices(part, search) if part.exists() else []

@@ -3,9 +3,10 @@
     results/<run>/<checkpoint>/<mode>/            an evaluation directory
         model_config.json
         samples/sample_<video:04d>-<sample>.npy, and .plan.json beside it if the mode chooses frames
+        samples/.partial/sample_<video:04d>-<sample>/, while it is made
         videos/sample_<video:04d>-<sample>.gif
         metrics_<videos>-<samples>-<T>.pkl
-        elbos/elbo_<video:04d>.npy
+        elbos/elbo_<video:04d>.npy, with elbos/.partial/elbo_<video:04d>/
         elbos_<videos>.json
 
 `<run>` is the folder of the checkpoint file below `checkpoints/`, possibly several folders deep.
@@ -116,6 +117,10 @@ class EvaluationRun:
         """One completion of one test video: uint8 `[T, C, H, W]`."""
         return self.directory / "samples" / f"{sample_name(video, sample)}.npy"
 
+    def partial(self, video: int, sample: int) -> Path:
+        """The folder of the finished stages of a sample that is under way."""
+        return self.directory / "samples" / ".partial" / sample_name(video, sample)
+
     def executed_plan(self, video: int, sample: int) -> Path:
         """The plan by which a sample was made, of modes that choose frames at run time."""
         return self.directory / "samples" / f"{sample_name(video, sample)}.plan.json"
@@ -131,6 +136,10 @@ class EvaluationRun:
     def elbo(self, video: int) -> Path:
         """The ELBO of a test video: a row per stage."""
         return self.directory / "elbos" / f"elbo_{video:04d}.npy"
+
+    def partial_elbo(self, video: int) -> Path:
+        """The folder of the finished stages of an ELBO that is under way."""
+        return self.directory / "elbos" / ".partial" / self.elbo(video).stem
 
     def elbo_summary(self, videos: int) -> Path:
         """The ELBOs of the first `videos` test videos, summarised."""

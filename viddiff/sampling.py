@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from viddiff.checkpoint import Checkpoint, load_checkpoint, with_defaults
@@ -22,9 +24,9 @@ from viddiff.errors import InputError
 from viddiff.files import save_npy, sha256_file, write_text
 from viddiff.fingerprint import claim
 from viddiff.inference.combine import distance_of
-from viddiff.inference.complete import SampleWindow, complete
+from viddiff.inference.complete import MadeStage, SampleWindow, complete
 from viddiff.inference.modes import Mode, parse_mode
-from viddiff.inference.plan import Plan
+from viddiff.inference.plan import Plan, Stage
 from viddiff.inference.select import Embed, l2_embedding
 from viddiff.inference.strategies import expand
 from viddiff.metrics.lpips import embed as lpips_embedding
@@ -32,7 +34,8 @@ from viddiff.metrics.lpips import shared_network
 from viddiff.model.build import build_model
 from viddiff.model.unet import UNetVideoModel
 from viddiff.optimal_schedule import plan_in
-from viddiff.precision import full_float32
+from viddiff.partial import Partial
+from viddiff.precision import full_float32, rows_per_call
 from viddiff.results import CheckpointName, EvaluationRun
 from viddiff.seeds import SampleIdentity
 from viddiff.timing import Timing, record_timing
@@ -40,6 +43,9 @@ from viddiff.video import to_model, to_uint8
 from viddiff.window import Window
 
 log = logging.getLogger(__name__)
+
+NUMERICS = 1
+"""Raised when a change of the code changes samples or ELBOs beyond rounding: old and new ones never mix."""
 
 
 def sample_videos(
@@ -58,14 +64,15 @@ def sample_videos(
     """Complete test videos and write `evaluation.sample(video, sample)`; files that exist stay as they are.
 
     open_videos: opens a dataset by name and split ("test" or "train").
-    batch_size: videos completed at once, and the most windows of a network call. It does not change the
-        samples beyond rounding.
+    batch_size: videos completed at once, and the most windows of a network call. It does not change the samples,
+        on a GPU not beyond rounding (`viddiff.precision.rows_per_call`).
     alexnet: the file of LPIPS weights; only modes that select frames by LPIPS read it.
     guidance_weight: of reconstruction guidance; modes without it do not depend on it.
     progress: called with the stages done and their number over all batches.
 
-    Where frames are selected at run time, the plan as it was executed is written beside each sample. How long
-    it took is recorded in the directory, see `viddiff.timing`.
+    Each stage is kept as soon as it is made, see `viddiff.partial`: a call that was killed goes on from there, and
+    makes the same samples. Where frames are selected at run time, the plan as it was executed is written beside each
+    sample. How long it took is recorded in the directory, see `viddiff.timing`.
 
     Returns the files made. Raises `InputError` before any work if checkpoint, mode or videos do not fit, or if
     the directory holds results of another checkpoint, mode or sampler.
@@ -85,38 +92,76 @@ def sample_videos(
     window_sampler = network_sampler(load_network(checkpoint, device), diffusion, name.sampler, weight)
     embed = frame_embedding(mode, alexnet, device)
     digest = sha256_file(checkpoint_path)
-    claim(evaluation.directory, fingerprint(digest, mode, plan, name, diffusion, dataset, weight))
+    facts = fingerprint(digest, mode, plan, name, diffusion, dataset, weight)
+    claim(evaluation.directory, facts)
 
     sampler = f"{name.sampler} {name.respacing}".strip()
     batches = [missing[i : i + batch_size] for i in range(0, len(missing), batch_size)]
     made: list[Path] = []
-    seconds = 0.0
+    windows, seconds = 0, 0.0
     for number, batch in enumerate(batches):
         given = torch.stack([torch.as_tensor(dataset.video(v, length=plan.length)) for v in batch])
+        partial = [Partial(evaluation.partial(video, sample), facts) for video in batch]
+        finished = finished_stages(partial, plan, given.shape[2:])
+        windows += len(batch) * len(plan.stages) - len(finished)
         start = time.perf_counter()
         completed = complete(
             plan,
             to_model(given).to(device),
             [SampleIdentity(digest, evaluation.mode, sampler, video, sample) for video in batch],
             window_sampler,
-            windows_per_call=batch_size,
+            windows_per_call=rows_per_call(device, batch_size),
             embed=embed,
+            finished=finished,
+            keep=lambda row, stage, result, partial=partial: partial[row].keep(stage, stage_record(result)),
             progress=lambda stages, number=number: progress(
                 number * len(plan.stages) + stages, len(batches) * len(plan.stages)
             ),
         )
         samples = to_uint8(completed.frames).cpu().numpy()  # waits for the device
         seconds += time.perf_counter() - start
-        for video, frames, executed in zip(batch, samples, completed.plans, strict=True):
+        for video, frames, executed, stages in zip(batch, samples, completed.plans, partial, strict=True):
             if embed:
                 write_text(evaluation.executed_plan(video, sample), executed.to_json())
             path = evaluation.sample(video, sample)
             save_npy(path, frames)
+            stages.discard()
             made.append(path)
-    evaluations = len(missing) * len(plan.stages) * diffusion.n_steps
-    timing = Timing(device_name(device), evaluations, seconds, mode.max_frames, config["image_size"])
-    record_timing(evaluation, missing[0], sample, timing)
+    if windows:
+        evaluations = windows * diffusion.n_steps
+        timing = Timing(device_name(device), evaluations, seconds, mode.max_frames, config["image_size"])
+        record_timing(evaluation, missing[0], sample, timing)
     return made
+
+
+def finished_stages(
+    partial: Sequence[Partial], plan: Plan, frame_shape: Sequence[int]
+) -> dict[tuple[int, int], MadeStage]:
+    """The stages that earlier jobs finished, by row and stage. frame_shape: [C, H, W]."""
+    dtypes = {number: stage_dtype(stage, frame_shape) for number, stage in enumerate(plan.stages)}
+    finished = {}
+    for row, stages in enumerate(partial):
+        for number, record in stages.kept(dtypes).items():
+            observed = tuple(record["observed"].tolist())
+            finished[row, number] = MadeStage(observed, torch.from_numpy(record["frames"]))
+    return finished
+
+
+def stage_dtype(stage: Stage, frame_shape: Sequence[int]) -> np.dtype:
+    """The record of a finished stage: the frames that it observed, and its latent frames in float32."""
+    n_observed = len(stage.observed) + stage.n_select
+    return np.dtype(
+        [("observed", "<i4", (n_observed,)), ("frames", "<f4", (len(stage.latent), *frame_shape))]
+    )
+
+
+def stage_record(made: MadeStage) -> np.ndarray:
+    """A finished stage as `stage_dtype` says."""
+    frames = made.frames.cpu().numpy()
+    dtype = [("observed", "<i4", (len(made.observed),)), ("frames", "<f4", frames.shape)]
+    record = np.empty((), dtype)
+    record["observed"], record["frames"] = made.observed, frames
+    return record
 
 
 def device_name(device: str | torch.device) -> str:
@@ -229,6 +274,12 @@ def fingerprint(
         "sampler": name.sampler,
         "diffusion_steps": list(diffusion.schedule.steps),
         "variance": diffusion.variance,
-        "dataset": {"name": dataset.name, "split": dataset.split, "image_size": dataset.image_size},
+        "dataset": {
+            "name": dataset.name,
+            "split": dataset.split,
+            "image_size": dataset.image_size,
+            "first_frame_sha256": hashlib.sha256(dataset.video(0, 1).tobytes()).hexdigest(),
+        },
         "precision": "float32",
+        "numerics": NUMERICS,
     }

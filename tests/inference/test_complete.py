@@ -235,6 +235,38 @@ def test_level_by_level_is_equal_to_stage_after_stage(name, length, n_obs, windo
         assert not any(stage.n_select for stage in executed.stages)
 
 
+@settings(max_examples=50, deadline=None)
+@given(name=st.sampled_from(NAMES), length=st.integers(9, 40), most=st.integers(1, 9), data=st.data())
+def test_any_finished_stages_are_not_made_again_and_change_nothing(name, length, most, data):
+    try:
+        plan = plan_of(name, length, 4, 8, 3)
+    except PlanError:
+        reject()
+    start, kept = videos(2, length), {}
+
+    def keep(row, stage, made):
+        kept[row, stage] = made
+
+    def run(sample, **more):
+        return complete(
+            plan, start, identities(0, 1), sample, windows_per_call=most, embed=l2_embedding, **more
+        )
+
+    expected = run(noisy_mean, keep=keep)
+    assert set(kept) == {(row, stage) for row in range(2) for stage in range(len(plan.stages))}
+    finished = {key: kept[key] for key in data.draw(st.sets(st.sampled_from(sorted(kept))))}
+    calls, again = [], {}
+
+    def sample(window, noise):
+        calls.append(len(window.frames))
+        return noisy_mean(window, noise)
+
+    done = run(sample, finished=finished, keep=lambda row, stage, made: again.setdefault((row, stage), made))
+    assert sum(calls) == len(again) == len(kept) - len(finished)
+    torch.testing.assert_close(done.frames, expected.frames, rtol=0, atol=1e-6)
+    assert done.plans == expected.plans
+
+
 def test_each_known_frame_is_embedded_once_and_only_those_that_may_be_selected():
     plan = make_plan(parse_mode("adaptive-l2-autoreg_10_5_30_8"))
     counts = []

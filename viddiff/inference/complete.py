@@ -7,7 +7,8 @@ each other run together, in all videos of the batch; each has noise of its own, 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -32,6 +33,13 @@ class Completed(NamedTuple):
     plans: tuple[Plan, ...]
 
 
+class MadeStage(NamedTuple):
+    """A finished stage of one video: which frames it observed, and its latent frames in [-1, 1]."""
+
+    observed: tuple[int, ...]
+    frames: Float[Tensor, "L C H W"]
+
+
 class _Task(NamedTuple):
     """One stage of one video."""
 
@@ -49,6 +57,8 @@ def complete(
     *,
     windows_per_call: int | None = None,
     embed: Embed | None = None,
+    finished: Mapping[tuple[int, int], MadeStage] = MappingProxyType({}),
+    keep: Callable[[int, int, MadeStage], None] = lambda row, stage, made: None,
     progress: Callable[[int], None] = lambda stages_done: None,
 ) -> Completed:
     """Complete videos in [-1, 1]; their `plan.true_frames` are observed and kept, others are not read.
@@ -57,6 +67,9 @@ def complete(
     windows_per_call: the most windows that `sample` is given at once; `None`: one of each video. It changes
         nothing beyond rounding.
     embed: by what plans that select frames at run time do so; others need none.
+    finished: stages that an earlier call handed to `keep`, by row of the batch and number of the stage. They are not
+        made again, and the result is the same.
+    keep: called with row, number and frames of every stage as soon as it is made.
     progress: called with the number of stages done whenever it has grown.
     """
     frames = torch.zeros_like(videos)
@@ -74,11 +87,17 @@ def complete(
             stage = plan.stages[number]
             observed = selector.choose(number) if stage.n_select else [stage.observed] * len(videos)
             for row, frames_observed in enumerate(observed):
-                tasks.append(_Task(row, number, frames_observed, stage.latent))
+                if made := finished.get((row, number)):
+                    frames[row, list(stage.latent)] = made.frames.to(frames)
+                    frames_observed = made.observed
+                else:
+                    tasks.append(_Task(row, number, frames_observed, stage.latent))
                 if stage.n_select:
                     chosen[row][number] = frames_observed
         for call in _calls(tasks, windows_per_call or len(videos)):
             _run(call, frames, identities, sample)
+            for task in call:
+                keep(task.row, task.stage, MadeStage(task.observed, frames[task.row, list(task.latent)]))
         if selector and level[0] < last_choice:
             selector.see(frames, sorted({frame for number in level for frame in plan.stages[number].latent}))
         done += len(level)
