@@ -12,6 +12,10 @@ min_version("9.14")
 configfile: "config/config.yaml"
 
 
+resource_scopes:
+    gpu="local",
+
+
 include: "rules/common.smk"
 include: "rules/data.smk"
 include: "rules/train.smk"

@@ -1,12 +1,16 @@
 """Path patterns, wildcard constraints, the configured grid, what this call asks for, and input functions."""
 
 import hashlib
+import io
 import json
 import os
+import shlex
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from functools import cache
 from pathlib import Path
+
+from snakemake.cli import get_profile_dir, parse_args
 
 from viddiff.batches import (
     missing_elbos,
@@ -15,6 +19,7 @@ from viddiff.batches import (
     named_batches,
     plan_batches,
 )
+from viddiff.cluster import check_profiles, check_slurm
 from viddiff.config import check_config, load_schema
 from viddiff.errors import InputError
 from viddiff.inference.combine import distance_of
@@ -80,9 +85,52 @@ with in_one_line():
     for folder in ("results", "logs", "benchmarks"):
         check_writable(folder)
 
+
+def read_call():
+    """The command line of this call with its profiles, as Snakemake reads it."""
+    with redirect_stderr(io.StringIO()):  # has told already which profiles it uses
+        return parse_args(sys.argv[1:])[1]
+
+
+def profile_files(call):
+    """The default profile of this workflow, and the files of the others."""
+    default = Path(workflow.basedir) / "profiles" / "default" / "config.yaml"
+    found = [get_profile_dir(name) for name in call.profile or []]
+    return default, [file for _, file in filter(None, found)]
+
+
+def resources_named(name):
+    """The values of a resource that profile and command line set for all rules, or for some."""
+    settings = workflow.resource_settings
+    groups = [settings.default_resources or {}, *settings.overwrite_resources.values()]
+    return {str(group[name].raw) for group in groups if name in group}
+
+
+def spread_settings():
+    """What is set for `sample`, `gif`, `elbo` or `train` holds for each of the rules so called that are made here."""
+    made = {
+        f"{kind}_{batch.span}": kind
+        for kind, batches in BATCHES.items()
+        for batch in batches
+    }
+    made |= dict.fromkeys(TRAINING, "train")
+    settings = workflow.resource_settings
+    for field in ("overwrite_resources", "overwrite_threads"):
+        given = getattr(settings, field)
+        spread = {name: given[kind] for name, kind in made.items() if kind in given}
+        setattr(settings, field, spread | dict(given))
+
+
 # The batches of this call. A job that runs elsewhere is read again there: it names its own.
 if workflow.is_main_process:
+    os.environ.update(VIDDIFF_COMMAND=shlex.join(["snakemake", *sys.argv[1:]]))
+    call = read_call()
     with in_one_line():
+        check_profiles(*profile_files(call))
+        if call.executor == "slurm":
+            check_slurm(
+                resources_named("slurm_partition"), resources_named("slurm_account")
+            )
         wish = read_wish(
             sys.argv[1:], GRID, GRID_TARGETS, OTHER_TARGETS, config["metrics"]["elbos"]
         )
@@ -105,6 +153,7 @@ else:
     RENEW_COSTS = False
     kinds = ("sample", "gif", "elbo")
     BATCHES = {kind: named_batches(kind, sys.argv) for kind in kinds}
+spread_settings()
 
 
 def evaluation_of(wildcards):

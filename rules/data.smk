@@ -1,6 +1,10 @@
 """Datasets: the one that is made, and the check of those that the configuration uses."""
 
 
+localrules:
+    lpips_weights,
+
+
 rule data:
     input:
         made_data("bouncy_balls", "train"),

@@ -1,6 +1,10 @@
 """ELBOs of test videos, in batches as the samples, and their summary."""
 
 
+localrules:
+    elbo_summary,
+
+
 rule elbos:
     input:
         grid_elbos,

@@ -1,6 +1,10 @@
 """Optimal schedules: a search for each stage of a mode's plan, then all in one file."""
 
 
+localrules:
+    optimal_schedule,
+
+
 rule search_stage:
     input:
         # The job itself refuses a checkpoint that is not the one of the other stages.

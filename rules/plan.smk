@@ -4,6 +4,14 @@ They need neither a checkpoint nor data, but for optimal modes, whose schedule i
 """
 
 
+localrules:
+    plan,
+    plan_cost,
+    plan_picture,
+    sample_plan,
+    compare_plans,
+
+
 rule plans:
     input:
         grid_files("plan.png"),

@@ -10,6 +10,14 @@ REPORT = [
 REPORT_CHANGED = "results/.report_changed"
 
 
+localrules:
+    report_contents,
+    report_changed,
+    comparison,
+    contact_sheet,
+    frame_curves,
+
+
 rule report:
     input:
         REPORT,

@@ -1,6 +1,10 @@
 """Sampling: one rule per span of videos, see viddiff/batches.py; a job makes a batch of missing files."""
 
 
+localrules:
+    model_config,
+
+
 rule samples:
     input:
         grid_samples(),

@@ -6,8 +6,9 @@ observed ones. By the chain rule the sum over stages bounds the bits of all gene
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -28,6 +29,7 @@ from viddiff.inference.select import Embed, chosen_plans
 from viddiff.optimal_schedule import plan_in
 from viddiff.partial import Partial
 from viddiff.precision import rows_per_call
+from viddiff.provenance import recorded
 from viddiff.results import CheckpointName, EvaluationRun
 from viddiff.sampling import check_fit, check_videos, fingerprint, frame_embedding, load_network
 from viddiff.seeds import step_generator
@@ -44,13 +46,15 @@ def measure_elbos(
     batch_size: int,
     alexnet: Path | None = None,
     device: str | torch.device = "cpu",
+    origin: Mapping[str, str | None] = MappingProxyType({}),
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Path]:
     """Write `evaluation.elbo(video)` of test videos, a row of `STAGE` for each stage; files that exist stay.
 
-    Stages are kept as in `sample_videos`. The reverse transitions are those of ancestral sampling at the directory's noise levels, whatever its sampler.
+    Stages are kept as in `sample_videos`. The reverse transitions are those of ancestral sampling at the directory's
+    noise levels, whatever its sampler.
 
-    open_videos, alexnet: as in `sample_videos`. batch_size: diffusion steps that share a network call, on a GPU.
+    open_videos, alexnet, origin: as in `sample_videos`. batch_size: diffusion steps in a network call, on a GPU.
     progress: called with the stages done and their number over all videos.
 
     Returns the files made. Raises `InputError` before any work if checkpoint, mode or videos do not fit, if the mode
@@ -75,35 +79,36 @@ def measure_elbos(
     facts = fingerprint(digest, mode, plan, name, diffusion, dataset)
     claim(evaluation.directory, facts)
 
-    total, made = len(missing) * len(plan.stages), []
-    for done, video in enumerate(missing):
-        frames = to_model(torch.as_tensor(dataset.video(video, length=plan.length))).to(device)
-        rows = np.zeros(len(plan.stages), STAGE)
-        partial = Partial(evaluation.partial_elbo(video), facts)
-        finished = partial.kept(dict.fromkeys(range(len(plan.stages)), STAGE))
-        for number, stage in enumerate(plan_of_video(plan, frames, embed).stages):
-            if number in finished:
-                rows[number] = finished[number]
-                continue
-            window = true_window(stage, frames)
-            noise = _noise(digest, evaluation.mode, name.respacing, video, number, window)
-            bound = window_bound(model, diffusion, window, noise, rows_per_call(device, batch_size))
-            rows[number] = (
-                bound.total,
-                bound.prior,
-                bound.vb.sum(),
-                bound.xstart_mse.sum(),
-                bound.mse.sum(),
-                bound.total / len(stage.latent),
-                len(stage.observed),
-                len(stage.latent),
-                ON_TRUTH if plan.stages[number].n_select else "",
-            )
-            partial.keep(number, rows[number])
-            progress(done * len(plan.stages) + number + 1, total)
-        made.append(evaluation.elbo(video))
-        save_npy(made[-1], rows)
-        partial.discard()
+    total = len(missing) * len(plan.stages)
+    with recorded(evaluation.directory, f"elbos_{missing[0]:04d}", device, origin) as made:
+        for done, video in enumerate(missing):
+            frames = to_model(torch.as_tensor(dataset.video(video, length=plan.length))).to(device)
+            rows = np.zeros(len(plan.stages), STAGE)
+            partial = Partial(evaluation.partial_elbo(video), facts)
+            finished = partial.kept(dict.fromkeys(range(len(plan.stages)), STAGE))
+            for number, stage in enumerate(plan_of_video(plan, frames, embed).stages):
+                if number in finished:
+                    rows[number] = finished[number]
+                    continue
+                window = true_window(stage, frames)
+                noise = _noise(digest, evaluation.mode, name.respacing, video, number, window)
+                bound = window_bound(model, diffusion, window, noise, rows_per_call(device, batch_size))
+                rows[number] = (
+                    bound.total,
+                    bound.prior,
+                    bound.vb.sum(),
+                    bound.xstart_mse.sum(),
+                    bound.mse.sum(),
+                    bound.total / len(stage.latent),
+                    len(stage.observed),
+                    len(stage.latent),
+                    ON_TRUTH if plan.stages[number].n_select else "",
+                )
+                partial.keep(number, rows[number])
+                progress(done * len(plan.stages) + number + 1, total)
+            save_npy(evaluation.elbo(video), rows)
+            made.append(evaluation.elbo(video))
+            partial.discard()
     return made
 
 

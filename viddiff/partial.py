@@ -39,8 +39,8 @@ class Partial:
     def kept(self, dtypes: dict[int, np.dtype]) -> dict[int, np.ndarray]:
         """The results that an earlier job left, by stage. dtypes: of all stages; each result is one value of it.
 
-        Raises `InputError` if they depend on something else than this job, with what differs and the ways out. A damaged
-        file is not used, with a warning.
+        Raises `InputError` if they depend on something else than this job, with what differs and the ways out. A
+        damaged file is not used, with a warning.
         """
         if not (self.folder / NAME).exists():
             self.discard()  # of a job that finished while another went on

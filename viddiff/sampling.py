@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ from viddiff.model.unet import UNetVideoModel
 from viddiff.optimal_schedule import plan_in
 from viddiff.partial import Partial
 from viddiff.precision import full_float32, rows_per_call
+from viddiff.provenance import device_name, recorded
 from viddiff.results import CheckpointName, EvaluationRun
 from viddiff.seeds import SampleIdentity
 from viddiff.timing import Timing, record_timing
@@ -59,6 +61,7 @@ def sample_videos(
     alexnet: Path | None = None,
     guidance_weight: float = 1.0,
     device: str | torch.device = "cpu",
+    origin: Mapping[str, str | None] = MappingProxyType({}),
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Path]:
     """Complete test videos and write `evaluation.sample(video, sample)`; files that exist stay as they are.
@@ -68,6 +71,7 @@ def sample_videos(
         on a GPU not beyond rounding (`viddiff.precision.rows_per_call`).
     alexnet: the file of LPIPS weights; only modes that select frames by LPIPS read it.
     guidance_weight: of reconstruction guidance; modes without it do not depend on it.
+    origin: what only the caller knows of this job, for its record, see `viddiff.provenance`.
     progress: called with the stages done and their number over all batches.
 
     Each stage is kept as soon as it is made, see `viddiff.partial`: a call that was killed goes on from there, and
@@ -97,36 +101,41 @@ def sample_videos(
 
     sampler = f"{name.sampler} {name.respacing}".strip()
     batches = [missing[i : i + batch_size] for i in range(0, len(missing), batch_size)]
-    made: list[Path] = []
     windows, seconds = 0, 0.0
-    for number, batch in enumerate(batches):
-        given = torch.stack([torch.as_tensor(dataset.video(v, length=plan.length)) for v in batch])
-        partial = [Partial(evaluation.partial(video, sample), facts) for video in batch]
-        finished = finished_stages(partial, plan, given.shape[2:])
-        windows += len(batch) * len(plan.stages) - len(finished)
-        start = time.perf_counter()
-        completed = complete(
-            plan,
-            to_model(given).to(device),
-            [SampleIdentity(digest, evaluation.mode, sampler, video, sample) for video in batch],
-            window_sampler,
-            windows_per_call=rows_per_call(device, batch_size),
-            embed=embed,
-            finished=finished,
-            keep=lambda row, stage, result, partial=partial: partial[row].keep(stage, stage_record(result)),
-            progress=lambda stages, number=number: progress(
-                number * len(plan.stages) + stages, len(batches) * len(plan.stages)
-            ),
-        )
-        samples = to_uint8(completed.frames).cpu().numpy()  # waits for the device
-        seconds += time.perf_counter() - start
-        for video, frames, executed, stages in zip(batch, samples, completed.plans, partial, strict=True):
-            if embed:
-                write_text(evaluation.executed_plan(video, sample), executed.to_json())
-            path = evaluation.sample(video, sample)
-            save_npy(path, frames)
-            stages.discard()
-            made.append(path)
+    job = f"samples_{missing[0]:04d}-{sample}"
+    with recorded(evaluation.directory, job, device, origin) as made:
+        for number, batch in enumerate(batches):
+            given = torch.stack([torch.as_tensor(dataset.video(v, length=plan.length)) for v in batch])
+            partial = [Partial(evaluation.partial(video, sample), facts) for video in batch]
+            finished = finished_stages(partial, plan, given.shape[2:])
+            windows += len(batch) * len(plan.stages) - len(finished)
+            if finished:
+                log.info("%d stages were finished before", len(finished))
+            start = time.perf_counter()
+            completed = complete(
+                plan,
+                to_model(given).to(device),
+                [SampleIdentity(digest, evaluation.mode, sampler, video, sample) for video in batch],
+                window_sampler,
+                windows_per_call=rows_per_call(device, batch_size),
+                embed=embed,
+                finished=finished,
+                keep=lambda row, stage, result, partial=partial: partial[row].keep(
+                    stage, stage_record(result)
+                ),
+                progress=lambda stages, number=number: progress(
+                    number * len(plan.stages) + stages, len(batches) * len(plan.stages)
+                ),
+            )
+            samples = to_uint8(completed.frames).cpu().numpy()  # waits for the device
+            seconds += time.perf_counter() - start
+            for video, frames, executed, stages in zip(batch, samples, completed.plans, partial, strict=True):
+                if embed:
+                    write_text(evaluation.executed_plan(video, sample), executed.to_json())
+                path = evaluation.sample(video, sample)
+                save_npy(path, frames)
+                stages.discard()
+                made.append(path)
     if windows:
         evaluations = windows * diffusion.n_steps
         timing = Timing(device_name(device), evaluations, seconds, mode.max_frames, config["image_size"])
@@ -162,13 +171,6 @@ def stage_record(made: MadeStage) -> np.ndarray:
     record = np.empty((), dtype)
     record["observed"], record["frames"] = made.observed, frames
     return record
-
-
-def device_name(device: str | torch.device) -> str:
-    """The GPU's name, or the number of the processor's threads in use."""
-    if torch.device(device).type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{torch.device(device).type} ({torch.get_num_threads()} x)"
 
 
 def load_network(checkpoint: Checkpoint, device: str | torch.device) -> UNetVideoModel:

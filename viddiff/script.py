@@ -1,8 +1,9 @@
-"""What the workflow's scripts share: users' own modes, a log file, one clear line for what the user can put right."""
+"""What the workflow's scripts share: users' modes, a log file, signals, clear errors."""
 
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,13 @@ from viddiff.inference.user_modes import register_modes
 
 logger = logging.getLogger("viddiff")
 
+STOPPED = 3
+"""Exit code of a job that was told to stop, by SIGTERM or SIGINT. What it finished is kept."""
+
+
+class Stopped(BaseException):
+    """The job was told to stop: the signal's name."""
+
 
 @contextmanager
 def job(snakemake: Any) -> Iterator[None]:
@@ -20,21 +28,32 @@ def job(snakemake: Any) -> Iterator[None]:
 
     snakemake: the job as its script sees it, of which the log file and the configuration are read.
 
-    `InputError` and `OSError` become one line in both, and exit code 1. Any other error is a fault of the
-    program: its traceback goes to both.
+    `InputError` and `OSError` become one line in both, and exit code 1; a signal to stop becomes one, and `STOPPED`.
+    Any other error is a fault of the program: its traceback goes to both.
     """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
     try:
         terminal = logging.StreamHandler()
         terminal.setLevel(logging.WARNING)
         terminal.setFormatter(logging.Formatter("%(message)s"))
-        file = logging.FileHandler(snakemake.log[0], mode="w", encoding="utf-8")
+        file = logging.FileHandler(snakemake.log[0], encoding="utf-8")  # behind those of earlier attempts
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         logging.basicConfig(level=logging.INFO, handlers=[file, terminal])
+        logger.info("---- %s", snakemake.rule)
         register_modes(snakemake.config["modes"])
         yield
+        logger.info("done")
+    except Stopped as stopped:
+        logger.warning("stopped by %s; what is finished is kept, the next call goes on from there", stopped)
+        sys.exit(STOPPED)
     except (InputError, OSError) as error:
         logger.error("error: %s", " ".join(str(error).split()))
         sys.exit(1)
     except Exception:
         logger.exception("unexpected error")
         sys.exit(1)
+
+
+def _stop(number: int, frame: object) -> None:
+    raise Stopped(signal.Signals(number).name)

@@ -14,7 +14,7 @@ with job(snakemake):
     torch.set_num_threads(snakemake.threads)
     wildcards, config = snakemake.wildcards, snakemake.config
     settings = MetricSettings(
-        device="cuda" if torch.cuda.is_available() else "cpu",
+        device="cuda" if torch.cuda.is_available() and config["device"] != "cpu" else "cpu",
         ssim_data_range=config["metrics"]["ssim_data_range"],
         alexnet=Path(snakemake.input.alexnet) if snakemake.input.get("alexnet") else None,
     )

@@ -1,28 +1,18 @@
 """Complete a batch of test videos: those whose files are missing."""
 
 import logging
-from pathlib import Path
 
-import torch
-
-from viddiff.data import open_dataset
-from viddiff.results import EvaluationRun
+from viddiff.network_job import alexnet_of, network_arguments, origin
 from viddiff.sampling import sample_videos
 from viddiff.script import job
 
 with job(snakemake):
-    torch.set_num_threads(snakemake.threads)
-    wildcards, config = snakemake.wildcards, snakemake.config
     made = sample_videos(
-        EvaluationRun(wildcards.run, wildcards.checkpoint, wildcards.mode),
-        Path(snakemake.input.checkpoint),
-        lambda name, split: open_dataset(name, split, config["data_root"], config, config["data_cache"]),
-        snakemake.params.videos,
-        int(wildcards.sample),
-        batch_size=config["sampling"]["batch_size"],
-        alexnet=Path(snakemake.input.alexnet) if snakemake.input.alexnet else None,
-        guidance_weight=config["sampling"]["guidance_weight"],
-        device="cuda" if torch.cuda.is_available() else "cpu",
-        progress=lambda done, total: logging.info("stage %d of %d", done, total),
+        **network_arguments(snakemake),
+        videos=snakemake.params.videos,
+        sample=int(snakemake.wildcards.sample),
+        alexnet=alexnet_of(snakemake),
+        guidance_weight=snakemake.config["sampling"]["guidance_weight"],
+        origin=origin(),
     )
     logging.info("made %s", ", ".join(path.name for path in made) or "nothing")

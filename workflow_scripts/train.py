@@ -1,4 +1,4 @@
-"""Train a run, or go on with it. Exit code 3: told to stop (SIGTERM), state saved."""
+"""Train a run, or go on with it. Told to stop, it finishes the training step and saves its state."""
 
 import signal
 import sys
@@ -7,13 +7,15 @@ import torch
 from tqdm import tqdm
 
 from viddiff.data import open_dataset
-from viddiff.script import job
+from viddiff.network_job import device_of
+from viddiff.script import STOPPED, job
 from viddiff.training.config import training_config
 from viddiff.training.loop import train
 
 signals = []
-signal.signal(signal.SIGTERM, lambda number, frame: signals.append(number))
 with job(snakemake):
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, frame: signals.append(number))
     torch.set_num_threads(snakemake.threads)
     config, params = training_config(snakemake.params.training), snakemake.params
     cache = snakemake.config["data_cache"]
@@ -23,9 +25,9 @@ with job(snakemake):
             config,
             dataset,
             params.run_dir,
-            device="cuda" if torch.cuda.is_available() else "cpu",
+            device=device_of(snakemake.config),
             progress=lambda step: bar.update(step - bar.n),
             stop=lambda: bool(signals),
         )
 if step < config.steps:
-    sys.exit(3)
+    sys.exit(STOPPED)

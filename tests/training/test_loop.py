@@ -217,18 +217,21 @@ def test_learning_rate():
 def run_script(tmp_path, root, training) -> object:
     job = SimpleNamespace(
         params=SimpleNamespace(training=training, run_dir=str(tmp_path / "run"), data_root=str(root)),
-        config={"data_cache": None, "modes": {}},
+        config={"data_cache": None, "modes": {}, "device": "cpu"},
+        rule="train_run",
         log=[str(tmp_path / "train.log")],
         threads=1,
     )
     script = Path(__file__).parents[2] / "workflow_scripts" / "train.py"
-    before = signal.getsignal(signal.SIGTERM)
+    signals = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.getsignal(number) for number in signals]
     try:
         runpy.run_path(str(script), init_globals={"snakemake": job})
     except SystemExit as end:
         return end.code
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
     return 0
 
 

@@ -6,25 +6,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from small_project import CHECKPOINT, PARTS, ROOT, Project, copy_of, save_tiny
-
-from viddiff.data.bouncy_balls import write_bouncy_balls
+from small_project import Project, copy_of, make_project
 
 
 @pytest.fixture(scope="session")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The project with a checkpoint and data, before anything was made."""
-    root = tmp_path_factory.mktemp("workflow") / "empty"
-    root.mkdir()
-    for part in PARTS:
-        source = ROOT / part
-        (shutil.copytree if source.is_dir() else shutil.copy2)(source, root / part)
-    project = Project(root)
-    project.configure()
-    save_tiny(root / "checkpoints" / CHECKPOINT / "ema_0.9999_000100.pt")
-    write_bouncy_balls(root / "data", "train", 2, length=12)
-    write_bouncy_balls(root / "data", "test", 7, length=12)
-    return project
+    return make_project(tmp_path_factory.mktemp("workflow") / "empty")
 
 
 @pytest.fixture(scope="session")

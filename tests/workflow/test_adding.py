@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_project import PARTS, ROOT, Project, environment
+from small_project import PARTS, ROOT, Project
 
 from viddiff.inference.plan import Plan, Stage
 
@@ -66,7 +66,7 @@ def run(command: list[str], folder: Path) -> None:
     done = subprocess.run(
         command,
         cwd=folder,
-        env=environment() | {"PYTHONPATH": str(folder)},
+        env=fresh.environment() | {"PYTHONPATH": str(folder)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -18,7 +18,6 @@ from small_project import (
     NETWORK,
     ROOT,
     Project,
-    environment,
     sample,
     samples,
     save_tiny,
@@ -165,7 +164,7 @@ def test_a_killed_scheduler_loses_nothing_that_was_finished(fresh):
     process = subprocess.Popen(
         fresh.command(*sorted(FOUR)),
         cwd=fresh.root,
-        env=environment(),
+        env=fresh.environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -237,8 +236,8 @@ def interrupt(project: Project, statement: str) -> None:
     project.configure(sampling={"videos_per_job": 10, "batch_size": 1})
     script = project.root / "workflow_scripts" / "sample.py"
     lines = script.read_text().splitlines()
-    progress = next(number for number, line in enumerate(lines) if line.strip().startswith("progress="))
-    lines[progress] = "        progress=stop,"
+    arguments = lines.index("        **network_arguments(snakemake),")
+    lines[arguments] = '        **(network_arguments(snakemake) | {"progress": stop}),'
     start = next(number for number, line in enumerate(lines) if line.startswith("with job("))
     lines[start:start] = ["def stop(done, total):", "    if done > total // 2:", f"        {statement}"]
     script.write_text("\n".join(lines) + "\n")

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from small_project import CHECKPOINT, FOLDER, MODES, environment, sample, samples
+from small_project import CHECKPOINT, FOLDER, MODES, sample, samples
 
 AUTOREG, HIERARCHY = MODES
 
@@ -36,10 +36,10 @@ def test_one_animation_needs_one_sample(empty):
     }
 
 
-def test_planning_does_not_load_torch():
+def test_planning_does_not_load_torch(fresh):
     modules = "viddiff.batches, viddiff.config, viddiff.preflight, viddiff.targets, viddiff.timing"
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], env=environment()).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], env=fresh.environment()).returncode == 0
 
 
 def test_plans_need_no_checkpoint(empty):

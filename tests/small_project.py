@@ -14,10 +14,11 @@ import torch
 import yaml
 
 from viddiff.checkpoint import save_checkpoint, with_defaults
+from viddiff.data.bouncy_balls import write_bouncy_balls
 from viddiff.model.build import build_model
 
-ROOT = Path(__file__).parents[2]
-PARTS = ("Snakefile", "rules", "workflow_scripts", "profiles", "config", "environment.yml")
+ROOT = Path(__file__).parents[1]
+PARTS = ("Snakefile", "rules", "workflow_scripts", "profiles", "slurm", "config", "environment.yml")
 CHECKPOINT = "deep/tiny"
 FOLDER = f"results/{CHECKPOINT}/ema_0.9999_000100_respace2"
 MODES = ("autoreg_4_4_12_4", "hierarchy-2_4_2_12_4")
@@ -64,7 +65,7 @@ class Project:
         return subprocess.run(
             self.command(*arguments),
             cwd=self.root,
-            env=environment(),
+            env=self.environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -72,6 +73,9 @@ class Project:
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "snakemake", "--cores", "2", "--max-threads", "1", *arguments]
+
+    def environment(self) -> dict[str, str]:
+        return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
 
     def make(self, *arguments: str) -> str:
         """Run Snakemake, which must succeed."""
@@ -104,16 +108,29 @@ class Project:
         }
 
 
-def environment() -> dict[str, str]:
-    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-
-
 def sample(mode: str, video: int) -> str:
     return f"{FOLDER}/{mode}/samples/sample_{video:04d}-0.npy"
 
 
 def samples(mode: str, *videos: int) -> set[str]:
     return {sample(mode, video) for video in videos}
+
+
+def make_project(root: Path) -> Project:
+    """A project with a checkpoint and data, before anything was made."""
+    root.mkdir(parents=True)
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_symlink():
+            (root / part).symlink_to(source.readlink())
+        else:
+            (shutil.copytree if source.is_dir() else shutil.copy2)(source, root / part)
+    project = Project(root)
+    project.configure()
+    save_tiny(root / "checkpoints" / CHECKPOINT / "ema_0.9999_000100.pt")
+    write_bouncy_balls(root / "data", "train", 2, length=12)
+    write_bouncy_balls(root / "data", "test", 7, length=12)
+    return project
 
 
 def save_tiny(path: Path, seed: int = 0, step: int = 100) -> None:

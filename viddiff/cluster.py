@@ -1,0 +1,72 @@
+"""What can be wrong with a profile or a cluster, found before anything is submitted."""
+
+from __future__ import annotations
+
+import getpass
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+import yaml
+
+from viddiff.errors import InputError
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")  # anything else is an expression
+
+
+def check_profiles(default: Path, others: Iterable[Path]) -> None:
+    """Raise `InputError` if another profile sets what the default profile sets too, which would win silently."""
+    ours = _read_profile(default)
+    for path in others:
+        if both := sorted(ours & _read_profile(path)):
+            raise InputError(
+                f"{path} and {default} both set {', '.join(both)}: {default.name} of {default.parent} would win; "
+                "leave it in one of them"
+            )
+
+
+def check_slurm(partitions: Iterable[str], accounts: Iterable[str]) -> None:
+    """Raise `InputError` if there is no SLURM here, or no such partition or account for this user.
+
+    Names that are expressions are left to SLURM.
+    """
+    if shutil.which("sbatch") is None:
+        raise InputError(
+            "executor slurm: there is no sbatch on PATH; call from a login node of the cluster, or leave out "
+            "--profile slurm to run on this machine"
+        )
+    known = _lines(["sinfo", "--noheader", "--format=%R"])
+    if known is None:
+        raise InputError("executor slurm: sinfo fails; is SLURM's controller up?")
+    for name in filter(_NAME.fullmatch, partitions):
+        if name not in known:
+            raise InputError(f"slurm_partition is {name!r}, must be one of {', '.join(sorted(known))}")
+    for name in filter(_NAME.fullmatch, accounts):
+        user = getpass.getuser()
+        own = _lines(["sacctmgr", "--noheader", "--parsable2", "list", "associations", f"user={user}", "format=account"])
+        if own is None:
+            raise InputError(f"slurm_account is {name!r}, but this cluster keeps no accounts: leave it out")
+        if name not in own:
+            raise InputError(
+                f"slurm_account is {name!r}, must be one of {user}'s: {', '.join(sorted(own)) or 'none'}"
+            )
+
+
+def _lines(command: list[str]) -> set[str] | None:
+    """The lines that a command prints, `None` if it fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return {line.strip() for line in done.stdout.splitlines() if line.strip()} if done.returncode == 0 else None
+
+
+def _read_profile(path: Path) -> set[str]:
+    """The keys that a profile sets."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"cannot read profile {path}: {' '.join(str(error).split())}") from error
+    return {key for key, value in (content or {}).items() if value is not None}
