@@ -1,4 +1,4 @@
-"""Recorded models: weights and noise from a seed, inputs and results from `tests/golden/`."""
+"""Recorded models: weights and noise from a seed, inputs and results from `tests/golden/`; a tiny network's config."""
 
 from __future__ import annotations
 
@@ -18,6 +18,19 @@ from viddiff.window import Window
 
 GOLDEN = Path(__file__).parent / "golden"
 MODELS: dict[str, Any] = json.loads((GOLDEN / "models.json").read_text())
+
+# Of the smallest network, for tests that sample: a checkpoint's settings, the others at their defaults.
+TINY: dict[str, Any] = {
+    "dataset": "bouncy_balls",
+    "image_size": 32,
+    "num_channels": 32,
+    "num_res_blocks": 1,
+    "num_heads": 1,
+    "attention_resolutions": "2",
+    "max_frames": 4,
+    "T": 12,
+    "diffusion_steps": 40,
+}
 
 
 def seeded_weights(shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Tensor]:

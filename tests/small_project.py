@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 import yaml
+from seeded import TINY
 
 from viddiff.checkpoint import save_checkpoint, with_defaults
 from viddiff.data.bouncy_balls import write_bouncy_balls
@@ -22,18 +23,6 @@ PARTS = ("Snakefile", "rules", "workflow_scripts", "profiles", "slurm", "config"
 CHECKPOINT = "deep/tiny"
 FOLDER = f"results/{CHECKPOINT}/ema_0.9999_000100_respace2"
 MODES = ("autoreg_4_4_12_4", "hierarchy-2_4_2_12_4")
-
-NETWORK = {
-    "dataset": "bouncy_balls",
-    "image_size": 32,
-    "num_channels": 32,
-    "num_res_blocks": 1,
-    "num_heads": 1,
-    "attention_resolutions": "2",
-    "max_frames": 4,
-    "T": 12,
-    "diffusion_steps": 40,
-}
 
 CONFIG = {
     "data_root": "data",
@@ -135,7 +124,7 @@ def make_project(root: Path) -> Project:
 
 def save_tiny(path: Path, seed: int = 0, step: int = 100) -> None:
     """Write a checkpoint of a tiny network with random weights."""
-    config = with_defaults(NETWORK)
+    config = with_defaults(TINY)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         save_checkpoint(path, build_model(config).state_dict(), config, step)

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from seeded import seeded_model
+from seeded import TINY, seeded_model
 
 from viddiff.checkpoint import save_checkpoint, with_defaults
 from viddiff.data import open_dataset
@@ -25,19 +25,6 @@ from viddiff.results import EvaluationRun
 from viddiff.seeds import step_generator
 from viddiff.video import to_model
 
-CONFIG = {
-    "dataset": "bouncy_balls",
-    "image_size": 32,
-    "num_channels": 32,
-    "num_res_blocks": 1,
-    "num_heads": 1,
-    "attention_resolutions": "4",
-    "diffusion_steps": 32,
-    "noise_schedule": "cosine",
-    "predict_xstart": True,
-    "max_frames": 4,
-    "T": 12,
-}
 STEM = "ema_0.9999_000100"
 MODE = "autoreg_4_2_6_3"  # two stages, of 2 and 1 frames
 
@@ -47,7 +34,7 @@ def tree(tmp_path_factory):
     """A folder with a checkpoint and three short test videos."""
     root = tmp_path_factory.mktemp("tree")
     write_bouncy_balls(root / "data", "test", 3, length=12)
-    save_checkpoint(root / f"{STEM}.pt", seeded_model(CONFIG).state_dict(), CONFIG, 100)
+    save_checkpoint(root / f"{STEM}.pt", seeded_model(TINY).state_dict(), TINY, 100)
     return root
 
 
@@ -93,8 +80,8 @@ def test_a_row_per_stage_of_the_true_video(measure, tree):
         generator = step_generator(digest, MODE, "3", 2, 1, step)
         return torch.randn(window.frames.shape[1:], generator=generator)
 
-    model = seeded_model(CONFIG)
-    bound = window_bound(model, diffusion_of(with_defaults(CONFIG), "3"), window, noise, 3)
+    model = seeded_model(TINY)
+    bound = window_bound(model, diffusion_of(with_defaults(TINY), "3"), window, noise, 3)
     expected = [bound.total, bound.prior, bound.vb.sum(), bound.xstart_mse.sum(), bound.mse.sum()]
     np.testing.assert_allclose([stages[1][name] for name in STAGE.names[:5]], expected, rtol=1e-5)
 
@@ -117,7 +104,7 @@ def test_files_that_exist_stay_and_another_checkpoint_is_refused(measure, tmp_pa
     made[0].write_bytes(b"mine")
     assert measure([0]) == (evaluation, [])
     other = tmp_path / f"{STEM}.pt"
-    save_checkpoint(other, seeded_model(CONFIG, seed=1).state_dict(), CONFIG, 100)
+    save_checkpoint(other, seeded_model(TINY, seed=1).state_dict(), TINY, 100)
     with pytest.raises(InputError, match=r"checkpoint_sha256 was '[0-9a-f]{64}', is now '[0-9a-f]{64}'"):
         measure([1], path=other)
 
@@ -138,7 +125,7 @@ def test_adaptive_modes_select_on_the_true_video_and_say_so(measure, tree):
         generator = step_generator(digest, mode, "2", 0, len(plan.stages) - 1, step)
         return torch.randn(window.frames.shape[1:], generator=generator)
 
-    bound = window_bound(seeded_model(CONFIG), diffusion_of(with_defaults(CONFIG), "2"), window, noise, 2)
+    bound = window_bound(seeded_model(TINY), diffusion_of(with_defaults(TINY), "2"), window, noise, 2)
     assert stages[-1]["total_bpd"] == pytest.approx(bound.total, rel=1e-5)
     summarise_elbos(evaluation, 1)
     summary = json.loads(evaluation.elbo_summary(1).read_text())

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from seeded import seeded_model
+from seeded import TINY, seeded_model
 
 from viddiff.checkpoint import save_checkpoint, with_defaults
 from viddiff.data import open_dataset
@@ -31,17 +31,6 @@ from viddiff.results import EvaluationRun
 from viddiff.sampling import sample_videos
 from viddiff.video import to_model
 
-CONFIG = {
-    "dataset": "bouncy_balls",
-    "image_size": 32,
-    "num_channels": 32,
-    "num_res_blocks": 1,
-    "num_heads": 1,
-    "attention_resolutions": "2",
-    "diffusion_steps": 40,
-    "max_frames": 4,
-    "T": 12,
-}
 STEM = "ema_0.9999_000100"
 EVALUATION = EvaluationRun("run", f"{STEM}_respace2", "autoreg_optimal-linspace-t_4_1_6_4")
 SETTINGS = SearchSettings(diffusion_steps=2, videos=2)
@@ -150,7 +139,7 @@ def tree(tmp_path_factory):
     root = tmp_path_factory.mktemp("tree")
     write_bouncy_balls(root / "data", "train", 5, length=12)
     write_bouncy_balls(root / "data", "test", 2, length=12)
-    save_checkpoint(root / f"{STEM}.pt", seeded_model(CONFIG).state_dict(), CONFIG, 100)
+    save_checkpoint(root / f"{STEM}.pt", seeded_model(TINY).state_dict(), TINY, 100)
     return root
 
 
@@ -243,7 +232,7 @@ def test_other_settings_or_another_checkpoint_are_refused(search, tree, tmp_path
     with pytest.raises(InputError, match="videos was 2, is now 4"):
         search(1, settings=SearchSettings(2, 4))
     other = tmp_path / f"{STEM}.pt"
-    save_checkpoint(other, seeded_model(CONFIG, seed=1).state_dict(), CONFIG, 100)
+    save_checkpoint(other, seeded_model(TINY, seed=1).state_dict(), TINY, 100)
     with pytest.raises(InputError, match="checkpoint_sha256 was"):
         search(0, path=other)
 

@@ -2,6 +2,7 @@
 
 import ast
 import tomllib
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,9 @@ def test_environment_and_pyproject_name_the_same_packages():
     conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     assert conda[0] == "python" + project["requires-python"]
     assert conda[-1]["pip"] == [*project["dependencies"], "-e ."]
+
+
+def test_the_command_is_there():
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    for name, target in scripts.items():
+        assert callable(EntryPoint(name, target, "console_scripts").load())

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from seeded import seeded_model
+from seeded import TINY, seeded_model
 
 from viddiff.checkpoint import save_checkpoint
 from viddiff.data import open_dataset
@@ -20,19 +20,6 @@ from viddiff.results import EvaluationRun
 from viddiff.sampling import sample_videos
 from viddiff.timing import read_timings, timing_files
 
-CONFIG = {
-    "dataset": "bouncy_balls",
-    "image_size": 32,
-    "num_channels": 32,
-    "num_res_blocks": 1,
-    "num_heads": 1,
-    "attention_resolutions": "4",
-    "diffusion_steps": 32,
-    "noise_schedule": "cosine",
-    "predict_xstart": True,
-    "max_frames": 4,
-    "T": 12,
-}
 STEM = "ema_0.9999_000100"
 MODE = "autoreg_4_2_9_3"
 
@@ -42,8 +29,8 @@ def tree(tmp_path_factory):
     """A folder with a checkpoint and ten short test videos."""
     root = tmp_path_factory.mktemp("tree")
     write_bouncy_balls(root / "data", "test", 10, length=12)
-    model = seeded_model(CONFIG)
-    save_checkpoint(root / f"{STEM}.pt", model.state_dict(), CONFIG, 100)
+    model = seeded_model(TINY)
+    save_checkpoint(root / f"{STEM}.pt", model.state_dict(), TINY, 100)
     return root
 
 
@@ -149,7 +136,7 @@ def test_each_job_leaves_its_time(sample):
 def test_a_changed_checkpoint_is_refused_with_both_hashes(sample, tree, tmp_path):
     sample([0])
     other = tmp_path / f"{STEM}.pt"
-    save_checkpoint(other, seeded_model(CONFIG, seed=1).state_dict(), CONFIG, 100)
+    save_checkpoint(other, seeded_model(TINY, seed=1).state_dict(), TINY, 100)
     with pytest.raises(InputError, match=r"checkpoint_sha256 was '[0-9a-f]{64}', is now '[0-9a-f]{64}'"):
         sample([1], path=other)
     assert sample([0], path=other)[1] == []  # nothing to make, nothing to refuse
@@ -261,7 +248,7 @@ def test_a_broken_checkpoint_ends_in_one_line_that_names_it(sample, tree, tmp_pa
             {"folder": "ema_0.9999_latest_7"},
             "holds step 100, the path asks for step 7.*ema_0.9999_latest_100",
         ),
-        ({"folder": f"{STEM}_respace33"}, "33"),
+        ({"folder": f"{STEM}_respace41"}, "41"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_any_work(sample, arguments, message, tmp_path):

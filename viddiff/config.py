@@ -32,6 +32,37 @@ _Validator = validators.extend(
 )
 
 
+def load_config(files: Iterable[Path | str]) -> dict[str, Any]:
+    """Read a configuration as Snakemake does: the keys of each file are laid over those of the files before it.
+
+    Mappings are laid over each other key by key, anything else is replaced whole. Raises `InputError` that names the
+    file if it cannot be read or is not a mapping.
+    """
+    config: dict[str, Any] = {}
+    for file in files:
+        config = _laid_over(config, _load(Path(file)))
+    return config
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read the config file {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"the config file {path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"the config file {path} is {_short(content)}, must be a mapping")
+    return content
+
+
+def _laid_over(base: Any, top: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(base) if isinstance(base, dict) else {}
+    for key, value in top.items():
+        result[key] = _laid_over(result.get(key), value) if isinstance(value, dict) else value
+    return result
+
+
 def load_schema(path: Path | str) -> dict[str, Any]:
     """Read the schema, a YAML file."""
     schema = yaml.safe_load(Path(path).read_text(encoding="utf-8"))

@@ -8,8 +8,8 @@ import pandas as pd
 
 from viddiff.cost_card import CostCard
 from viddiff.errors import InputError
-from viddiff.report import align
 from viddiff.results import EvaluationRun
+from viddiff.text_table import align
 
 _NAMES = ["run", "checkpoint", "mode"]
 _HOURS = "device-hours on "

@@ -21,6 +21,7 @@ from viddiff.files import write_text
 from viddiff.inference.cost import diffusion_steps
 from viddiff.inference.modes import base_plan, parse_mode
 from viddiff.results import CheckpointName, EvaluationRun
+from viddiff.text_table import align
 
 _NAMES = ["run", "checkpoint", "mode"]
 _COUNTS = ["videos", "samples", "frames", "stages", "evaluations"]
@@ -261,18 +262,3 @@ def _with_errors(means: pd.Series, errors: pd.Series) -> list[str]:
         text = _MISSING if pd.isna(mean) else f"{mean:.{decimals}f}"
         cells.append(text if pd.isna(error) else f"{text} ± {error:.{decimals}f}")
     return cells
-
-
-def align(columns: Mapping[str, Sequence[str]]) -> list[str]:
-    """Lines of a table: names to the left, numbers to the right, a rule under the header."""
-    widths = {name: max(len(name), *map(len, cells)) for name, cells in columns.items()}
-    left = (*_NAMES, "protocol")
-    rows = [list(columns), *zip(*columns.values(), strict=True)]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if name in left else cell.rjust(width)
-            for cell, (name, width) in zip(row, widths.items(), strict=True)
-        ).rstrip()
-        for row in rows
-    ]
-    return [lines[0], "─" * max(map(len, lines)), *lines[1:]]

@@ -3,7 +3,7 @@
     results/<run>/<checkpoint>/<mode>/            an evaluation directory
         model_config.json
         samples/sample_<video:04d>-<sample>.npy, and .plan.json beside it if the mode chooses frames
-        samples/.partial/sample_<video:04d>-<sample>/, while it is made
+        samples/.partial/sample_<video:04d>-<sample>/stage_<n:04d>.npy, while it is being made
         videos/sample_<video:04d>-<sample>.gif
         metrics_<videos>-<samples>-<T>.pkl
         elbos/elbo_<video:04d>.npy, with elbos/.partial/elbo_<video:04d>/
@@ -39,6 +39,7 @@ _CHECKPOINT = re.compile(
     rf"(?:_(?P<sampler>{'|'.join(SAMPLER_NAMES[1:])}))?"
     r"(?:_respace(?P<respacing>(?:ddim)?[1-9][0-9]*|[1-9][0-9]*(?:,[1-9][0-9]*)+))?"
 )
+_SAMPLE = re.compile(r"sample_([0-9]{4}|[1-9][0-9]{4,})-(0|[1-9][0-9]*)")
 _CHECKPOINT_FORM = (
     "{model,ema_<rate>}_{<step>,latest_<step>}"
     f"[_{{{','.join(SAMPLER_NAMES[1:])}}}][_respace{{<n>,ddim<n>,<n>,<n>,…}}]"
@@ -118,7 +119,7 @@ class EvaluationRun:
         return self.directory / "samples" / f"{sample_name(video, sample)}.npy"
 
     def partial(self, video: int, sample: int) -> Path:
-        """The folder of the finished stages of a sample that is under way."""
+        """The folder of a sample under way: a file `stage_<n:04d>.npy` for each stage that is done."""
         return self.directory / "samples" / ".partial" / sample_name(video, sample)
 
     def executed_plan(self, video: int, sample: int) -> Path:
@@ -181,6 +182,12 @@ class EvaluationRun:
 def sample_name(video: int, sample: int) -> str:
     """The stem of a sample's files. video: its index in the test set; sample: which completion of it."""
     return f"sample_{video:04d}-{sample}"
+
+
+def sample_of(stem: str) -> tuple[int, int] | None:
+    """(video, sample) of the stem of a sample's files; `None` if it is another one."""
+    match = _SAMPLE.fullmatch(stem)
+    return match and (int(match[1]), int(match[2]))
 
 
 def _match_checkpoint(name: str) -> re.Match[str]:

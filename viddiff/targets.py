@@ -98,9 +98,8 @@ class Wish:
             self.elbos[evaluation].update(product(videos, [0]))
             if match["elbo"]:
                 self.files.add(path)
-        elif match["videos"]:
-            check_metrics_length(parse_mode(evaluation.mode), int(match["T"]))
-            self.samples[evaluation].update(pairs(int(match["videos"]), int(match["samples"])))
+        elif cell := metrics_cell(path):
+            self.samples[evaluation].update(pairs(cell.videos, cell.samples))
         elif match["search"]:
             searches_of(evaluation)
         return True
@@ -109,6 +108,19 @@ class Wish:
 def pairs(videos: int, samples: int) -> Iterator[tuple[int, int]]:
     """(video, sample) of the first `samples` samples of the first `videos` videos."""
     return product(range(videos), range(samples))
+
+
+def metrics_cell(path: str) -> Cell | None:
+    """What a metrics file `results/…/metrics_<videos>-<samples>-<T>.pkl` measures; `None` for other paths.
+
+    Raises `InputError` if the path names an impossible evaluation.
+    """
+    match = _TARGET.fullmatch(path)
+    if match is None or not match["videos"]:
+        return None
+    evaluation = EvaluationRun.parse(match["directory"])
+    check_metrics_length(parse_mode(evaluation.mode), int(match["T"]))
+    return Cell(evaluation, *(int(match[name]) for name in ("videos", "samples", "T")))
 
 
 def read_wish(

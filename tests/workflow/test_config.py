@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.utils import update_config
 
 from viddiff.batches import VIDEOS_PER_JOB
-from viddiff.config import check_config, load_schema
+from viddiff.config import check_config, load_config, load_schema
 from viddiff.errors import InputError, OutputError
 from viddiff.metrics.base import METRICS
 from viddiff.preflight import (
@@ -46,6 +47,20 @@ def test_what_is_left_out_gets_a_default():
     for key in ("data_root", "data_cache", "datasets", "sampling", "metrics", "report"):
         assert config[key] == SHIPPED[key]
     assert config["bouncy_balls"].keys() == SHIPPED["bouncy_balls"].keys()
+
+
+def test_files_are_laid_over_each_other_as_snakemake_does_it(tmp_path):
+    configs = [
+        {"a": 1, "b": {"c": [1, 2], "d": {"e": 1}}, "f": {"g": 1}},
+        {"b": {"c": [3], "d": {"h": None}}, "f": 2, "a": {"x": 1}},
+        {"f": {"y": 1}, "new": {}},
+    ]
+    files = [tmp_path / f"{number}.yaml" for number in range(len(configs))]
+    expected: dict = {}
+    for file, config in zip(files, configs, strict=True):
+        file.write_text(yaml.safe_dump(config))
+        update_config(expected, copy.deepcopy(config))
+    assert load_config(files) == expected
 
 
 def test_every_key_is_documented():

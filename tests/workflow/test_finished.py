@@ -10,12 +10,12 @@ import subprocess
 import time
 
 import numpy as np
+from seeded import TINY
 from small_project import (
     CHECKPOINT,
     CONFIG,
     FOLDER,
     MODES,
-    NETWORK,
     ROOT,
     Project,
     sample,
@@ -195,7 +195,7 @@ def test_a_job_that_is_read_again_elsewhere_makes_its_batch(fresh):
 
 
 def test_training_goes_on_and_keeps_its_checkpoints(fresh):
-    network = {key: NETWORK[key] for key in ("image_size", "num_channels", "num_res_blocks", "num_heads")}
+    network = {key: TINY[key] for key in ("image_size", "num_channels", "num_res_blocks", "num_heads")}
     settings = {
         "dataset": "bouncy_balls",
         "T": 6,
