@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from seeded import seeded_model
+from seeded import TINY, seeded_model
 
 import viddiff.inference.complete as engine
 from viddiff.checkpoint import save_checkpoint
@@ -17,17 +17,6 @@ from viddiff.errors import InputError
 from viddiff.results import EvaluationRun
 from viddiff.sampling import sample_videos
 
-CONFIG = {
-    "dataset": "bouncy_balls",
-    "image_size": 32,
-    "num_channels": 32,
-    "num_res_blocks": 1,
-    "num_heads": 1,
-    "attention_resolutions": "2",
-    "diffusion_steps": 32,
-    "max_frames": 4,
-    "T": 12,
-}
 STEM = "ema_0.9999_000100"
 FOLDER = f"{STEM}_respace2"
 MODES = [
@@ -47,7 +36,7 @@ def tree(tmp_path_factory):
     root = tmp_path_factory.mktemp("tree")
     for seed in (0, 1):
         write_bouncy_balls(root / f"data{seed}", "test", 4, length=12, seed=seed)
-        save_checkpoint(root / f"{STEM}_{seed}.pt", seeded_model(CONFIG, seed).state_dict(), CONFIG, 100)
+        save_checkpoint(root / f"{STEM}_{seed}.pt", seeded_model(TINY, seed).state_dict(), TINY, 100)
     return root
 
 

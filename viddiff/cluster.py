@@ -45,7 +45,17 @@ def check_slurm(partitions: Iterable[str], accounts: Iterable[str]) -> None:
             raise InputError(f"slurm_partition is {name!r}, must be one of {', '.join(sorted(known))}")
     for name in filter(_NAME.fullmatch, accounts):
         user = getpass.getuser()
-        own = _lines(["sacctmgr", "--noheader", "--parsable2", "list", "associations", f"user={user}", "format=account"])
+        own = _lines(
+            [
+                "sacctmgr",
+                "--noheader",
+                "--parsable2",
+                "list",
+                "associations",
+                f"user={user}",
+                "format=account",
+            ]
+        )
         if own is None:
             raise InputError(f"slurm_account is {name!r}, but this cluster keeps no accounts: leave it out")
         if name not in own:
@@ -60,7 +70,9 @@ def _lines(command: list[str]) -> set[str] | None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return {line.strip() for line in done.stdout.splitlines() if line.strip()} if done.returncode == 0 else None
+    return (
+        {line.strip() for line in done.stdout.splitlines() if line.strip()} if done.returncode == 0 else None
+    )
 
 
 def _read_profile(path: Path) -> set[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,7 +44,7 @@ def device_of(config: Mapping[str, Any]) -> str:
             "config key device is cuda, but PyTorch finds no GPU here; with auto the job would run on the CPU"
         )
     if wanted == "auto" and not found:
-        log.warning("no GPU found: runs on the CPU, %d threads", torch.get_num_threads())
+        log.warning("no GPU found: runs on the CPU, threads: %d", torch.get_num_threads())
     return "cuda" if found and wanted != "cpu" else "cpu"
 
 
@@ -54,11 +53,11 @@ def alexnet_of(snakemake: Any) -> Path | None:
     return Path(snakemake.input.alexnet) if snakemake.input.alexnet else None
 
 
-def origin() -> dict[str, str | None]:
+def origin(environment: Mapping[str, str]) -> dict[str, str | None]:
     """What a job's record says of the call that it belongs to."""
     return {
-        "command": os.environ.get("VIDDIFF_COMMAND"),  # set by the Snakefile
-        "slurm_job": os.environ.get("SLURM_JOB_ID"),
+        "command": environment.get("VIDDIFF_COMMAND"),  # set by the Snakefile
+        "slurm_job": environment.get("SLURM_JOB_ID"),
         "host": socket.gethostname(),
     }
 

@@ -37,13 +37,11 @@ def job(snakemake: Any) -> Iterator[None]:
         terminal = logging.StreamHandler()
         terminal.setLevel(logging.WARNING)
         terminal.setFormatter(logging.Formatter("%(message)s"))
-        file = logging.FileHandler(snakemake.log[0], encoding="utf-8")  # behind those of earlier attempts
+        file = logging.FileHandler(snakemake.log[0], mode="w", encoding="utf-8")
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         logging.basicConfig(level=logging.INFO, handlers=[file, terminal])
-        logger.info("---- %s", snakemake.rule)
         register_modes(snakemake.config["modes"])
         yield
-        logger.info("done")
     except Stopped as stopped:
         logger.warning("stopped by %s; what is finished is kept, the next call goes on from there", stopped)
         sys.exit(STOPPED)

@@ -1,6 +1,7 @@
 """Measure the ELBOs of a batch of test videos: those whose files are missing."""
 
 import logging
+import os
 
 from viddiff.elbos import measure_elbos
 from viddiff.network_job import alexnet_of, network_arguments, origin
@@ -11,6 +12,6 @@ with job(snakemake):
         **network_arguments(snakemake),
         videos=snakemake.params.videos,
         alexnet=alexnet_of(snakemake),
-        origin=origin(),
+        origin=origin(os.environ),
     )
     logging.info("made %s", ", ".join(path.name for path in made) or "nothing")

@@ -124,7 +124,12 @@ class Cluster:
     def run(self, *command: str, check: bool = True) -> str:
         """Run one of SLURM's commands; returns what it prints."""
         done = subprocess.run(
-            command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60
+            command,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
         )
         if check and done.returncode:
             raise RuntimeError(f"{' '.join(command)}: {done.stdout}")
@@ -160,7 +165,9 @@ class Cluster:
     def _configure(self) -> None:
         host = socket.gethostname().split(".")[0]
         if not socket.gethostbyname(host).startswith("127."):
-            raise RuntimeError(f"host name {host} must resolve to 127.x: add '127.0.0.1 {host}' to /etc/hosts")
+            raise RuntimeError(
+                f"host name {host} must resolve to 127.x: add '127.0.0.1 {host}' to /etc/hosts"
+            )
         self.folder.chmod(0o755)  # munge insists
         for name in ("state", "bin", *(f"spool-{node}" for node in NODES)):
             (self.folder / name).mkdir()
@@ -178,7 +185,7 @@ class Cluster:
         (self.folder / "gres.conf").write_text(f"NodeName=n2 AutoDetect=off Name=gpu File={devices}\n")
         # The plugin's inner step loses SLURM_CONF.
         wrapper = self.folder / "bin" / "srun"
-        wrapper.write_text(f"#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec {_program('srun')} \"$@\"\n")
+        wrapper.write_text(f'#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec {_program("srun")} "$@"\n')
         wrapper.chmod(0o755)
 
 

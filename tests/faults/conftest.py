@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -42,7 +43,14 @@ class Faulted(Project):
             return super().command(*arguments)
         snakemake = [sys.executable, str(Path(__file__).with_name("quick_snakemake.py"))]
         options = ["--profile", "slurm", "--slurm-status-command", "squeue"]
-        options += ["--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5", "--max-threads", "1"]
+        options += [
+            "--slurm-init-seconds-before-status-checks",
+            "1",
+            "--latency-wait",
+            "5",
+            "--max-threads",
+            "1",
+        ]
         return [*snakemake, *options, *self.more, *arguments]
 
     def environment(self) -> dict[str, str]:
@@ -62,11 +70,13 @@ class Faulted(Project):
             )
 
     def hook(self, *lines: str) -> None:
-        """Have sampling jobs execute lines of Python after each stage, of which `done` are done. Other jobs run as ever."""
+        """Have sampling jobs execute lines of Python after each stage, of which `done` are done."""
         script = self.root / "workflow_scripts" / "sample.py"
         text = script.read_text()
         body = "".join(f"    {line}\n" for line in lines)
-        text = text.replace("with job(snakemake):", f"def after_stage(done, total):\n{body}\n\nwith job(snakemake):")
+        text = text.replace(
+            "with job(snakemake):", f"def after_stage(done, total):\n{body}\n\nwith job(snakemake):"
+        )
         arguments = "**network_arguments(snakemake)"
         assert arguments in text
         script.write_text(text.replace(arguments, f'**({arguments[2:]} | {{"progress": after_stage}})'))
@@ -86,16 +96,16 @@ class Faulted(Project):
     def stages(self) -> dict[str, float]:
         """The stages that are kept, and when they were made."""
         found = {}
-        for path in (self.root / FOLDER).glob("samples/.partial/*/stage_*.npy"):
-            try:
+        with contextlib.suppress(FileNotFoundError):  # a folder that vanishes
+            for path in (self.root / FOLDER).glob("samples/.partial/*/stage_*.npy"):
                 found[str(path.relative_to(self.root))] = path.stat().st_mtime
-            except FileNotFoundError:
-                pass
         return found
 
     def wait_for_stages(self, count: int) -> dict[str, float]:
         """Wait until so many stages of samples under way are kept."""
-        return wait_for(lambda: found if len(found := self.stages()) >= count else None, 120, f"{count} stages")
+        return wait_for(
+            lambda: found if len(found := self.stages()) >= count else None, 120, f"{count} stages"
+        )
 
     def results(self) -> dict[str, bytes]:
         """The samples, and the measured values of the metrics."""
@@ -121,7 +131,8 @@ def undisturbed(prepared: Project) -> dict[str, bytes]:
     """What a run on this machine makes that nothing disturbs."""
     project = Faulted(copy_of(prepared, prepared.root.parent / "undisturbed").root)
     project.make("metrics")
-    assert len(results := project.results()) == 6
+    results = project.results()
+    assert len(results) == 6
     return results
 
 
@@ -169,4 +180,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         widths = [max(len(row[column]) for row in (head, *ROWS)) for column in range(4)]
         terminalreporter.write_line("")
         for row in (head, *ROWS):
-            terminalreporter.write_line("  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)))
+            terminalreporter.write_line(
+                "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True))
+            )

@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 
-import pytest
 from cluster import wait_for
 from conftest import FOLDER, SETTINGS, Faulted
-from small_project import copy_of
 from watch import Watch
 
 from viddiff.data.bouncy_balls import write_bouncy_balls
@@ -31,7 +28,9 @@ def script_processes(project: Faulted) -> list[int]:
 def gpu_jobs(project: Faulted) -> list[str]:
     """The ids of the sampling jobs that run now, newest first."""
     jobs = project.cluster.jobs("RUNNING")
-    return sorted((job for job in jobs if project.cluster.show(job)["Partition"] == "gpu"), key=int, reverse=True)
+    return sorted(
+        (job for job in jobs if project.cluster.show(job)["Partition"] == "gpu"), key=int, reverse=True
+    )
 
 
 def finish_and_compare(project, process, watch, undisturbed, note, fault, moment, allowed=1):
@@ -54,10 +53,16 @@ def test_jobs_run_where_the_profile_says_and_make_what_this_machine_makes(remote
     assert remote.finish(process) == 0, remote.log()
     assert remote.results() == undisturbed
     finished = remote.cluster.run("squeue", "--noheader", "--states=all", "--format=%i").split()
-    partitions = [remote.cluster.show(job)["Partition"] for job in finished if int(job) >= int(min(running, key=int))]
+    partitions = [
+        remote.cluster.show(job)["Partition"] for job in finished if int(job) >= int(min(running, key=int))
+    ]
     assert sorted(partitions)[-3:] == ["cpu", "gpu", "gpu"]  # metrics need no GPU
     record = json.loads(next((remote.root / FOLDER / "provenance").glob("samples_0000-0-*.json")).read_text())
-    assert record["outcome"] == "done" and record["slurm_job"] in running and "--profile slurm" in record["command"]
+    assert (
+        record["outcome"] == "done"
+        and record["slurm_job"] in running
+        and "--profile slurm" in record["command"]
+    )
     assert record["made"] == ["samples/sample_0000-0.npy", "samples/sample_0001-0.npy"]
 
 
@@ -86,7 +91,9 @@ def test_scheduler_killed(remote, undisturbed, note):
         remote.make("--unlock")
         for job in gpu_jobs(remote):
             remote.cluster.run("scancel", job)  # as documented
-        finish_and_compare(remote, remote.start("metrics"), watch, undisturbed, note, "2 scheduler: kill -9", moment)
+        finish_and_compare(
+            remote, remote.start("metrics"), watch, undisturbed, note, "2 scheduler: kill -9", moment
+        )
 
 
 def test_job_cancelled(remote, undisturbed, note):
@@ -96,7 +103,7 @@ def test_job_cancelled(remote, undisturbed, note):
         moment = time.time()
         remote.cluster.run("scancel", gpu_jobs(remote)[0])
         finish_and_compare(remote, process, watch, undisturbed, note, "3 job: scancel", moment)
-    assert "stopped by SIGTERM; what is finished is kept" in sampling_logs(remote)
+    assert "stopped by SIGTERM; what is finished is kept" in remote.log()  # the last lines of the job's log
 
 
 def test_time_limit(remote, undisturbed, note):

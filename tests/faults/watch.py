@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import defaultdict
@@ -41,8 +42,9 @@ class Watch:
     def _loop(self) -> None:
         while not self._end.wait(0.03):
             for pattern in ("samples/.partial/*/stage_*.npy", "samples/sample_*.npy"):
-                for path in self.folder.glob(pattern):
-                    try:
-                        self.versions[str(path.relative_to(self.folder))].setdefault(path.stat().st_ino, time.time())
-                    except FileNotFoundError:
-                        pass
+                with contextlib.suppress(
+                    FileNotFoundError
+                ):  # a folder that vanishes: seen again the next time
+                    for path in self.folder.glob(pattern):
+                        name, seen = str(path.relative_to(self.folder)), time.time()
+                        self.versions[name].setdefault(path.stat().st_ino, seen)

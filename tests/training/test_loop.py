@@ -218,7 +218,6 @@ def run_script(tmp_path, root, training) -> object:
     job = SimpleNamespace(
         params=SimpleNamespace(training=training, run_dir=str(tmp_path / "run"), data_root=str(root)),
         config={"data_cache": None, "modes": {}, "device": "cpu"},
-        rule="train_run",
         log=[str(tmp_path / "train.log")],
         threads=1,
     )

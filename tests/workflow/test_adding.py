@@ -66,7 +66,7 @@ def run(command: list[str], folder: Path) -> None:
     done = subprocess.run(
         command,
         cwd=folder,
-        env=fresh.environment() | {"PYTHONPATH": str(folder)},
+        env=Project(folder).environment() | {"PYTHONPATH": str(folder)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
