@@ -29,8 +29,8 @@ from viddiff.inference.select import Embed, l2_embedding
 from viddiff.inference.strategies import expand
 from viddiff.metrics.lpips import embed as lpips_embedding
 from viddiff.metrics.lpips import shared_network
-from viddiff.model.build import build_model
 from viddiff.model.unet import UNetVideoModel
+from viddiff.network import load_network
 from viddiff.optimal_schedule import plan_in
 from viddiff.precision import full_float32
 from viddiff.results import CheckpointName, EvaluationRun
@@ -124,22 +124,6 @@ def device_name(device: str | torch.device) -> str:
     if torch.device(device).type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{torch.device(device).type} ({torch.get_num_threads()} x)"
-
-
-def load_network(checkpoint: Checkpoint, device: str | torch.device) -> UNetVideoModel:
-    """The checkpoint's network, ready to sample. Raises `InputError` if its weights and config do not match."""
-    model = build_model(checkpoint.config)
-    wanted = model.state_dict()
-    wrong = sorted(wanted.keys() ^ checkpoint.state_dict.keys()) or [
-        key for key, value in wanted.items() if value.shape != checkpoint.state_dict[key].shape
-    ]
-    if wrong:
-        raise InputError(
-            f"{checkpoint.path}: weights and config do not belong together: {len(wrong)} parameters differ, "
-            f"the first is {wrong[0]}"
-        )
-    model.load_state_dict(checkpoint.state_dict)
-    return model.requires_grad_(False).eval().to(device)
 
 
 def network_sampler(
