@@ -26,7 +26,7 @@ def test_what_was_chosen_is_read_from_beside_the_sample(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "which tells the frames that were chosen"),
+        (None, "it tells the frames that were chosen"),
         ("{}", "not a plan"),
         (Plan(6, 3, EXECUTED.stages[:1]).to_json(), "its stages are not those of the mode's plan"),
     ],

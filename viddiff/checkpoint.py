@@ -21,6 +21,8 @@ from torch import Tensor
 
 from viddiff.errors import InputError
 from viddiff.files import atomic_path
+from viddiff.nested import parts
+from viddiff.torch_files import load_torch
 
 # Every key of the original's flat config, with its default. Those of None come from other keys.
 DEFAULTS: dict[str, Any] = {
@@ -87,7 +89,8 @@ DEFAULTS: dict[str, Any] = {
     "rp_gamma": None,  # T
     "allow_interactions_between_padding": True,
 }
-_NETWORK_KEYS = tuple(DEFAULTS)[tuple(DEFAULTS).index("image_size") :]  # the diffusion's among them
+# What sampling reads: of the data, the network and the diffusion.
+_CHECKED_KEYS = ("dataset", "max_frames", *tuple(DEFAULTS)[tuple(DEFAULTS).index("image_size") :])
 _ORIGINAL_ONLY = frozenset(
     {
         "cond_emb_type",
@@ -101,6 +104,10 @@ _ORIGINAL_ONLY = frozenset(
         "use_spatial_encoding",
     }
 )
+_PLAIN = (str, int, float, bool, type(None), list, tuple, dict)
+MOST_SETTINGS = 10_000  # values in a config
+LONGEST_SETTING = 100_000  # characters
+MOST_STEPS = 10**12
 _NUMBERED = re.compile(r"(?:model|ema_[0-9][0-9.e-]*)_([0-9]+|latest)\.pt")
 
 
@@ -117,17 +124,17 @@ class Checkpoint:
 def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
     """A config with every key of the original's; unknown keys are kept.
 
-    Judge the format of a config before: this gives it the original's. Raises `InputError` if a key of the network or
-    the diffusion has a value of the wrong type.
+    Judge the format of a config before: this gives it the original's. Raises `InputError` if a key that
+    sampling reads has a value of the wrong type.
     """
     full = DEFAULTS | dict(config)
     for key in ("rp_alpha", "rp_beta", "rp_gamma"):
         full[key] = full["T"] if full[key] is None else full[key]
-    for key in _NETWORK_KEYS:
+    for key in _CHECKED_KEYS:
         wanted = int if DEFAULTS[key] is None else type(DEFAULTS[key])
         if type(full[key]) not in ((int, float) if wanted is float else (wanted,)):
             names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
-            raise InputError(f"config key {key} is {full[key]!r}; must be {names[wanted]}")
+            raise InputError(f"config key {key} is {full[key]!r:.60}; must be {names[wanted]}")
     return full
 
 
@@ -196,19 +203,7 @@ def load_tensors(path: Path, mmap: bool = False) -> dict[str, Any]:
     """
     if not path.is_file():
         raise InputError(f"no checkpoint {path}{_nearest(path)}")
-    try:
-        with open(path, "rb") as file:
-            zipped = file.read(2) == b"PK"
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap and zipped)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-    except Exception as error:  # the reader of damaged files raises nearly anything
-        if match := re.search(r"nsupported (?:global: )?GLOBAL ([\w.]+)", str(error)):
-            raise InputError(
-                f"{path}: holds objects other than tensors and plain values ({match[1]}); not loaded, since "
-                "unpickling can run code"
-            ) from None
-        raise InputError(f"{path}: cut off, or not a checkpoint") from None
+    content = load_torch(path, mmap=mmap)
     if not isinstance(content, dict):
         raise InputError(f"{path}: not a checkpoint: holds a {type(content).__name__}, must hold a dict")
     return content
@@ -240,13 +235,33 @@ def _checked(path: Path, content: dict[str, Any]) -> Checkpoint:
             f"{path}: lacks {', '.join(missing)}; a checkpoint holds state_dict, config and step"
         )
     weights, config, step = content["state_dict"], content["config"], content["step"]
-    if not isinstance(weights, Mapping) or not all(isinstance(value, Tensor) for value in weights.values()):
+    if not isinstance(weights, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) and value.is_floating_point()
+        for name, value in weights.items()
+    ):
         raise InputError(f"{path}: state_dict is not a dict of tensors")
-    if not isinstance(config, Mapping):
+    if not isinstance(config, dict):
         raise InputError(f"{path}: config is a {type(config).__name__}, must be a dict")
-    if isinstance(step, bool) or not isinstance(step, int):
-        raise InputError(f"{path}: step is {step!r}, must be an integer")
+    _check_plain(path, config)
+    if isinstance(step, bool) or not isinstance(step, int) or not 0 <= step < MOST_STEPS:
+        raise InputError(f"{path}: step is {step!r:.60}, must be an integer from 0, below {MOST_STEPS}")
     return Checkpoint(path, dict(weights), dict(config), step)
+
+
+def _check_plain(path: Path, config: dict[Any, Any]) -> None:
+    """Raise `InputError` unless a config is what its JSON file can hold: texts, numbers, lists and dicts of them."""
+    try:
+        for part in parts(config, most=MOST_SETTINGS):
+            if isinstance(part, str) and len(part) > LONGEST_SETTING:
+                raise ValueError(f"holds a text of {len(part)} characters")
+            if isinstance(part, dict) and not all(isinstance(key, str) for key in part):
+                raise ValueError("holds a key that is not a text")
+            if not isinstance(part, _PLAIN) or (isinstance(part, int) and abs(part) >= 2**63):
+                raise ValueError(
+                    f"holds {part!r:.60}, must hold texts, numbers, and lists and dicts of these"
+                )
+    except ValueError as error:
+        raise InputError(f"{path}: config {error}") from None
 
 
 def _nearest(path: Path) -> str:

@@ -6,7 +6,6 @@ that names a respacing; else in the settings of the training, if these are known
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -19,6 +18,7 @@ from viddiff.files import write_json
 from viddiff.inference.cost import PlanCost, diffusion_steps, plan_cost
 from viddiff.inference.modes import parse_mode
 from viddiff.inference.plan import Plan
+from viddiff.json_files import line, number, read_json
 from viddiff.results import CheckpointName, EvaluationRun
 from viddiff.timing import read_timings
 
@@ -88,12 +88,16 @@ class CostCard:
     def read(path: Path) -> CostCard:
         """Read what `write` wrote. Raises `InputError` naming the file if it is something else."""
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = read_json(path)
             return CostCard(
-                PlanCost(**{field.name: content[field.name] for field in fields(PlanCost)}),
-                content["steps_from"],
+                PlanCost(**{field.name: number(content[field.name]) for field in fields(PlanCost)}),
+                line(content["steps_from"]),
                 tuple(
-                    Estimate(item["device"], item["seconds_per_evaluation"], tuple(item["timings"]))
+                    Estimate(
+                        line(item["device"]),
+                        number(item["seconds_per_evaluation"]),
+                        tuple(map(line, item["timings"])),
+                    )
                     for item in content["estimates"]
                 ),
             )
@@ -137,7 +141,7 @@ def _diffusion_steps(
 
 def _read_settings(path: Path) -> Mapping[str, Any]:
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        return dict(read_json(path))
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"{path}: not the settings of a training: {error}") from error
 

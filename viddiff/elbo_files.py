@@ -6,7 +6,6 @@ are explained in docs/metrics.md.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,8 @@ from jaxtyping import Float64
 from viddiff.errors import InputError
 from viddiff.files import sha256_file, write_json
 from viddiff.fingerprint import NAME as FINGERPRINT
+from viddiff.json_files import read_json
+from viddiff.npy import open_npy
 from viddiff.results import EvaluationRun
 
 FORMAT = 1
@@ -41,13 +42,10 @@ STAGE = np.dtype(
 
 def load_elbo(path: Path | str) -> np.ndarray:
     """Read an ELBO, one row of `STAGE` per stage. Raises `InputError` that names the file if it is none."""
-    try:
-        stages = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"cannot read ELBO {path}: {error}") from error
-    if not isinstance(stages, np.ndarray) or stages.dtype != STAGE or stages.ndim != 1 or not len(stages):
-        raise InputError(f"{path} is not an ELBO: an array with a row per stage and the fields {STAGE.names}")
-    return stages
+    stages = open_npy(Path(path))
+    if stages.dtype != STAGE or stages.ndim != 1 or not len(stages):
+        raise InputError(f"{path}: not an ELBO, an array with a row per stage and the fields {STAGE.names}")
+    return np.array(stages)
 
 
 def bits_per_dimension(stages: np.ndarray) -> float:
@@ -99,9 +97,11 @@ def _summary(values: Sequence[float]) -> dict[str, float | None]:
 
 def _read_fingerprint(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return {
+        content = read_json(path)
+        origin = {
             name: content[name] for name in ("checkpoint_sha256", "diffusion_steps", "variance", "dataset")
         }
+        len(origin["diffusion_steps"])
+        return origin
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: does not tell what the ELBOs were made from: {error}") from error

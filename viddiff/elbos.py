@@ -26,12 +26,13 @@ from viddiff.inference.chain_rule import check_chain_rule
 from viddiff.inference.modes import parse_mode
 from viddiff.inference.plan import Plan, Stage
 from viddiff.inference.select import Embed, chosen_plans
+from viddiff.network import load_network
 from viddiff.optimal_schedule import plan_in
 from viddiff.partial import Partial
 from viddiff.precision import rows_per_call
 from viddiff.provenance import recorded
 from viddiff.results import CheckpointName, EvaluationRun
-from viddiff.sampling import check_fit, check_videos, fingerprint, frame_embedding, load_network
+from viddiff.sampling import check_fit, check_videos, fingerprint, frame_embedding
 from viddiff.seeds import step_generator
 from viddiff.video import to_model
 from viddiff.window import Window

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class InputError(ValueError):
     """Something given to viddiff is wrong: a file, a config key, a name, a parameter."""
@@ -13,3 +15,12 @@ class PlanError(InputError):
 
 class OutputError(InputError):
     """A result could not be written: no space, no permission, a file where a folder must be."""
+
+
+def unreadable(path: Path, error: Exception) -> InputError:
+    """One line that says why a file cannot be read."""
+    if isinstance(error, OSError) and error.strerror:
+        reason = error.strerror
+    else:
+        reason = (str(error) or type(error).__name__).strip().splitlines()[0]
+    return InputError(f"{path}: cannot be read: {reason}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from viddiff.data import VideoDataset, open_dataset
 from viddiff.errors import InputError
 from viddiff.inference.combine import goal_frames
 from viddiff.inference.modes import parse_mode
+from viddiff.json_files import line, read_json
 from viddiff.metrics.base import MetricSettings
 from viddiff.metrics.evaluate import Evaluation, evaluate
 from viddiff.render.sheet import contact_sheet
@@ -70,6 +70,6 @@ def draw_contact_sheet(
 
 def _trained_on(path: Path) -> str:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))["dataset"]
+        return line(read_json(path)["dataset"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: does not tell the dataset of the model's training: {error}") from error

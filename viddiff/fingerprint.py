@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from viddiff.errors import InputError, OutputError
+from viddiff.json_files import read_json
 
 NAME = "fingerprint.json"
 
@@ -37,7 +38,7 @@ def claim(directory: Path, fingerprint: dict[str, Any]) -> None:
             pass  # another job was first
         except OSError as error:
             raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
-    present = _read(path)
+    present = read_fingerprint(path)
     _compare(directory, present, {name: fingerprint.get(name) for name in {*present, *fingerprint}})
 
 
@@ -45,14 +46,14 @@ def check_claim(directory: Path, part: dict[str, Any]) -> None:
     """Compare a part of a fingerprint with the one of an evaluation directory, if it has one; else as `claim`."""
     path = directory / NAME
     if path.exists():
-        _compare(directory, _read(path), part)
+        _compare(directory, read_fingerprint(path), part)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_fingerprint(path: Path) -> dict[str, Any]:
     """The fingerprint that is there. Raises `InputError` if it is none."""
     try:
-        present = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        present = read_json(path)
+    except (OSError, ValueError) as error:
         raise InputError(
             f"{path}: cannot be read ({error}); remove {path.parent} to sample it anew"
         ) from error
@@ -65,7 +66,7 @@ def _compare(directory: Path, present: dict[str, Any], wanted: dict[str, Any]) -
     different = [name for name in sorted(wanted) if present.get(name) != wanted[name]]
     if different:
         changes = "; ".join(
-            f"{name} was {present.get(name)!r}, is now {wanted[name]!r}" for name in different
+            f"{name} was {present.get(name)!r:.500}, is now {wanted[name]!r:.500}" for name in different
         )
         raise InputError(
             f"{directory} holds results of something else: {changes}. Put it back as it was, give "

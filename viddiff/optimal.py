@@ -34,6 +34,7 @@ from viddiff.files import sha256_file
 from viddiff.fingerprint import claim
 from viddiff.inference.modes import base_plan, parse_mode
 from viddiff.inference.search import Errors, StageSearch, choose
+from viddiff.network import load_network
 from viddiff.optimal_schedule import (
     SearchSettings,
     progress_file,
@@ -44,7 +45,7 @@ from viddiff.optimal_schedule import (
 )
 from viddiff.precision import full_float32, rows_per_call
 from viddiff.results import CheckpointName, EvaluationRun
-from viddiff.sampling import check_fit, check_videos, load_network
+from viddiff.sampling import check_fit, check_videos
 from viddiff.seeds import generator_of
 from viddiff.video import to_model
 from viddiff.window import Window

@@ -9,8 +9,6 @@ optimal/stage_<n>.part.json what is chosen so far, while the stage is searched
 
 from __future__ import annotations
 
-import json
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +17,11 @@ from typing import Any
 from viddiff.errors import InputError
 from viddiff.files import write_json
 from viddiff.fingerprint import NAME as FINGERPRINT
+from viddiff.fingerprint import read_fingerprint
 from viddiff.inference.modes import base_plan, make_plan, parse_mode
 from viddiff.inference.plan import Plan
 from viddiff.inference.search import Choice, StageSearch, stage_searches
+from viddiff.json_files import number, read_json, whole
 from viddiff.results import EvaluationRun
 
 NAME = "optimal_schedule.json"
@@ -98,9 +98,9 @@ def write_choices(path: Path, search: StageSearch, chosen: list[Choice]) -> None
 def read_choices(path: Path, search: StageSearch) -> list[Choice]:
     """Read what `write_choices` wrote. Raises `InputError` if it is damaged or of another search."""
     try:
-        entry = json.loads(path.read_text(encoding="utf-8"))
+        entry = read_json(path)
         pairs = zip(entry["observed"], entry["errors"], strict=True)
-        chosen = [Choice(_frame(frame), error if error is None else float(error)) for frame, error in pairs]
+        chosen = [Choice(whole(frame), error if error is None else number(error)) for frame, error in pairs]
         frames = [choice.frame for choice in chosen]
         if entry["stage"] != search.stage or not set(frames) <= set(search.candidates):
             raise ValueError("of another search")
@@ -120,7 +120,7 @@ def merge_schedule(evaluation: EvaluationRun) -> None:
         if len(chosen) < search.count:
             raise InputError(f"{path}: {len(chosen)} frames are chosen, must be {search.count}; remove it")
         stages.append(_entry(search.stage, chosen))
-    protocol = json.loads((evaluation.directory / "optimal" / FINGERPRINT).read_text(encoding="utf-8"))
+    protocol = read_fingerprint(evaluation.directory / "optimal" / FINGERPRINT)
     write_json(evaluation.directory / NAME, {"stages": stages, "protocol": protocol})
 
 
@@ -132,11 +132,13 @@ def read_schedule(path: Path) -> dict[int, tuple[int, ...]]:
     try:
         if path.suffix == ".pt":
             return _schedule(_load_original(path))
-        entries = json.loads(path.read_text(encoding="utf-8"))["stages"]
+        entries = read_json(path)["stages"]
         schedule = _schedule({entry["stage"]: entry["observed"] for entry in entries})
         if len(schedule) < len(entries):
             raise ValueError("a stage comes twice")
         return schedule
+    except InputError:
+        raise
     except FileNotFoundError as error:
         raise InputError(
             f"no optimal schedule {path}; the workflow's rule optimal_schedule makes it"
@@ -147,16 +149,13 @@ def read_schedule(path: Path) -> dict[int, tuple[int, ...]]:
 
 def _load_original(path: Path) -> Any:
     """A dict from stage to a list of frames, saved by `torch.save`."""
-    import torch  # planning does without, unless there is such a file
+    from viddiff.torch_files import load_torch  # planning does without torch, unless there is such a file
 
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise ValueError("damaged, or objects that can run code") from error
+    return load_torch(path, "schedule")
 
 
 def _schedule(stages: Mapping[Any, Any]) -> dict[int, tuple[int, ...]]:
-    return {_frame(stage): tuple(map(_frame, observed)) for stage, observed in stages.items()}
+    return {whole(stage): tuple(map(whole, observed)) for stage, observed in stages.items()}
 
 
 def _entry(stage: int, chosen: list[Choice]) -> dict[str, Any]:
@@ -165,9 +164,3 @@ def _entry(stage: int, chosen: list[Choice]) -> dict[str, Any]:
         "observed": [choice.frame for choice in chosen],
         "errors": [choice.error for choice in chosen],
     }
-
-
-def _frame(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{value!r} is not a whole number")
-    return value

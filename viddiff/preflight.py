@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from viddiff.errors import InputError, OutputError
 from viddiff.fingerprint import check_claim
 from viddiff.inference.modes import make_plan, parse_mode
+from viddiff.json_files import read_json
 from viddiff.optimal_schedule import SearchSettings, plan_in, schedule_file, searches_of
 from viddiff.results import CHECKPOINTS, EvaluationRun
 
@@ -97,7 +97,7 @@ def check_measured(config: Mapping[str, Any], path: Path) -> None:
     """
     wanted = config["metrics"]
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))["metrics"]
+        held = read_json(path)["metrics"]
         data_range = held["ssim"]["protocol"]["data_range"] if "ssim" in held else None
     except (OSError, ValueError, KeyError, TypeError):
         return

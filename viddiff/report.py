@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from viddiff.errors import InputError
 from viddiff.files import write_text
 from viddiff.inference.cost import diffusion_steps
 from viddiff.inference.modes import base_plan, parse_mode
+from viddiff.json_files import line, number, read_json, whole
 from viddiff.results import CheckpointName, EvaluationRun
 from viddiff.text_table import align
 
@@ -115,11 +117,11 @@ class _Summary:
     @staticmethod
     def of(content: Mapping[str, Any]) -> _Summary:
         return _Summary(
-            mean=float(content["mean"]),
-            se_videos=content["standard_error_videos"],
-            se_samples=content["standard_error_samples"],
-            unit=content["unit"],
-            per_frame=content["per_frame"],
+            mean=number(content["mean"]),
+            se_videos=_number_or_none(content["standard_error_videos"]),
+            se_samples=_number_or_none(content["standard_error_samples"]),
+            unit=line(content["unit"]),
+            per_frame=list(map(number, content["per_frame"])),
             protocol=dict(content["protocol"]),
         )
 
@@ -142,21 +144,21 @@ class _Record:
     def read(path: Path) -> _Record:
         run = EvaluationRun.parse(path.parent)
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = read_json(path)
             return _Record(
                 path=path,
                 run=run,
-                videos=content["videos"],
-                samples=content["samples_per_video"],
-                length=content["length"],
-                obs_length=content["obs_length"],
+                videos=whole(content["videos"]),
+                samples=whole(content["samples_per_video"]),
+                length=whole(content["length"]),
+                obs_length=whole(content["obs_length"]),
                 goals=len(content.get("goals", ())),
-                metrics={name: _Summary.of(summary) for name, summary in content["metrics"].items()},
+                metrics={_metric(name): _Summary.of(summary) for name, summary in content["metrics"].items()},
                 protocol={
-                    "format": content["format"],
+                    "format": whole(content["format"]),
                     "length": content["length"],
                     "obs_length": content["obs_length"],
-                    "test_videos": content["test_videos_sha256"][:8],
+                    "test_videos": line(content["test_videos_sha256"])[:8],
                 },
             )
         except OSError as error:
@@ -174,7 +176,7 @@ class _Record:
 def _read_bound(path: Path) -> dict[str, _Summary]:
     """The bits per dimension that a summary of ELBOs tells, as a metric."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         bpd = {"standard_error_samples": None, "unit": "", "per_frame": [], "protocol": content["protocol"]}
         return {"bpd": _Summary.of(content["bpd"] | bpd)}
     except OSError as error:
@@ -215,11 +217,22 @@ def _diffusion_steps(record: _Record) -> int | None:
     spec = CheckpointName.parse(record.run.checkpoint).respacing
     try:
         if not spec:
-            config = json.loads((record.path.parent / "model_config.json").read_text(encoding="utf-8"))
+            config = read_json(record.path.parent / "model_config.json")
             spec = config.get("timestep_respacing") or str(config["diffusion_steps"])
         return diffusion_steps(spec)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _number_or_none(value: Any) -> float | None:
+    return None if value is None else number(value)
+
+
+def _metric(name: str) -> str:
+    """A metric's name as it heads a column: a spreadsheet must not take it for a formula."""
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,30}", name):
+        raise ValueError(f"{name!r:.60} is no name of a metric")
+    return name
 
 
 def _protocols(records: Sequence[_Record]) -> list[str]:

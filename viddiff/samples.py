@@ -9,17 +9,15 @@ from jaxtyping import UInt8
 
 from viddiff.errors import InputError
 from viddiff.inference.plan import Plan
+from viddiff.npy import open_npy
 
 
 def load_sample(path: Path | str) -> UInt8[np.ndarray, "T C H W"]:
     """Read a sample. Raises `InputError` that names the file if it is missing or not a video."""
-    try:
-        sample = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"cannot read sample {path}: {error}") from error
-    if not isinstance(sample, np.ndarray) or sample.dtype != np.uint8 or sample.ndim != 4:
-        raise InputError(f"sample {path} is not a uint8 array [T, C, H, W]")
-    return sample
+    sample = open_npy(Path(path))
+    if sample.dtype != np.uint8 or sample.ndim != 4:
+        raise InputError(f"{path}: {sample.dtype} {list(sample.shape)}, must be a video, uint8 [T, C, H, W]")
+    return np.array(sample)
 
 
 def executed_plan(path: Path, planned: Plan) -> Plan:
@@ -29,9 +27,9 @@ def executed_plan(path: Path, planned: Plan) -> Plan:
     """
     selects = any(stage.n_select for stage in planned.stages)
     try:
-        plan = Plan.from_json(path.read_text(encoding="utf-8")) if selects else planned
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {path}, which tells the frames that were chosen: {error}") from error
+        plan = Plan.read(path) if selects else planned
+    except InputError as error:
+        raise InputError(f"{error}: it tells the frames that were chosen") from error
     if [stage.latent for stage in plan.stages] != [stage.latent for stage in planned.stages]:
         raise InputError(f"{path}: its stages are not those of the mode's plan")
     return plan

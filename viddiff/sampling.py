@@ -32,8 +32,8 @@ from viddiff.inference.select import Embed, l2_embedding
 from viddiff.inference.strategies import expand
 from viddiff.metrics.lpips import embed as lpips_embedding
 from viddiff.metrics.lpips import shared_network
-from viddiff.model.build import build_model
 from viddiff.model.unet import UNetVideoModel
+from viddiff.network import load_network
 from viddiff.optimal_schedule import plan_in
 from viddiff.partial import Partial
 from viddiff.precision import full_float32, rows_per_call
@@ -171,22 +171,6 @@ def stage_record(made: MadeStage) -> np.ndarray:
     record = np.empty((), dtype)
     record["observed"], record["frames"] = made.observed, frames
     return record
-
-
-def load_network(checkpoint: Checkpoint, device: str | torch.device) -> UNetVideoModel:
-    """The checkpoint's network, ready to sample. Raises `InputError` if its weights and config do not match."""
-    model = build_model(checkpoint.config)
-    wanted = model.state_dict()
-    wrong = sorted(wanted.keys() ^ checkpoint.state_dict.keys()) or [
-        key for key, value in wanted.items() if value.shape != checkpoint.state_dict[key].shape
-    ]
-    if wrong:
-        raise InputError(
-            f"{checkpoint.path}: weights and config do not belong together: {len(wrong)} parameters differ, "
-            f"the first is {wrong[0]}"
-        )
-    model.load_state_dict(checkpoint.state_dict)
-    return model.requires_grad_(False).eval().to(device)
 
 
 def network_sampler(

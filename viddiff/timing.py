@@ -5,7 +5,6 @@ results/<run>/<checkpoint>/<mode>/timings/samples_<first video:04d>-<sample>-<an
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
@@ -14,6 +13,7 @@ from pathlib import Path
 from viddiff.errors import InputError
 from viddiff.files import write_json
 from viddiff.inference.modes import parse_mode
+from viddiff.json_files import read_json
 from viddiff.results import RESULTS, EvaluationRun
 
 
@@ -41,8 +41,8 @@ class Timing:
                 raise InputError(f"{name} is {value!r}, must be a whole number, 1 or more")
         if not isinstance(self.seconds, int | float) or not 0 < self.seconds < float("inf"):
             raise InputError(f"seconds is {self.seconds!r}, must be a number above 0")
-        if not isinstance(self.device, str):
-            raise InputError(f"device is {self.device!r}, must be a name")
+        if not isinstance(self.device, str) or not self.device.isprintable():
+            raise InputError(f"device is {self.device!r:.60}, must be a name")
 
     @property
     def seconds_per_evaluation(self) -> float:
@@ -80,7 +80,7 @@ def read_timings(paths: Iterable[Path]) -> dict[Path, Timing]:
 def _read(path: Path) -> Timing:
     names = [field.name for field in fields(Timing)]
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         return Timing(**{name: content[name] for name in names})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not a timing with {', '.join(names)}: {error}") from error

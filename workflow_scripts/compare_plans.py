@@ -18,7 +18,7 @@ with job(snakemake):
     table = plan_table(cards)
     write_csv(snakemake.output.csv, table)
     write_text(snakemake.output.text, format_plan_table(table))
-    plans = [Plan.from_json(Path(path).read_text(encoding="utf-8")) for path in snakemake.input.plans]
+    plans = [Plan.read(path) for path in snakemake.input.plans]
     panels = [
         Panel(run.mode, plan, card.brief()) for (run, card), plan in zip(cards.items(), plans, strict=True)
     ]

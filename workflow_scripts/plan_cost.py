@@ -11,7 +11,7 @@ with job(snakemake):
     wildcards, files = snakemake.wildcards, snakemake.input
     card = cost_card(
         EvaluationRun(wildcards.run, wildcards.checkpoint, wildcards.mode),
-        Plan.from_json(Path(files.plan).read_text(encoding="utf-8")),
+        Plan.read(files.plan),
         snakemake.config["training"].get(wildcards.run, {}),
         Path(files.model_config) if files.model_config else None,
         map(Path, files.timings),

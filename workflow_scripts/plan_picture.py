@@ -8,6 +8,6 @@ from viddiff.render.plan import draw_plan
 from viddiff.script import job
 
 with job(snakemake):
-    plan = Plan.from_json(Path(snakemake.input.plan).read_text(encoding="utf-8"))
+    plan = Plan.read(snakemake.input.plan)
     facts = CostCard.read(Path(snakemake.input.cost)).lines()
     draw_plan(snakemake.output[0], plan, title=snakemake.wildcards.mode, facts=facts)

@@ -1,7 +1,5 @@
 """Draw the plan by which a sample was made: with the frames that were chosen, where its mode chooses."""
 
-from pathlib import Path
-
 from viddiff.inference.plan import Plan
 from viddiff.render.plan import draw_plan
 from viddiff.results import EvaluationRun
@@ -12,7 +10,7 @@ with job(snakemake):
     wildcards = snakemake.wildcards
     run = EvaluationRun(wildcards.run, wildcards.checkpoint, wildcards.mode)
     video, sample = int(wildcards.video), int(wildcards.sample)
-    planned = Plan.from_json(Path(snakemake.input.plan).read_text(encoding="utf-8"))
+    planned = Plan.read(snakemake.input.plan)
     plan = executed_plan(run.executed_plan(video, sample), planned)
     selected = sum(stage.n_select for stage in planned.stages)
     facts = f"video {video}, sample {sample}: {selected or 'no'} observed frames chosen by their content"

@@ -20,7 +20,8 @@ from viddiff.diffusion.process import diffusion_of
 from viddiff.inference.combine import plan_of
 from viddiff.inference.complete import complete
 from viddiff.inference.levels import levels
-from viddiff.sampling import load_network, network_sampler
+from viddiff.network import load_network
+from viddiff.sampling import network_sampler
 from viddiff.seeds import SampleIdentity
 
 STRATEGIES = ("autoreg", "independent", "google", "like-google", "hierarchy-5")

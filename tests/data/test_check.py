@@ -62,7 +62,7 @@ def test_all_broken_arrays_are_told(tmp_path):
         f"{folder / '3.npy'}: dtype float32",
         f"{folder / '4.npy'}: cannot be read",
         f"{folder / '5.npy'}: cannot be read",
-        f"{folder / '6.npy'}: not a plain array",
+        f"{folder / '6.npy'}: cannot be read: not a plain array",
         f"{folder / '7.npy'}: missing",
         f"{folder / '08.npy'}: must be named by its index",
     )
@@ -86,7 +86,7 @@ def test_carla_lists(tmp_path):
     assert_problems(
         report,
         "video_2.pt: dtype int64",
-        "video_3.pt: cannot be read",
+        "video_3.pt: cut off",
         "video_4.pt: missing, but listed in video_test.csv",
         "video_test.csv: video_1.pt is listed 2 times",
         "video_test.csv: line 7: 'oops' names no .pt file",

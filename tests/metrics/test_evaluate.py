@@ -181,13 +181,13 @@ class Hostile:
 
 
 @pytest.mark.parametrize(("damage", "message"), [
-    (lambda path, sample: path.unlink(), "cannot read sample"),
-    (lambda path, sample: path.write_bytes(b""), "cannot read sample"),
-    (lambda path, sample: path.write_bytes(path.read_bytes()[:200]), "cannot read sample"),
-    (lambda path, sample: path.write_bytes(path.read_bytes()[:60]), "cannot read sample"),
-    (lambda path, sample: np.save(path, np.array([Hostile()]), allow_pickle=True), "cannot read sample"),
-    (lambda path, sample: path.write_bytes(pickle.dumps(Hostile())), "cannot read sample"),
-    (lambda path, sample: np.savez(path.open("wb"), sample=sample), "is an archive"),
+    (lambda path, sample: path.unlink(), "cannot be read"),
+    (lambda path, sample: path.write_bytes(b""), "cannot be read"),
+    (lambda path, sample: path.write_bytes(path.read_bytes()[:200]), "cannot be read"),
+    (lambda path, sample: path.write_bytes(path.read_bytes()[:60]), "cannot be read"),
+    (lambda path, sample: np.save(path, np.array([Hostile()]), allow_pickle=True), "cannot be read"),
+    (lambda path, sample: path.write_bytes(pickle.dumps(Hostile())), "cannot be read"),
+    (lambda path, sample: np.savez(path.open("wb"), sample=sample), "not an archive"),
     (lambda path, sample: np.save(path, sample[:-1]), r"is uint8 \[6, 3, 32, 32\], expected .*\[7, 3"),
     (lambda path, sample: np.save(path, sample.astype(np.float32)), r"is float32 \[7"),
     (lambda path, sample: np.save(path, sample.transpose(0, 2, 3, 1)), r"is uint8 \[7, 32, 32, 3\]"),

@@ -126,7 +126,7 @@ def test_bad_weights_files(tmp_path, alexnet):
         load_alexnet(path)
     for content in (b"", b"no weights", alexnet.read_bytes()[:5000], pickle.dumps(print)):
         path.write_bytes(content)
-        with pytest.raises(InputError, match=r"cannot read .*alexnet.pt"):
+        with pytest.raises(InputError, match=r"alexnet\.pt: "):
             load_alexnet(path)
     for value in (
         [1],

@@ -8,63 +8,24 @@ MineRL and GQN mazes: `{train,test}/<i>.npy`, i from 0, uint8 `[T, H, W, C]`.
 
 from __future__ import annotations
 
-import pickle
-import zipfile
 from abc import abstractmethod
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
 from viddiff.data.base import CHANNELS, DATASETS, Entry, Source, VideoDataset
-from viddiff.errors import InputError
-
-PICKLED = "damaged, or pickled objects, which are never loaded because they can run code"
-
-
-def unreadable(path: Path, error: Exception) -> InputError:
-    """One line that says why a file cannot be read."""
-    if isinstance(error, OSError) and error.strerror:
-        reason = error.strerror
-    else:
-        reason = (str(error) or type(error).__name__).strip().splitlines()[0]
-    return InputError(f"{path}: cannot be read: {reason}")
-
-
-def open_npy(path: Path) -> np.ndarray:
-    """Memory-map a `.npy` file. Raises `InputError` if it is damaged or holds anything but plain numbers."""
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:
-        if "pickle" in str(error) or "Python objects" in str(error):
-            raise InputError(f"{path}: not a plain array; {PICKLED}") from None
-        raise unreadable(path, error) from error
-    if not isinstance(array, np.ndarray):
-        raise InputError(f"{path}: must hold one array, not an archive of several")
-    return array
+from viddiff.errors import InputError, unreadable
+from viddiff.npy import open_npy
+from viddiff.torch_files import load_torch
 
 
 def open_pt(path: Path) -> Tensor:
     """Memory-map a `.pt` file that holds one dense tensor. Raises `InputError` for anything else."""
-    try:
-        mapped = zipfile.is_zipfile(path)  # files from before torch 1.6 are not, and cannot be mapped
-        if mapped:
-            with zipfile.ZipFile(path) as archive:
-                if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
-                    raise InputError(f"{path}: a compressed archive, which torch.save does not write")
-        tensor = torch.load(path, map_location="cpu", mmap=mapped, weights_only=True)
-    except InputError:
-        raise
-    except pickle.UnpicklingError:
-        raise InputError(f"{path}: not a plain tensor; {PICKLED}") from None
-    except Exception as error:  # torch raises many kinds for a damaged file
-        raise unreadable(path, error) from error
-    if type(tensor) is not Tensor or tensor.layout != torch.strided or tensor.device.type != "cpu":
+    tensor = load_torch(path, "tensor", mmap=True)
+    if type(tensor) is not Tensor:
         raise InputError(f"{path}: must hold one dense tensor, not {type(tensor).__name__}")
-    if tensor.numel() * tensor.element_size() > path.stat().st_size:
-        raise InputError(f"{path}: shape {list(tensor.shape)} needs more bytes than the file has")
     return tensor
 
 

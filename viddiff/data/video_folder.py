@@ -20,9 +20,9 @@ import torch
 from jaxtyping import UInt8
 from PIL import Image, ImageSequence
 
-from viddiff.data.arrays import VideoFiles, open_array, unreadable
+from viddiff.data.arrays import VideoFiles, open_array
 from viddiff.data.base import CHANNELS, DATASETS, Entry, Source
-from viddiff.errors import InputError
+from viddiff.errors import InputError, unreadable
 
 ARRAYS = (".npy", ".pt")
 SUFFIXES = (".mp4", ".avi", ".gif", *ARRAYS)

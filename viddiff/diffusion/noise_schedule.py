@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from jaxtyping import Float
 
 from viddiff.errors import InputError
 
+MOST_STEPS = 100_000
 Table = Float[np.ndarray, "steps"]
 
 
@@ -97,15 +99,15 @@ def noise_schedule(name: str, n_steps: int) -> NoiseSchedule:
 
     Raises `InputError` for an unknown name, or if the betas leave (0, 1].
     """
-    if n_steps < 1:
-        raise InputError(f"config key diffusion_steps is {n_steps}; allowed: 1 or more")
+    if not 1 <= n_steps <= MOST_STEPS:
+        raise InputError(f"config key diffusion_steps is {n_steps}; allowed: 1 to {MOST_STEPS}")
     if name == "linear":
         scale = 1000 / n_steps
         betas = np.linspace(scale * 1e-4, scale * 2e-2, n_steps, dtype=np.float64)
     elif name == "cosine":
         betas = cosine_betas(n_steps)
     else:
-        raise InputError(f"config key noise_schedule is {name!r}; allowed: linear, cosine")
+        raise InputError(f"config key noise_schedule is {name!r:.60}; allowed: linear, cosine")
     return NoiseSchedule(betas, tuple(range(n_steps)))
 
 
@@ -132,7 +134,7 @@ def respaced_steps(n_steps: int, spec: str) -> tuple[int, ...]:
         for stride in range(1, n_steps):
             if len(range(0, n_steps, stride)) == wanted:
                 return tuple(range(0, n_steps, stride))
-        raise InputError(f"respacing {spec!r}: no whole stride takes {wanted} of {n_steps} steps")
+        raise InputError(f"respacing {spec!r:.60}: no whole stride takes {wanted} of {n_steps} steps")
     counts = [_step_count(part, spec) for part in spec.split(",")]
     base, extra = divmod(n_steps, len(counts))
     kept: list[int] = []
@@ -140,7 +142,7 @@ def respaced_steps(n_steps: int, spec: str) -> tuple[int, ...]:
     for i, count in enumerate(counts):
         size = base + (i < extra)
         if count > size:
-            raise InputError(f"respacing {spec!r}: cannot take {count} steps from a section of {size}")
+            raise InputError(f"respacing {spec!r:.60}: cannot take {count} steps from a section of {size}")
         stride = 1.0 if count == 1 else (size - 1) / (count - 1)
         # The position is summed, not multiplied: rounding must fall as in the original.
         position = 0.0
@@ -152,8 +154,8 @@ def respaced_steps(n_steps: int, spec: str) -> tuple[int, ...]:
 
 
 def _step_count(text: str, spec: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
+    if not re.fullmatch("[1-9][0-9]{0,5}", text):
         raise InputError(
-            f"respacing {spec!r}: {text!r} is not a number of steps; allowed: 25, ddim25 or 10,15,20"
+            f"respacing {spec!r:.60}: {text!r:.60} is not a number of steps; allowed: 25, ddim25 or 10,15,20"
         )
     return int(text)

@@ -67,8 +67,8 @@ def diffusion_steps(respacing: str) -> int:
 
     Raises `InputError` if the text is no respacing.
     """
-    if not re.fullmatch(r"(ddim)?[1-9][0-9]*|[1-9][0-9]*(,[1-9][0-9]*)+", respacing):
-        raise InputError(f"respacing is {respacing!r}, must be like 25, ddim25 or 10,15,20")
+    if not re.fullmatch(r"(ddim)?[1-9][0-9]{0,5}|[1-9][0-9]{0,5}(,[1-9][0-9]{0,5})+", respacing):
+        raise InputError(f"respacing is {respacing!r:.60}, must be like 25, ddim25 or 10,15,20")
     return sum(map(int, respacing.removeprefix("ddim").split(",")))
 
 

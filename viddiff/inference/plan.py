@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 from viddiff.errors import PlanError
+from viddiff.json_files import parse_json, read_text, whole
 
 
 @dataclass(frozen=True)
@@ -89,12 +91,22 @@ class Plan:
     def from_json(text: str) -> Plan:
         """Read what `to_json` wrote. Raises `PlanError` if the text is something else."""
         try:
-            fields = json.loads(text)
+            fields = parse_json(text)
             stages = tuple(_stage_from_dict(stage) for stage in fields["stages"])
-            goals = tuple(map(_whole, fields.get("goals", ())))
-            return Plan(_whole(fields["length"]), _whole(fields["given"]), stages, goals)
-        except (ValueError, KeyError, TypeError) as error:
+            goals = tuple(map(whole, fields.get("goals", ())))
+            return Plan(whole(fields["length"]), whole(fields["given"]), stages, goals)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise PlanError(f"not a plan: {error!r}; expected JSON with length, given and stages") from error
+
+    @staticmethod
+    def read(path: str | os.PathLike[str]) -> Plan:
+        """Read a file that holds what `to_json` wrote. Raises `PlanError` that names it if it holds something else."""
+        try:
+            return Plan.from_json(read_text(path))
+        except OSError as error:
+            raise PlanError(f"{path}: cannot be read: {error.strerror}") from error
+        except ValueError as error:
+            raise PlanError(f"{path}: {error}") from error
 
 
 def _check_window(number: int, stage: Stage, max_frames: int) -> None:
@@ -143,11 +155,5 @@ def _stage_to_dict(stage: Stage) -> dict[str, Any]:
 
 
 def _stage_from_dict(fields: dict[str, Any]) -> Stage:
-    observed, latent = (tuple(map(_whole, fields[key])) for key in ("observed", "latent"))
-    return Stage(observed, latent, _whole(fields.get("n_select", 0)))
-
-
-def _whole(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{value!r} is not a whole number")
-    return value
+    observed, latent = (tuple(map(whole, fields[key])) for key in ("observed", "latent"))
+    return Stage(observed, latent, whole(fields.get("n_select", 0)))

@@ -7,7 +7,6 @@ its hash is that of the bytes that were measured.
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64, UInt8
 
-from viddiff.errors import InputError
+from viddiff.errors import InputError, unreadable
 from viddiff.metrics.base import MetricSettings, find_metric
+from viddiff.npy import parse_npy
 
 Frames = UInt8[np.ndarray, "T C H W"]
 
@@ -105,14 +105,14 @@ def read_sample(path: Path, truth: Frames, observed: Sequence[int]) -> tuple[Fra
     """
     try:
         content = path.read_bytes()
-        sample = np.load(io.BytesIO(content), allow_pickle=False)
-    except (OSError, EOFError, ValueError, MemoryError, OverflowError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(f"cannot read sample {path}: {reason}") from error
-    fits = isinstance(sample, np.ndarray) and sample.ndim == truth.ndim and sample.dtype == np.uint8
+        sample = parse_npy(content)
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error) from error
+    fits = sample.ndim == truth.ndim and sample.dtype == np.uint8
     if not fits or sample[: len(truth)].shape != truth.shape:
-        found = f"{sample.dtype} {list(sample.shape)}" if isinstance(sample, np.ndarray) else "an archive"
-        raise InputError(f"sample {path} is {found}, expected uint8 {list(truth.shape)}")
+        raise InputError(
+            f"sample {path} is {sample.dtype} {list(sample.shape)}, expected uint8 {list(truth.shape)}"
+        )
     sample, frames = sample[: len(truth)], list(observed)
     difference = np.abs(sample[frames].astype(np.int16) - truth[frames])
     if difference.max(initial=0) > 1:

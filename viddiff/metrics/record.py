@@ -8,7 +8,6 @@ measured, with hashes.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import pickle
@@ -21,6 +20,7 @@ from jaxtyping import Float64
 
 from viddiff.errors import InputError
 from viddiff.files import atomic_path, sha256_file, write_json
+from viddiff.json_files import read_json
 from viddiff.metrics.base import find_metric
 from viddiff.metrics.evaluate import Evaluation
 
@@ -103,7 +103,7 @@ def stale(json_path: Path) -> list[str]:
     Samples added later change nothing. Raises `InputError` if the file is not a metrics file.
     """
     try:
-        recorded = json.loads(json_path.read_text(encoding="utf-8"))["samples"].items()
+        recorded = read_json(json_path)["samples"].items()
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{json_path} is not a metrics file: {error}") from error
     return [name for name, digest in recorded if not _is_file(json_path.parent / name, digest)]

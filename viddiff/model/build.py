@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from viddiff.checkpoint import config_format, with_defaults
@@ -11,6 +12,10 @@ from viddiff.model.blocks import GROUPS
 from viddiff.model.unet import Architecture, UNetVideoModel
 
 CHANNEL_MULT = {256: (1, 1, 2, 2, 4, 4), 128: (1, 1, 2, 3, 4), 64: (1, 2, 3, 4), 32: (1, 2, 2, 2)}
+# No network of this family is wider or deeper, nor has longer tables. Larger numbers would only keep building for ever.
+MOST_CHANNELS = 4096
+MOST_RES_BLOCKS = 32
+MOST_DISTANCE = 100_000  # frames
 CONDITIONING = ("channel", "channel-initzero", "duplicate", "duplicate-initzero", "t=0", "t=0-initzero")
 
 
@@ -30,28 +35,38 @@ def architecture(config: dict[str, Any]) -> Architecture:
     if size not in CHANNEL_MULT:
         raise InputError(f"config key image_size is {size!r}; allowed: {sorted(CHANNEL_MULT)}")
     if conditioning not in CONDITIONING:
-        raise InputError(f"config key cond_emb_type is {conditioning!r}; allowed: {', '.join(CONDITIONING)}")
+        raise InputError(
+            f"config key cond_emb_type is {conditioning!r:.60}; allowed: {', '.join(CONDITIONING)}"
+        )
     for key, only in (("class_cond", False), ("cross_frame_attention", True)):
         if config[key] is not only and not refactored:
             raise InputError(f"config key {key} is {config[key]!r}; this network has {only} only")
     width, heads, heads_upsample = config["num_channels"], config["num_heads"], config["num_heads_upsample"]
     # The original ignores num_heads_upsample.
     heads_upsample = heads_upsample if refactored and heads_upsample != -1 else heads
-    if width < 1 or width % GROUPS:
-        raise InputError(f"config key num_channels is {width}; must be a multiple of {GROUPS}")
+    if not 1 <= width <= MOST_CHANNELS or width % GROUPS:
+        raise InputError(
+            f"config key num_channels is {width}; must be a multiple of {GROUPS}, {MOST_CHANNELS} at most"
+        )
     for key, value in (("num_heads", heads), ("num_heads_upsample", heads_upsample)):
         if value < 1 or width % value:
             raise InputError(f"config key {key} is {value}; must divide num_channels, {width}")
-    if config["num_res_blocks"] < 1:
-        raise InputError(f"config key num_res_blocks is {config['num_res_blocks']}; must be 1 at least")
+    if not 1 <= config["num_res_blocks"] <= MOST_RES_BLOCKS:
+        raise InputError(
+            f"config key num_res_blocks is {config['num_res_blocks']}; must be 1 to {MOST_RES_BLOCKS}"
+        )
     if not 0 <= config["dropout"] <= 1:
         raise InputError(f"config key dropout is {config['dropout']}; must be in [0, 1]")
+    if config["use_frame_encoding"] and not 1 <= config["T"] <= MOST_DISTANCE:
+        raise InputError(
+            f"config key T is {config['T']}; with use_frame_encoding it must be 1 to {MOST_DISTANCE}"
+        )
     buckets = None
     if not config["use_rpe_net"]:
         for key in ("rp_alpha", "rp_beta", "rp_gamma"):
-            if config[key] < 1:
+            if not 1 <= config[key] <= MOST_DISTANCE:
                 raise InputError(
-                    f"config key {key} is {config[key]}; must be 1 at least (by default it is T)"
+                    f"config key {key} is {config[key]}; must be 1 to {MOST_DISTANCE} (by default it is T)"
                 )
         buckets = Buckets(config["rp_alpha"], config["rp_beta"], config["rp_gamma"])
     return Architecture(
@@ -78,8 +93,8 @@ def architecture(config: dict[str, Any]) -> Architecture:
 
 def _downsamplings(resolutions: str, size: int) -> tuple[int, ...]:
     parts = [part.strip() for part in resolutions.split(",")]
-    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+    if not all(re.fullmatch("[1-9][0-9]{0,4}", part) for part in parts):
         raise InputError(
-            f"config key attention_resolutions is {resolutions!r}; must be numbers with commas: 16,8"
+            f"config key attention_resolutions is {resolutions!r:.60}; must be numbers with commas: 16,8"
         )
     return tuple(size // int(part) for part in parts)

@@ -105,7 +105,9 @@ class UNetVideoModel(nn.Module):
             encoding_shape = channels, arch.image_size // downsampling
         if arch.spatial_encoding:
             depth, size = encoding_shape
-            self.spatial_encoding = nn.Parameter(torch.randn(1, depth, size, size))
+            self.spatial_encoding = nn.Parameter(torch.empty(1, depth, size, size))
+            if not self.spatial_encoding.is_meta:  # torch would load its compiler for that, in seconds
+                nn.init.normal_(self.spatial_encoding)
 
         self.middle_block = Layers(
             res_block(channels, channels), attention(channels, arch.heads), res_block(channels, channels)

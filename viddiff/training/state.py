@@ -33,6 +33,7 @@ from viddiff.files import sha256_file
 
 # Keys of the flat config that may change when a run goes on: they do not change the weights beyond rounding.
 _FREE = ("save_interval", "save_latest_only", "log_interval", "sample_interval", "num_workers", "microbatch")
+_KIND = re.compile(r"model|ema_[0-9][0-9.e-]*")
 logger = logging.getLogger(__name__)
 
 
@@ -105,11 +106,19 @@ def _complete_sets(run_dir: Path) -> Iterator[tuple[int, dict[str, Path]]]:
             continue
         try:
             content = load_tensors(path, mmap=True)
-            candidates.append((content["step"], path, content["sha256"]))
+            step, hashes = content["step"], content["sha256"]
+            # The names become file names.
+            if not isinstance(step, int) or not isinstance(hashes, dict) or "model" not in hashes:
+                raise TypeError("step and sha256 are not those of a training state")
+            if strange := [kind for kind in hashes if not _KIND.fullmatch(str(kind))]:
+                raise TypeError(f"sha256 names {strange[0]!r:.60}, which training does not write")
+            candidates.append((step, path, hashes))
         except InputError as error:
             logger.warning("not resumed from: %s", error)
         except KeyError as error:
             logger.warning("not resumed from: %s: lacks %s", path, error)
+        except TypeError as error:
+            logger.warning("not resumed from: %s: %s", path, error)
     for step, opt_path, hashes in sorted(candidates, key=lambda candidate: candidate[0], reverse=True):
         files = {"opt": opt_path}
         for kind, digest in hashes.items():
