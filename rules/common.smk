@@ -13,6 +13,7 @@ from pathlib import Path
 from snakemake.cli import get_profile_dir, parse_args
 
 from viddiff.batches import (
+    damaged_files,
     missing_elbos,
     missing_samples,
     missing_videos,
@@ -121,6 +122,15 @@ def spread_settings():
         setattr(settings, field, spread | dict(given))
 
 
+def remake(files):
+    """Have those of the files made again that are there but damaged: Snakemake knows only that they are there."""
+    damaged = damaged_files(files)
+    if damaged:
+        print(f"damaged, made again: {', '.join(damaged)}", file=sys.stderr)
+        settings = workflow.dag_settings
+        settings.forcerun = {*settings.forcerun, *damaged}
+
+
 # The batches of this call. A job that runs elsewhere is read again there: it names its own.
 if workflow.is_main_process:
     os.environ.update(VIDDIFF_COMMAND=shlex.join(["snakemake", *sys.argv[1:]]))
@@ -139,6 +149,10 @@ if workflow.is_main_process:
             "gif": missing_videos(wish),
             "elbo": missing_elbos(wish),
         }
+        remake(
+            [e.sample(*pair) for e, pairs in missing["sample"].items() for pair in pairs]
+            + [e.elbo(video) for e, pairs in missing["elbo"].items() for video, _ in pairs]
+        )
         for kind in ("sample", "elbo"):
             for evaluation, wanted in missing[kind].items():
                 if wanted:

@@ -101,8 +101,11 @@ def test_an_elbo_depends_on_neither_batch_nor_order_nor_sampler(measure, tmp_pat
 
 def test_files_that_exist_stay_and_another_checkpoint_is_refused(measure, tmp_path):
     evaluation, made = measure([0])
-    made[0].write_bytes(b"mine")
+    np.save(made[0], np.zeros(1))
     assert measure([0]) == (evaluation, [])
+    assert np.load(made[0], allow_pickle=False).shape == (1,)
+    made[0].write_bytes(b"cut off")
+    assert measure([0]) == (evaluation, made)
     other = tmp_path / f"{STEM}.pt"
     save_checkpoint(other, seeded_model(TINY, seed=1).state_dict(), TINY, 100)
     with pytest.raises(InputError, match=r"checkpoint_sha256 was '[0-9a-f]{64}', is now '[0-9a-f]{64}'"):

@@ -159,7 +159,7 @@ def test_stages_of_something_else_are_refused_and_stay(run, change, field, monke
     (evaluation.directory / "fingerprint.json").unlink()
     before = {path: path.read_bytes() for path in evaluation.partial(0, 0).iterdir()}
     if not change:
-        monkeypatch.setattr("viddiff.sampling.NUMERICS", 2)
+        monkeypatch.setattr("viddiff.prepared.NUMERICS", 2)
     with pytest.raises(InputError, match=f"{field}.*or remove .*sample_0000-0") as error:
         run("killed", MODES[0], [0], **change)
     assert "\n" not in str(error.value) and not results()

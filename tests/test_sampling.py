@@ -111,11 +111,21 @@ def test_sample_indices_and_samplers_differ(sample):
 
 def test_files_that_exist_stay_and_only_missing_ones_are_made(sample):
     evaluation, made = sample([0, 1])
-    made[0].write_bytes(b"mine")
+    np.save(made[0], np.zeros((1, 3, 2, 2), np.uint8))
+    mine = made[0].read_bytes()
     assert sample([0, 1]) == (evaluation, [])
     made[1].unlink()
     assert sample([0, 1, 2]) == (evaluation, [evaluation.sample(1, 0), evaluation.sample(2, 0)])
-    assert made[0].read_bytes() == b"mine"
+    assert made[0].read_bytes() == mine
+
+
+@pytest.mark.parametrize("damage", [b"", b"mine", "truncated"])
+def test_a_damaged_file_is_made_again(sample, damage):
+    _, made = sample([0, 1])
+    whole = [path.read_bytes() for path in made]
+    made[1].write_bytes(whole[1][:-1] if damage == "truncated" else damage)
+    assert sample([0, 1])[1] == [made[1]]
+    assert [path.read_bytes() for path in made] == whole
 
 
 def test_each_job_leaves_its_time(sample):

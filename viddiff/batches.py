@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from viddiff.npy import is_whole
 from viddiff.results import RUN_PATTERN, EvaluationRun, sample_name
 from viddiff.targets import Pairs, Wish
 
@@ -58,47 +59,55 @@ class BatchRule:
 
 
 def missing_samples(wish: Wish) -> Pairs:
-    """The samples to make: those that are asked for, or that an animation to make shows, and do not exist."""
+    """The samples to make: those that are asked for, or that an animation to make shows, and are not there whole."""
     wanted = {evaluation: set(pairs) for evaluation, pairs in wish.samples.items()}
     for evaluation, pairs in missing_videos(wish).items():
         wanted.setdefault(evaluation, set()).update(pairs)
     missing = {}
     for evaluation, pairs in wanted.items():
-        exists = _times(evaluation.directory / "samples")
+        whole = _whole(evaluation.directory / "samples")
         missing[evaluation] = {
             pair
             for pair in pairs
-            if f"{sample_name(*pair)}.npy" not in exists or str(evaluation.sample(*pair)) in wish.files
+            if f"{sample_name(*pair)}.npy" not in whole or str(evaluation.sample(*pair)) in wish.files
         }
     return missing
 
 
 def missing_videos(wish: Wish) -> Pairs:
-    """The animations to make: those that do not exist or are older than their sample."""
+    """The animations to make: those that do not exist, or are older than their sample is or will be."""
     missing = {}
     for evaluation, pairs in wish.videos.items():
-        samples, videos = _times(evaluation.directory / "samples"), _times(evaluation.directory / "videos")
+        samples, videos = _whole(evaluation.directory / "samples"), _files(evaluation.directory / "videos")
+        asked = wish.samples.get(evaluation, set())
         missing[evaluation] = {
             pair
             for pair in pairs
             if (made := videos.get(f"{sample_name(*pair)}.gif")) is None
-            or made < samples.get(f"{sample_name(*pair)}.npy", made)
+            or _is_newer(samples.get(f"{sample_name(*pair)}.npy"), made, pair in asked)
             or str(evaluation.gif(*pair)) in wish.files
         }
     return missing
 
 
 def missing_elbos(wish: Wish) -> Pairs:
-    """The ELBOs to make: those that do not exist."""
+    """The ELBOs to make: those that are not there whole."""
     missing = {}
     for evaluation, pairs in wish.elbos.items():
-        exists = _times(evaluation.elbo(0).parent)
+        whole = _whole(evaluation.elbo(0).parent)
         missing[evaluation] = {
             (video, 0)
             for video, _ in pairs
-            if evaluation.elbo(video).name not in exists or str(evaluation.elbo(video)) in wish.files
+            if evaluation.elbo(video).name not in whole or str(evaluation.elbo(video)) in wish.files
         }
     return missing
+
+
+def damaged_files(paths: Iterable[Path]) -> list[str]:
+    """Those of the files that are there but cut off, or no array files at all."""
+    folders = {folder: _files(folder) for folder in {path.parent for path in paths}}
+    there = [path for path in paths if path.name in folders[path.parent]]
+    return sorted(str(path) for path in there if not is_whole(path))
 
 
 def plan_batches(
@@ -122,14 +131,27 @@ def named_batches(rule: str, arguments: Iterable[str]) -> list[BatchRule]:
     return [BatchRule(span, RUN_PATTERN) for span in sorted(spans)]
 
 
-def _times(folder: Path) -> dict[str, int]:
-    """Modification time by file name; nothing for what vanishes meanwhile, as the temporary files of a job do."""
-    times = {}
+def _files(folder: Path) -> dict[str, os.stat_result]:
+    """The files by name, without what vanishes meanwhile, as the temporary files of a job do."""
+    files = {}
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             with suppress(OSError):
-                times[entry.name] = entry.stat().st_mtime_ns
-    return times
+                files[entry.name] = entry.stat()
+    return files
+
+
+def _whole(folder: Path) -> dict[str, os.stat_result]:
+    """The array files that are whole. One header is read for each size: those of a folder have the same one."""
+    files = {name: stat for name, stat in _files(folder).items() if name.endswith(".npy")}
+    first_of_size = {stat.st_size: folder / name for name, stat in files.items()}
+    sizes = {size for size, path in first_of_size.items() if is_whole(path)}
+    return {name: stat for name, stat in files.items() if stat.st_size in sizes}
+
+
+def _is_newer(sample: os.stat_result | None, animation: os.stat_result, asked: bool) -> bool:
+    """Whether a sample is newer than its animation, or will be: it is not there whole and is asked for."""
+    return asked if sample is None else sample.st_mtime_ns > animation.st_mtime_ns
 
 
 def _runs(pairs: Iterable[tuple[int, int]], videos_per_job: int) -> Iterator[tuple[int, int, int]]:

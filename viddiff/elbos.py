@@ -15,24 +15,22 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from viddiff.checkpoint import load_checkpoint, with_defaults
-from viddiff.data.base import VideoDataset
 from viddiff.diffusion.elbo import StepNoise, check_steps, window_bound
-from viddiff.diffusion.process import diffusion_of
 from viddiff.elbo_files import ON_TRUTH, STAGE
-from viddiff.files import save_npy, sha256_file
+from viddiff.files import save_npy
 from viddiff.fingerprint import claim
 from viddiff.inference.chain_rule import check_chain_rule
 from viddiff.inference.modes import parse_mode
 from viddiff.inference.plan import Plan, Stage
 from viddiff.inference.select import Embed, chosen_plans
-from viddiff.network import load_network
+from viddiff.npy import is_whole
 from viddiff.optimal_schedule import plan_in
 from viddiff.partial import Partial
 from viddiff.precision import rows_per_call
+from viddiff.prepared import OpenVideos, check_videos, prepare
 from viddiff.provenance import recorded
-from viddiff.results import CheckpointName, EvaluationRun
-from viddiff.sampling import check_fit, check_videos, fingerprint, frame_embedding
+from viddiff.results import EvaluationRun
+from viddiff.sampling import frame_embedding
 from viddiff.seeds import step_generator
 from viddiff.video import to_model
 from viddiff.window import Window
@@ -41,7 +39,7 @@ from viddiff.window import Window
 def measure_elbos(
     evaluation: EvaluationRun,
     checkpoint_path: Path,
-    open_videos: Callable[[str, str], VideoDataset],
+    open_videos: OpenVideos,
     videos: Sequence[int],
     *,
     batch_size: int,
@@ -55,35 +53,29 @@ def measure_elbos(
     Stages are kept as in `sample_videos`. The reverse transitions are those of ancestral sampling at the directory's
     noise levels, whatever its sampler.
 
-    open_videos, alexnet, origin: as in `sample_videos`. batch_size: diffusion steps in a network call, on a GPU.
+    alexnet, origin: as in `sample_videos`. batch_size: diffusion steps in a network call, on a GPU.
     progress: called with the stages done and their number over all videos.
 
     Returns the files made. Raises `InputError` before any work if checkpoint, mode or videos do not fit, if the mode
     gives videos no probability (`check_chain_rule`), or if the directory holds results of something else.
     """
-    missing = [video for video in videos if not evaluation.elbo(video).exists()]
+    missing = [video for video in videos if not is_whole(evaluation.elbo(video))]
     if not missing:
         return []
-    mode, name = parse_mode(evaluation.mode), CheckpointName.parse(evaluation.checkpoint)
     plan = plan_in(evaluation)
-    check_chain_rule(mode, plan)
-    checkpoint = load_checkpoint(checkpoint_path)
-    config = with_defaults(checkpoint.config)
-    check_fit(mode, name, checkpoint)
-    dataset = open_videos(mode.dataset or config["dataset"], "train" if mode.trainset else "test")
-    check_videos(dataset, missing, plan, config["image_size"])
-    diffusion = diffusion_of(config, name.respacing)
+    check_chain_rule(parse_mode(evaluation.mode), plan)
+    prepared = prepare(evaluation, checkpoint_path, open_videos, plan, device)
+    check_videos(prepared.dataset, missing, plan)
+    model, diffusion, digest = prepared.network, prepared.diffusion, prepared.digest
     check_steps(diffusion)
-    model = load_network(checkpoint, device)
-    embed = frame_embedding(mode, alexnet, device)
-    digest = sha256_file(checkpoint_path)
-    facts = fingerprint(digest, mode, plan, name, diffusion, dataset)
+    embed = frame_embedding(prepared.mode, alexnet, device)
+    facts = prepared.fingerprint()
     claim(evaluation.directory, facts)
 
     total = len(missing) * len(plan.stages)
     with recorded(evaluation.directory, f"elbos_{missing[0]:04d}", device, origin) as made:
         for done, video in enumerate(missing):
-            frames = to_model(torch.as_tensor(dataset.video(video, length=plan.length))).to(device)
+            frames = to_model(torch.as_tensor(prepared.dataset.video(video, length=plan.length))).to(device)
             rows = np.zeros(len(plan.stages), STAGE)
             partial = Partial(evaluation.partial_elbo(video), facts)
             finished = partial.kept(dict.fromkeys(range(len(plan.stages)), STAGE))
@@ -92,7 +84,7 @@ def measure_elbos(
                     rows[number] = finished[number]
                     continue
                 window = true_window(stage, frames)
-                noise = _noise(digest, evaluation.mode, name.respacing, video, number, window)
+                noise = _noise(digest, evaluation.mode, prepared.name.respacing, video, number, window)
                 bound = window_bound(model, diffusion, window, noise, rows_per_call(device, batch_size))
                 rows[number] = (
                     bound.total,

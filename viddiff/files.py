@@ -7,6 +7,7 @@ any moment leaves at worst a file whose name starts with `.tmp-`.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import uuid
@@ -59,8 +60,10 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 
 def save_npy(path: str | os.PathLike[str], array: np.ndarray) -> None:
     """Save an array in NumPy's format (never a pickle), atomically."""
-    with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        np.save(file, array, allow_pickle=False)
+    buffer = io.BytesIO()  # written by itself: NumPy hides why the system refuses
+    np.save(buffer, array, allow_pickle=False)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def sha256_file(path: str | os.PathLike[str]) -> str:

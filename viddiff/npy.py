@@ -31,12 +31,12 @@ class Layout(NamedTuple):
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a file is an array file of just the length that its header tells. Raises `OSError`."""
-    with open(path, "rb") as file:
-        try:
+    """Whether a file is there, and an array file of just the length that its header tells."""
+    try:
+        with open(path, "rb") as file:
             _layout(file.read(LONGEST_HEADER), path.stat().st_size)
-        except ValueError:
-            return False
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
     return True
 
 

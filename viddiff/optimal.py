@@ -24,17 +24,14 @@ import torch
 from jaxtyping import Float, Float64, UInt8
 from torch import Tensor
 
-from viddiff.checkpoint import load_checkpoint, with_defaults
 from viddiff.data.base import VideoDataset
 from viddiff.diffusion.denoiser import Denoise, clipped, network_denoiser
 from viddiff.diffusion.noise_schedule import Level
-from viddiff.diffusion.process import Diffusion, diffusion_of
+from viddiff.diffusion.process import Diffusion
 from viddiff.errors import InputError
-from viddiff.files import sha256_file
 from viddiff.fingerprint import claim
 from viddiff.inference.modes import base_plan, parse_mode
 from viddiff.inference.search import Errors, StageSearch, choose
-from viddiff.network import load_network
 from viddiff.optimal_schedule import (
     SearchSettings,
     progress_file,
@@ -44,8 +41,8 @@ from viddiff.optimal_schedule import (
     write_choices,
 )
 from viddiff.precision import full_float32, rows_per_call
-from viddiff.results import CheckpointName, EvaluationRun
-from viddiff.sampling import check_fit, check_videos
+from viddiff.prepared import OpenVideos, prepare
+from viddiff.results import EvaluationRun
 from viddiff.seeds import generator_of
 from viddiff.video import to_model
 from viddiff.window import Window
@@ -69,7 +66,7 @@ Denoiser = Callable[[Window], Denoise]
 def search_stage(
     evaluation: EvaluationRun,
     checkpoint_path: Path,
-    open_videos: Callable[[str, str], VideoDataset],
+    open_videos: OpenVideos,
     stage: int,
     settings: SearchSettings,
     *,
@@ -80,7 +77,7 @@ def search_stage(
     """Search the observed frames of one stage and write `stage_file(evaluation, stage)`, unless it is there.
 
     What is chosen is recorded at once: a search that was interrupted goes on from there, with the same result.
-    open_videos: opens a dataset by name and split. batch_size: windows in a network call, on a GPU.
+    batch_size: windows in a network call, on a GPU.
     progress: called after each choice with the frames chosen and their number at the end.
 
     Raises `InputError` before any work if checkpoint, mode or dataset do not fit, or if other stages were
@@ -90,22 +87,16 @@ def search_stage(
     if output.exists():
         return
     search = _find(searches_of(evaluation), stage)
-    mode, name = parse_mode(evaluation.mode), CheckpointName.parse(evaluation.checkpoint)
-    plan = base_plan(mode)
-    checkpoint = load_checkpoint(checkpoint_path)
-    config = with_defaults(checkpoint.config)
-    check_fit(mode, name, checkpoint)
-    dataset = open_videos(mode.dataset or config["dataset"], "train")
-    check_videos(dataset, [], plan, config["image_size"])
+    plan = base_plan(parse_mode(evaluation.mode))
+    prepared = prepare(evaluation, checkpoint_path, open_videos, plan, device, split="train", respaced=False)
+    dataset, model, diffusion = prepared.dataset, prepared.network, prepared.diffusion
     videos = [video for video in range(len(dataset)) if dataset.length(video) >= plan.length]
     if not videos:
         raise InputError(f"T is {plan.length}, but no training video of {dataset.name} has as many frames")
-    diffusion = diffusion_of(config)
     levels = evenly_spaced(diffusion, settings.diffusion_steps)
-    model = load_network(checkpoint, device)
     protocol: dict[str, Any] = {
-        "checkpoint_sha256": sha256_file(checkpoint_path),
-        "mode": asdict(mode),
+        "checkpoint_sha256": prepared.digest,
+        "mode": asdict(prepared.mode),
         "plan_sha256": plan.sha256,
         "diffusion_steps": [round(level.t / diffusion.time_scale) for level in levels],
         "videos": settings.videos,

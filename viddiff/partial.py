@@ -17,8 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from viddiff.errors import InputError
 from viddiff.files import save_npy
 from viddiff.fingerprint import NAME, claim
+from viddiff.npy import open_npy
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +53,14 @@ class Partial:
             if not self._file(stage).exists():
                 continue
             try:
-                made = np.load(self._file(stage), allow_pickle=False)
+                made = np.array(open_npy(self._file(stage)))
                 if made.dtype != dtype or made.shape != ():
-                    raise ValueError(f"holds {made.dtype} {made.shape}")
+                    raise InputError(
+                        f"{self._file(stage)} holds {made.dtype} {made.shape}, must hold {dtype}"
+                    )
                 found[stage] = made
-            except (OSError, ValueError, EOFError) as error:
-                log.warning("cannot read %s: %s; stage %d is made again", self._file(stage), error, stage)
+            except InputError as error:
+                log.warning("%s; stage %d is made again", error, stage)
         return found
 
     def discard(self) -> None:

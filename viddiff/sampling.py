@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import torch
 
-from viddiff.checkpoint import Checkpoint, load_checkpoint, with_defaults
-from viddiff.data.base import VideoDataset
 from viddiff.diffusion.denoiser import Denoise, clipped, network_denoiser
 from viddiff.diffusion.guidance import all_latent, guided
-from viddiff.diffusion.process import Diffusion, diffusion_of
+from viddiff.diffusion.process import Diffusion
 from viddiff.diffusion.samplers import SAMPLERS
 from viddiff.errors import InputError
-from viddiff.files import save_npy, sha256_file, write_text
+from viddiff.files import save_npy, write_text
 from viddiff.fingerprint import claim
 from viddiff.inference.combine import distance_of
 from viddiff.inference.complete import MadeStage, SampleWindow, complete
-from viddiff.inference.modes import Mode, parse_mode
+from viddiff.inference.modes import Mode
 from viddiff.inference.plan import Plan, Stage
 from viddiff.inference.select import Embed, l2_embedding
-from viddiff.inference.strategies import expand
 from viddiff.metrics.lpips import embed as lpips_embedding
 from viddiff.metrics.lpips import shared_network
 from viddiff.model.unet import UNetVideoModel
-from viddiff.network import load_network
+from viddiff.npy import is_whole
 from viddiff.optimal_schedule import plan_in
 from viddiff.partial import Partial
 from viddiff.precision import full_float32, rows_per_call
+from viddiff.prepared import OpenVideos, check_videos, prepare
 from viddiff.provenance import device_name, recorded
-from viddiff.results import CheckpointName, EvaluationRun
+from viddiff.results import EvaluationRun
 from viddiff.seeds import SampleIdentity
 from viddiff.timing import Timing, record_timing
 from viddiff.video import to_model, to_uint8
@@ -46,14 +41,11 @@ from viddiff.window import Window
 
 log = logging.getLogger(__name__)
 
-NUMERICS = 1
-"""Raised when a change of the code changes samples or ELBOs beyond rounding: old and new ones never mix."""
-
 
 def sample_videos(
     evaluation: EvaluationRun,
     checkpoint_path: Path,
-    open_videos: Callable[[str, str], VideoDataset],
+    open_videos: OpenVideos,
     videos: Sequence[int],
     sample: int,
     *,
@@ -66,7 +58,6 @@ def sample_videos(
 ) -> list[Path]:
     """Complete test videos and write `evaluation.sample(video, sample)`; files that exist stay as they are.
 
-    open_videos: opens a dataset by name and split ("test" or "train").
     batch_size: videos completed at once, and the most windows of a network call. It does not change the samples,
         on a GPU not beyond rounding (`viddiff.precision.rows_per_call`).
     alexnet: the file of LPIPS weights; only modes that select frames by LPIPS read it.
@@ -81,22 +72,17 @@ def sample_videos(
     Returns the files made. Raises `InputError` before any work if checkpoint, mode or videos do not fit, or if
     the directory holds results of another checkpoint, mode or sampler.
     """
-    missing = [video for video in videos if not evaluation.sample(video, sample).exists()]
+    missing = [video for video in videos if not is_whole(evaluation.sample(video, sample))]
     if not missing:
         return []
-    mode, name = parse_mode(evaluation.mode), CheckpointName.parse(evaluation.checkpoint)
     plan = plan_in(evaluation)
-    checkpoint = load_checkpoint(checkpoint_path)
-    config = with_defaults(checkpoint.config)
-    check_fit(mode, name, checkpoint)
-    dataset = open_videos(mode.dataset or config["dataset"], "train" if mode.trainset else "test")
-    check_videos(dataset, missing, plan, config["image_size"])
-    diffusion = diffusion_of(config, name.respacing)
-    weight = float(guidance_weight) if mode.gradient_method else None
-    window_sampler = network_sampler(load_network(checkpoint, device), diffusion, name.sampler, weight)
-    embed = frame_embedding(mode, alexnet, device)
-    digest = sha256_file(checkpoint_path)
-    facts = fingerprint(digest, mode, plan, name, diffusion, dataset, weight)
+    prepared = prepare(evaluation, checkpoint_path, open_videos, plan, device)
+    check_videos(prepared.dataset, missing, plan)
+    weight = float(guidance_weight) if prepared.mode.gradient_method else None
+    name, diffusion = prepared.name, prepared.diffusion
+    window_sampler = network_sampler(prepared.network, diffusion, name.sampler, weight)
+    embed = frame_embedding(prepared.mode, alexnet, device)
+    facts = prepared.fingerprint(weight)
     claim(evaluation.directory, facts)
 
     sampler = f"{name.sampler} {name.respacing}".strip()
@@ -105,7 +91,9 @@ def sample_videos(
     job = f"samples_{missing[0]:04d}-{sample}"
     with recorded(evaluation.directory, job, device, origin) as made:
         for number, batch in enumerate(batches):
-            given = torch.stack([torch.as_tensor(dataset.video(v, length=plan.length)) for v in batch])
+            given = torch.stack(
+                [torch.as_tensor(prepared.dataset.video(v, length=plan.length)) for v in batch]
+            )
             partial = [Partial(evaluation.partial(video, sample), facts) for video in batch]
             finished = finished_stages(partial, plan, given.shape[2:])
             windows += len(batch) * len(plan.stages) - len(finished)
@@ -115,7 +103,7 @@ def sample_videos(
             completed = complete(
                 plan,
                 to_model(given).to(device),
-                [SampleIdentity(digest, evaluation.mode, sampler, video, sample) for video in batch],
+                [SampleIdentity(prepared.digest, evaluation.mode, sampler, video, sample) for video in batch],
                 window_sampler,
                 windows_per_call=rows_per_call(device, batch_size),
                 embed=embed,
@@ -138,7 +126,9 @@ def sample_videos(
                 made.append(path)
     if windows:
         evaluations = windows * diffusion.n_steps
-        timing = Timing(device_name(device), evaluations, seconds, mode.max_frames, config["image_size"])
+        timing = Timing(
+            device_name(device), evaluations, seconds, prepared.mode.max_frames, prepared.image_size
+        )
         record_timing(evaluation, missing[0], sample, timing)
     return made
 
@@ -204,68 +194,3 @@ def frame_embedding(mode: Mode, alexnet: Path | None, device: str | torch.device
             raise InputError(f"{mode.strategy} selects frames by LPIPS: it needs the AlexNet weights file")
         return partial(lpips_embedding, shared_network(alexnet, str(device)))
     return None if distance is None else l2_embedding
-
-
-def check_fit(mode: Mode, name: CheckpointName, checkpoint: Checkpoint) -> None:
-    """Raise `InputError` if the names in the path ask for what the checkpoint does not hold."""
-    if name.step is not None and name.step != checkpoint.step:
-        raise InputError(
-            f"{checkpoint.path} holds step {checkpoint.step}, the path asks for step {name.step}; "
-            f"ask for {CheckpointName(name.stem, checkpoint.step, name.sampler, name.respacing)}"
-        )
-    trained = with_defaults(checkpoint.config)["max_frames"]
-    if mode.max_frames > trained:
-        log.warning("windows of %d frames: the model was trained with %d", mode.max_frames, trained)
-
-
-def check_videos(dataset: VideoDataset, videos: Sequence[int], plan: Plan, image_size: int) -> None:
-    """Raise `InputError` if a video is absent or too short, or its frames do not have the network's size."""
-    if dataset.image_size != image_size:
-        raise InputError(
-            f"dataset {dataset.name} has frames of size {dataset.image_size}, the checkpoint's network takes "
-            f"{image_size}"
-        )
-    beyond = [video for video in videos if video >= len(dataset)]
-    if beyond:
-        raise InputError(
-            f"video {beyond[0]} of dataset {dataset.name}: its {dataset.split} set has videos 0 to "
-            f"{len(dataset) - 1}"
-        )
-    for video in videos:
-        if dataset.length(video) < plan.length:
-            raise InputError(
-                f"T is {plan.length}, but video {video} of dataset {dataset.name} has "
-                f"{dataset.length(video)} frames"
-            )
-
-
-def fingerprint(
-    digest: str,
-    mode: Mode,
-    plan: Plan,
-    name: CheckpointName,
-    diffusion: Diffusion,
-    dataset: VideoDataset,
-    guidance_weight: float | None = None,
-) -> dict[str, Any]:
-    """All that the samples of an evaluation directory depend on, apart from video and sample index.
-
-    What a user's mode means today counts, not its name: the plan, and the strategy that a preset stands for.
-    """
-    guidance = {} if guidance_weight is None else {"guidance_weight": guidance_weight}
-    return guidance | {
-        "checkpoint_sha256": digest,
-        "mode": asdict(mode) | {"strategy": expand(mode.strategy)},
-        "plan_sha256": plan.sha256,
-        "sampler": name.sampler,
-        "diffusion_steps": list(diffusion.schedule.steps),
-        "variance": diffusion.variance,
-        "dataset": {
-            "name": dataset.name,
-            "split": dataset.split,
-            "image_size": dataset.image_size,
-            "first_frame_sha256": hashlib.sha256(dataset.video(0, 1).tobytes()).hexdigest(),
-        },
-        "precision": "float32",
-        "numerics": NUMERICS,
-    }

@@ -96,15 +96,31 @@ class Cluster:
         self.wait_until_idle()
 
     def stop(self) -> None:
-        """Cancel all jobs and end all daemons and what their jobs left."""
-        if (self.folder / "slurmctld.pid").exists():
-            self.run("scancel", f"--user={os.getuid()}", check=False)
-            time.sleep(1)
+        """End all daemons and what their jobs left."""
         for file in sorted(self.folder.glob("*.pid"), reverse=True):
             self.kill(file.stem, signal.SIGKILL)
         for process in self.job_processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
+
+    def cancel_all(self) -> None:
+        """Cancel all jobs, and bring up what a test left down."""
+        if not self._runs("slurmctld"):
+            self.start_controller()
+        for node in NODES:
+            if not self._runs(f"slurmd-{node}"):
+                self.start_node(node)
+        self.run("scancel", f"--user={os.getuid()}", check=False)
+        for process in self.job_processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        self.wait_until_idle()
+
+    def _runs(self, daemon: str) -> bool:
+        try:
+            return Path("/proc", (self.folder / f"{daemon}.pid").read_text().strip()).exists()
+        except FileNotFoundError:
+            return False
 
     def start_controller(self) -> None:
         self.run(_program("slurmctld"), "-i")

@@ -36,7 +36,8 @@ class Faulted(Project):
     """A project whose runs are disturbed: on this machine, or on a cluster."""
 
     cluster: Cluster | None = None
-    more: tuple[str, ...] = field(default=())
+    more: tuple[str, ...] = ()
+    started: list[subprocess.Popen] = field(default_factory=list)
 
     def command(self, *arguments: str) -> list[str]:
         if self.cluster is None:
@@ -60,7 +61,7 @@ class Faulted(Project):
     def start(self, *arguments: str) -> subprocess.Popen:
         """Run Snakemake in the background; its output goes to `run.log`."""
         with open(self.root / "run.log", "ab") as log:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 self.command(*arguments),
                 cwd=self.root,
                 env=self.environment(),
@@ -68,6 +69,8 @@ class Faulted(Project):
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        self.started.append(process)
+        return process
 
     def hook(self, *lines: str) -> None:
         """Have sampling jobs execute lines of Python after each stage, of which `done` are done."""
@@ -81,14 +84,25 @@ class Faulted(Project):
         assert arguments in text
         script.write_text(text.replace(arguments, f'**({arguments[2:]} | {{"progress": after_stage}})'))
 
-    def finish(self, process: subprocess.Popen, seconds: float = 300) -> int:
-        """Wait for a run; returns its exit code. One that hangs is ended."""
-        try:
-            return process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+    def finish(self, process: subprocess.Popen) -> int:
+        """Wait for a run; returns its exit code."""
+        return process.wait(300)
+
+    def end(self) -> None:
+        """Kill all runs that were started, and their jobs."""
+        for process in self.started:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            raise
+        if self.cluster:
+            self.cluster.cancel_all()
+
+    def edit_profile(self, old: str, new: str) -> None:
+        """Change the site's settings."""
+        profile = self.root / "profiles" / "slurm" / "config.yaml"
+        text = profile.read_text()
+        assert old in text
+        profile.write_text(text.replace(old, new))
 
     def log(self) -> str:
         return (self.root / "run.log").read_text()
@@ -106,6 +120,23 @@ class Faulted(Project):
         return wait_for(
             lambda: found if len(found := self.stages()) >= count else None, 120, f"{count} stages"
         )
+
+    def sampling_processes(self) -> list[int]:
+        """The Python processes of the sampling jobs of this project that run now."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                words = (folder / "cmdline").read_bytes().split(b"\0")
+                mine = any(
+                    word.startswith(bytes(self.root)) and word.endswith(b".sample.py") for word in words[1:3]
+                )
+                if mine and b"python" in words[0]:
+                    found.append(int(folder.name))
+        return found
+
+    def sampling_logs(self) -> str:
+        """The logs of sampling jobs."""
+        return "".join(path.read_text() for path in (self.root / "logs").rglob("samples_*.log"))
 
     def results(self) -> dict[str, bytes]:
         """The samples, and the measured values of the metrics."""
@@ -127,19 +158,27 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(prepared: Project) -> dict[str, bytes]:
-    """What a run on this machine makes that nothing disturbs."""
+def finished(prepared: Project) -> Faulted:
+    """The project after a run on this machine that nothing disturbed. Tests do not change it."""
     project = Faulted(copy_of(prepared, prepared.root.parent / "undisturbed").root)
     project.make("metrics")
-    results = project.results()
+    return project
+
+
+@pytest.fixture(scope="session")
+def undisturbed(finished: Faulted) -> dict[str, bytes]:
+    """The results of that run."""
+    results = finished.results()
     assert len(results) == 6
     return results
 
 
 @pytest.fixture
-def local(prepared: Project, tmp_path: Path) -> Faulted:
+def local(prepared: Project, tmp_path: Path) -> Iterator[Faulted]:
     """A project of one's own that runs on this machine."""
-    return Faulted(copy_of(prepared, tmp_path / "project").root)
+    project = Faulted(copy_of(prepared, tmp_path / "project").root)
+    yield project
+    project.end()
 
 
 @pytest.fixture(scope="session")
@@ -156,9 +195,11 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def remote(prepared: Project, tmp_path: Path, cluster: Cluster) -> Faulted:
+def remote(prepared: Project, tmp_path: Path, cluster: Cluster) -> Iterator[Faulted]:
     """A project of one's own that runs on the cluster."""
-    return Faulted(copy_of(prepared, tmp_path / "project").root, cluster)
+    project = Faulted(copy_of(prepared, tmp_path / "project").root, cluster)
+    yield project
+    project.end()
 
 
 ROWS = []

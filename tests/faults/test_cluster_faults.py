@@ -6,23 +6,12 @@ import json
 import os
 import signal
 import time
-from pathlib import Path
 
 from cluster import wait_for
 from conftest import FOLDER, SETTINGS, Faulted
 from watch import Watch
 
 from viddiff.data.bouncy_balls import write_bouncy_balls
-
-
-def script_processes(project: Faulted) -> list[int]:
-    """The Python processes of running sampling jobs."""
-    found = []
-    for process in project.cluster.job_processes():
-        command = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
-        if b"python" in command[0] and any(word.endswith(b".sample.py") for word in command[1:3]):
-            found.append(process)
-    return found
 
 
 def gpu_jobs(project: Faulted) -> list[str]:
@@ -70,13 +59,13 @@ def test_sampling_process_killed(remote, undisturbed, note):
     with Watch(remote.root / FOLDER) as watch:
         process = remote.start("metrics")
         remote.wait_for_stages(4)
-        killed = script_processes(remote)
+        killed = remote.sampling_processes()
         moment = time.time()
         for number in killed:
             os.kill(number, signal.SIGKILL)
         assert len(killed) >= 1
         finish_and_compare(remote, process, watch, undisturbed, note, "1 sampling process: kill -9", moment)
-    assert "stages were finished before" in sampling_logs(remote)
+    assert "stages were finished before" in remote.sampling_logs()
 
 
 def test_scheduler_killed(remote, undisturbed, note):
@@ -110,14 +99,15 @@ def test_time_limit(remote, undisturbed, note):
     """The first attempt takes 10 s for each stage, and has a minute."""
     slow = remote.root / "slow"
     slow.touch()
+    remote.edit_profile("runtime: 240 * attempt", "runtime: 1 * attempt")
     remote.hook("import os, time", f"time.sleep(10 if os.path.exists({str(slow)!r}) else 0)")
     with Watch(remote.root / FOLDER) as watch:
-        process = remote.start("metrics", "--set-resources", "sample:runtime=1")
-        wait_for(lambda: "stopped by SIGTERM" in sampling_logs(remote), 180, "the time limit")
+        process = remote.start("metrics")
+        wait_for(lambda: remote.cluster.jobs("TIMEOUT"), 180, "the time limit")
         moment = time.time()
         slow.unlink()
         finish_and_compare(remote, process, watch, undisturbed, note, "4 time limit", moment)
-    assert "TIMEOUT" in remote.log()
+    assert "status is: 'TIMEOUT'" in remote.log() and "stopped by SIGTERM" in remote.log()
 
 
 def test_node_daemon_killed(remote, undisturbed, note):
@@ -151,6 +141,7 @@ def test_out_of_memory(remote, undisturbed, note):
     """The first attempt takes 3 GB after two stages, and has 2."""
     greedy = remote.root / "greedy"
     greedy.touch()
+    remote.edit_profile("mem_mb: 16000 * attempt", "mem_mb: 2000 * attempt")
     remote.hook(
         "import os, time",
         f"if done == 2 and os.path.exists({str(greedy)!r}):",
@@ -159,7 +150,7 @@ def test_out_of_memory(remote, undisturbed, note):
         "    time.sleep(60)",
     )
     with Watch(remote.root / FOLDER) as watch:
-        process = remote.start("metrics", "--set-resources", "sample:mem_mb=2000*attempt")
+        process = remote.start("metrics")
         wait_for(lambda: not greedy.exists(), 120, "the greedy job")
         moment = time.time()
         finish_and_compare(remote, process, watch, undisturbed, note, "7 out of memory", moment)
@@ -184,7 +175,3 @@ def test_configuration_edited_while_jobs_wait(remote, undisturbed, note):
         finish_and_compare(
             remote, remote.start("metrics"), watch, undisturbed, note, "12 config edited", moment, allowed=0
         )
-
-
-def sampling_logs(project: Faulted) -> str:
-    return "".join(path.read_text() for path in (project.root / "logs").rglob("samples_*.log"))

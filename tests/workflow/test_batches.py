@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from viddiff.batches import (
     VIDEOS_PER_JOB,
     BatchRule,
     Span,
+    damaged_files,
     missing_elbos,
     missing_samples,
     missing_videos,
@@ -120,7 +122,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def touch(path: Path, time: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch()
+    np.save(path, np.zeros(4, np.uint8)) if path.suffix == ".npy" else path.touch()
     os.utime(path, (time, time))
 
 
@@ -155,6 +157,22 @@ def test_a_file_that_cannot_be_looked_at_hides_no_other(tree):
     wish = Wish()
     wish.samples[HERE] |= {(video, 0) for video in (0, 1, 2, 9)}
     assert missing_samples(wish) == {HERE: {(9, 0)}}
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY\x01\x00v\x00", b"text"])
+def test_damaged_files_are_made_again_and_so_are_their_animations(tree, content):
+    wish = Wish()
+    for wanted in (wish.samples, wish.videos, wish.elbos):
+        wanted[HERE] |= {(video, 0) for video in range(2)}
+    touch(HERE.elbo(0), 1000)
+    touch(HERE.elbo(1), 1000)
+    assert missing_videos(wish) == {HERE: {(1, 0)}} and missing_elbos(wish) == {HERE: set()}
+    for path in (HERE.sample(0, 0), HERE.elbo(1)):
+        path.write_bytes(content)
+    assert missing_samples(wish) == {HERE: {(0, 0)}} and missing_elbos(wish) == {HERE: {(1, 0)}}
+    assert missing_videos(wish) == {HERE: {(0, 0), (1, 0)}}
+    files = [*(HERE.sample(video, 0) for video in (0, 1, 7)), HERE.elbo(0), HERE.elbo(1)]
+    assert damaged_files(files) == [str(HERE.elbo(1)), str(HERE.sample(0, 0))]
 
 
 def test_a_target_that_exists_keeps_a_rule(tree):
