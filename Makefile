@@ -1,17 +1,23 @@
-# `make demo`: complete videos with the shipped model and compare three modes. `make test`: all tests.
-# Both set up .venv by themselves, from Python 3.11 or newer.
+# `make demo`: complete videos with the shipped model and compare three modes. `make test`: all tests but the longest
+# faults on a SLURM cluster; `make faults`: these. All set up .venv by themselves, from Python 3.11 or newer.
 PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= $(shell nproc)
 
-.PHONY: demo test lint clean
+.PHONY: demo test faults lint slurm clean
 
 demo: .venv/ready
 	$(BIN)/snakemake --cores $(CORES) --quiet all -- all
 	@cat results/comparison.txt
 
-test: .venv/ready-test
+test: .venv/ready-test slurm
 	$(BIN)/python -m pytest
+
+faults: .venv/ready-test slurm
+	$(BIN)/python -m pytest -m long tests/faults
+
+slurm:
+	tests/faults/install_slurm.sh
 
 lint: .venv/ready-test
 	$(BIN)/ruff check .

@@ -81,4 +81,6 @@ def _read_profile(path: Path) -> set[str]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"cannot read profile {path}: {' '.join(str(error).split())}") from error
-    return {key for key, value in (content or {}).items() if value is not None}
+    if not isinstance(content, dict):
+        raise InputError(f"profile {path} holds a {type(content).__name__}, must hold keys and values")
+    return {key for key, value in content.items() if value is not None}
