@@ -55,9 +55,9 @@ def device_name(device: str | torch.device) -> str:
 @cache
 def versions() -> dict[str, str | None]:
     """Of what decides about numbers: the code, if it is a git checkout its commit, and the libraries."""
-    names = ("viddiff", "torch", "numpy", "snakemake")
     return {
-        **{name: version(name) for name in names},
+        **{name: version(name) for name in ("viddiff", "numpy", "snakemake")},
+        "torch": torch.__version__,  # the build too
         "commit": _commit(Path(__file__).parent),
         "cuda": torch.version.cuda if torch.cuda.is_available() else None,
         "python": platform.python_version(),
