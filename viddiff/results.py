@@ -32,6 +32,9 @@ RUN_PATTERN = rf"{CHECKPOINT_PATTERN}(?:/{CHECKPOINT_PATTERN})*"
 # Those of `viddiff.diffusion.samplers`. The first one is not named in a folder.
 SAMPLER_NAMES = ("ancestral", "ddim")
 
+LONGEST_NAME = 200  # of a folder; file systems take 255, of which names of logs need some
+LONGEST_RUN = 1000
+
 _CHECKPOINT = re.compile(
     r"(?P<stem>(?:model|ema_[0-9][0-9.e-]*)_(?:[0-9]+|(?P<latest>latest)))"
     r"(?(latest)_(?P<step>0|[1-9][0-9]{0,11}))"
@@ -96,10 +99,9 @@ class EvaluationRun:
     mode: str
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(RUN_PATTERN, self.run):
-            raise InputError(
-                f"run is {self.run!r}, must be folders of letters, digits and ._,=+-, with no . or - in front"
-            )
+        check_run(self.run)
+        for name, value in (("checkpoint", self.checkpoint), ("mode", self.mode)):
+            _check_length(name, value, LONGEST_NAME)
         CheckpointName.parse(self.checkpoint)
         parse_mode(self.mode)
 
@@ -139,7 +141,7 @@ class EvaluationRun:
     @staticmethod
     def parse(path: str | PurePath) -> EvaluationRun:
         """Read the path of an evaluation directory, `results/<run>/<checkpoint>/<mode>`."""
-        match = re.fullmatch(rf"{RESULTS}/(.+)/([^/]+)/([^/]+)/?", str(path))
+        match = re.fullmatch(rf"{RESULTS}/(.+)/([^/]+)/([^/]+)/?", str(path), re.DOTALL)
         if match is None:
             raise InputError(
                 f"{str(path)!r} is not an evaluation directory {RESULTS}/<run>/<checkpoint>/<mode>"
@@ -169,9 +171,25 @@ class EvaluationRun:
         return EvaluationRun("/".join(folders[roots[0] + 1 :]), str(name), mode)
 
 
+def check_run(run: str) -> None:
+    """Raise `InputError` unless a run's name is one or more folders below the tree of results."""
+    _check_length("run", run, LONGEST_RUN)
+    for folder in run.split("/"):
+        _check_length("run", folder, LONGEST_NAME)
+    if not re.fullmatch(RUN_PATTERN, run):
+        raise InputError(
+            f"run is {run!r}, must be folders of letters, digits and ._,=+-, with no . or - in front"
+        )
+
+
 def sample_name(video: int, sample: int) -> str:
     """The stem of a sample's files. video: its index in the test set; sample: which completion of it."""
     return f"sample_{video:04d}-{sample}"
+
+
+def _check_length(name: str, value: str, longest: int) -> None:
+    if len(value) > longest:
+        raise InputError(f"{name} is {value[:40]!r}… of {len(value)} characters, must have {longest} at most")
 
 
 def _match_checkpoint(name: str) -> re.Match[str]:
