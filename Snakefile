@@ -4,9 +4,21 @@
 result of any checkpoint, and `snakemake -n samples` lists the samples that are missing.
 """
 
+import sys
+
 from snakemake.utils import min_version
 
+from viddiff.config import check_plain
+from viddiff.errors import InputError
+
 min_version("9.14")
+
+# Before Snakemake reads it, which can run code. It has read those of --configfile already.
+try:
+    for file in ["config/config.yaml", *workflow.overwrite_configfiles]:
+        check_plain(file)
+except InputError as error:
+    sys.exit(f"error: {' '.join(str(error).split())}")
 
 
 configfile: "config/config.yaml"

@@ -75,7 +75,7 @@ def in_one_line():
     try:
         yield
     except InputError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {' '.join(str(error).split())}")
 
 
 with in_one_line():

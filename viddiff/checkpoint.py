@@ -243,8 +243,10 @@ def _checked(path: Path, content: dict[str, Any]) -> Checkpoint:
     if not isinstance(config, dict):
         raise InputError(f"{path}: config is a {type(config).__name__}, must be a dict")
     _check_plain(path, config)
-    if isinstance(step, bool) or not isinstance(step, int) or not 0 <= step < MOST_STEPS:
-        raise InputError(f"{path}: step is {step!r:.60}, must be an integer from 0, below {MOST_STEPS}")
+    if isinstance(step, bool) or not isinstance(step, int):
+        raise InputError(f"{path}: step is {step!r:.60}, must be an integer")
+    if not 0 <= step < MOST_STEPS:
+        raise InputError(f"{path}: step is out of range, must be 0 at least and below {MOST_STEPS}")
     return Checkpoint(path, dict(weights), dict(config), step)
 
 

@@ -1,10 +1,14 @@
-"""The workflow's configuration: checked against its JSON schema, defaults filled in, errors in one line."""
+"""The workflow's configuration: checked against its JSON schema, defaults filled in, errors in one line.
+
+Snakemake reads the files. It evaluates Python in those that say `__use_yte__`, so `check_plain` looks at them first.
+"""
 
 from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,8 @@ from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
 from viddiff.errors import InputError
+from viddiff.json_files import read_text
+from viddiff.nested import parts
 
 _NAMES = {
     "object": "a mapping",
@@ -23,6 +29,9 @@ _NAMES = {
     "boolean": "true or false",
     "null": "empty",
 }
+MOST_BYTES = 2**20  # of a file
+MOST_VALUES = 100_000
+TEMPLATE = "__use_yte__"
 # JSON takes 8.0 for a whole number; who counts with it does not.
 _Validator = validators.extend(
     Draft202012Validator,
@@ -70,17 +79,53 @@ def load_schema(path: Path | str) -> dict[str, Any]:
     return schema
 
 
+def check_plain(path: Path | str) -> None:
+    """Raise `InputError` unless a configuration file is a mapping of plain values in YAML, which JSON is too.
+
+    It may not ask for evaluation as a template, hold objects, or stand for endlessly many values.
+    """
+    try:
+        text = read_text(path, MOST_BYTES)
+        _check_count(yaml.compose(text, yaml.SafeLoader), _nodes)
+        content = yaml.safe_load(text)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: not a configuration: {reason:.300}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: not a configuration: must hold keys with values")
+    if TEMPLATE in content:
+        raise InputError(
+            f"{path}: has the key {TEMPLATE}, which makes Snakemake run Python in it: not allowed"
+        )
+
+
 def check_config(config: dict[str, Any], schema: Mapping[str, Any]) -> None:
     """Fill the schema's defaults into `config`, then check it.
 
     Raises `InputError` for the first key that is unknown, missing or wrong: its name, what was found, what is
     allowed.
     """
+    try:
+        _check_count(config)
+    except ValueError as error:
+        raise InputError(f"the config {error}") from None
     _check_keys(config, ())
     _fill(config, schema)
     errors = sorted(_Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
         raise InputError(_describe(errors[0]))
+
+
+def _check_count(value: Any, inner: Callable[[Any], Iterable[Any]] | None = None) -> None:
+    for _ in parts(value, MOST_VALUES, inner):
+        pass
+
+
+def _nodes(node: yaml.Node) -> Iterable[yaml.Node]:
+    """What a part of a YAML file consists of, before it is made an object: aliases are not followed yet."""
+    if isinstance(node, yaml.MappingNode):
+        return chain.from_iterable(node.value)
+    return node.value if isinstance(node, yaml.SequenceNode) else ()
 
 
 def _fill(value: Any, schema: Mapping[str, Any]) -> None:
@@ -123,6 +168,8 @@ def _describe(error: ValidationError) -> str:
             return f"{where} is {_short(found)}, must be {' or '.join(_NAMES[kind] for kind in kinds)}"
         case "enum":
             return f"{where} is {_short(found)}, must be one of {', '.join(map(str, wanted))}"
+        case "maximum":
+            return f"{where} is {_short(found)}, must be {wanted} at most"
         case "minimum":
             return f"{where} is {_short(found)}, must be {wanted} at least"
         case "minItems":
@@ -131,6 +178,8 @@ def _describe(error: ValidationError) -> str:
             return f"{where} names something twice: {_short(found)}"
         case "pattern" if "propertyNames" in error.schema_path:
             return f"{where} has the key {_short(found)}, must be {error.schema['description']}"
+        case "pattern":
+            return f"{where} is {_short(found)}, must be {error.schema['description']}"
     return f"{where} is {_short(found)}, {error.validator} must hold: {_short(wanted)}"
 
 

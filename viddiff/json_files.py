@@ -21,12 +21,12 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     return parse_json(read_text(path))
 
 
-def read_text(path: str | os.PathLike[str]) -> str:
-    """A file's text. Raises `OSError`, or `ValueError` if it is too large or no UTF-8."""
+def read_text(path: str | os.PathLike[str], most: int = MOST_BYTES) -> str:
+    """A file's text. Raises `OSError`, or `ValueError` if it has more than `most` bytes or is no UTF-8."""
     with open(path, "rb") as file:
-        content = file.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise ValueError(f"has more than {MOST_BYTES} bytes")
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"has more than {most} bytes")
     return content.decode("utf-8")
 
 

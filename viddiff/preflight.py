@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from viddiff.archives import check_whole
 from viddiff.errors import InputError, OutputError
 from viddiff.fingerprint import check_claim
 from viddiff.inference.modes import make_plan, parse_mode
 from viddiff.json_files import read_json
 from viddiff.optimal_schedule import SearchSettings, plan_in, schedule_file, searches_of
-from viddiff.results import CHECKPOINTS, EvaluationRun
+from viddiff.results import CHECKPOINTS, EvaluationRun, check_run
 
 MADE_DATASET = "bouncy_balls"  # the one that a rule makes, as its key of the configuration says
 
@@ -43,10 +44,12 @@ def trained_files(config: Mapping[str, Any], run: str) -> list[str]:
 def training_rules(config: Mapping[str, Any]) -> dict[str, str]:
     """The configured runs by the names of their rules.
 
-    Raises `InputError` if two would share a name, or if a run's checkpoints cannot be told (`trained_files`).
+    Raises `InputError` for a wrong name, if two would share a rule, or if a run's checkpoints cannot be told
+    (`trained_files`).
     """
     rules: dict[str, str] = {}
     for run in config["training"]:
+        check_run(run)
         trained_files(config, run)
         rule = "train_" + run.replace("/", "_")
         if rule in rules:
@@ -61,8 +64,8 @@ def check_sampling(config: Mapping[str, Any], evaluation: EvaluationRun, videos:
     """Check that `videos` videos of an evaluation can be sampled, as far as the configuration tells.
 
     Raises `InputError`: the mode has no plan, or another one than that of the samples that exist, its optimal schedule
-    is wrong or cannot be searched, its videos are longer than the dataset's, the test set is too small, there is no
-    checkpoint and no training that would make it, or samples cannot be written.
+    is wrong or cannot be searched, its videos are longer than the dataset's, the test set is too small, the checkpoint
+    is cut off, or there is none and no training that would make it, or samples cannot be written.
     """
     mode = parse_mode(evaluation.mode)
     if mode.optimal is None or schedule_file(evaluation).is_file():
@@ -84,7 +87,9 @@ def check_sampling(config: Mapping[str, Any], evaluation: EvaluationRun, videos:
         )
     checkpoint = evaluation.checkpoint_file()
     trained = trained_files(config, evaluation.run) if evaluation.run in config["training"] else []
-    if not checkpoint.is_file() and str(checkpoint) not in trained:
+    if checkpoint.is_file():
+        check_whole(checkpoint)
+    elif str(checkpoint) not in trained:
         raise InputError(f"no checkpoint {checkpoint}{_nearest(checkpoint, trained)}")
     check_writable(evaluation.directory / "samples")
 

@@ -33,6 +33,9 @@ RUN_PATTERN = rf"{CHECKPOINT_PATTERN}(?:/{CHECKPOINT_PATTERN})*"
 # Those of `viddiff.diffusion.samplers`. The first one is not named in a folder.
 SAMPLER_NAMES = ("ancestral", "ddim")
 
+LONGEST_NAME = 200  # of a folder; file systems take 255, of which names of logs need some
+LONGEST_RUN = 1000
+
 _CHECKPOINT = re.compile(
     r"(?P<stem>(?:model|ema_[0-9][0-9.e-]*)_(?:[0-9]+|(?P<latest>latest)))"
     r"(?(latest)_(?P<step>0|[1-9][0-9]{0,11}))"
@@ -98,10 +101,9 @@ class EvaluationRun:
     mode: str
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(RUN_PATTERN, self.run):
-            raise InputError(
-                f"run is {self.run!r}, must be folders of letters, digits and ._,=+-, with no . or - in front"
-            )
+        check_run(self.run)
+        for name, value in (("checkpoint", self.checkpoint), ("mode", self.mode)):
+            _check_length(name, value, LONGEST_NAME)
         CheckpointName.parse(self.checkpoint)
         parse_mode(self.mode)
 
@@ -149,7 +151,7 @@ class EvaluationRun:
     @staticmethod
     def parse(path: str | PurePath) -> EvaluationRun:
         """Read the path of an evaluation directory, `results/<run>/<checkpoint>/<mode>`."""
-        match = re.fullmatch(rf"{RESULTS}/(.+)/([^/]+)/([^/]+)/?", str(path))
+        match = re.fullmatch(rf"{RESULTS}/(.+)/([^/]+)/([^/]+)/?", str(path), re.DOTALL)
         if match is None:
             raise InputError(
                 f"{str(path)!r} is not an evaluation directory {RESULTS}/<run>/<checkpoint>/<mode>"
@@ -179,6 +181,17 @@ class EvaluationRun:
         return EvaluationRun("/".join(folders[roots[0] + 1 :]), str(name), mode)
 
 
+def check_run(run: str) -> None:
+    """Raise `InputError` unless a run's name is one or more folders below the tree of results."""
+    _check_length("run", run, LONGEST_RUN)
+    for folder in run.split("/"):
+        _check_length("run", folder, LONGEST_NAME)
+    if not re.fullmatch(RUN_PATTERN, run):
+        raise InputError(
+            f"run is {run!r}, must be folders of letters, digits and ._,=+-, with no . or - in front"
+        )
+
+
 def sample_name(video: int, sample: int) -> str:
     """The stem of a sample's files. video: its index in the test set; sample: which completion of it."""
     return f"sample_{video:04d}-{sample}"
@@ -188,6 +201,11 @@ def sample_of(stem: str) -> tuple[int, int] | None:
     """(video, sample) of the stem of a sample's files; `None` if it is another one."""
     match = _SAMPLE.fullmatch(stem)
     return match and (int(match[1]), int(match[2]))
+
+
+def _check_length(name: str, value: str, longest: int) -> None:
+    if len(value) > longest:
+        raise InputError(f"{name} is {value[:40]!r}… of {len(value)} characters, must have {longest} at most")
 
 
 def _match_checkpoint(name: str) -> re.Match[str]:

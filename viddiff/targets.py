@@ -22,8 +22,11 @@ _TARGET = re.compile(
     r"|elbos/elbo_(?P<elbo>[0-9]{4,})\.npy|elbos_(?P<elbos>[1-9][0-9]*)\.json"
     r"|metrics_(?P<videos>[1-9][0-9]*)-(?P<samples>[1-9][0-9]*)-(?P<T>[1-9][0-9]*)\.(?:pkl|json)"
     r"|(?P<search>optimal_schedule\.json|optimal/stage_[0-9]+\.json)"
-    r"|model_config\.json|plan\.json|plan_cost\.json|plan\.png)"
+    r"|model_config\.json|plan\.json|plan_cost\.json|plan\.png)",
+    re.DOTALL,  # so that the parser sees names with line breaks, and says what is wrong with them
 )
+_LONGEST_FILE_NAME = 255
+_MOST_FILES = 1_000_000  # of a kind, in an evaluation directory
 _ALL_PLANS = [f"{RESULTS}/plans.{ext}" for ext in ("csv", "txt", "png")]
 
 Pairs = dict[EvaluationRun, set[tuple[int, int]]]
@@ -94,10 +97,11 @@ class Wish:
             self.files.add(path)
         elif match["elbo"] or match["elbos"]:
             check_elbo(parse_mode(evaluation.mode))
-            videos = [int(match["elbo"])] if match["elbo"] else range(int(match["elbos"]))
-            self.elbos[evaluation].update(product(videos, [0]))
             if match["elbo"]:
+                self.elbos[evaluation].add((int(match["elbo"]), 0))
                 self.files.add(path)
+            else:
+                self.elbos[evaluation].update(pairs(int(match["elbos"]), 1))
         elif cell := metrics_cell(path):
             self.samples[evaluation].update(pairs(cell.videos, cell.samples))
         elif match["search"]:
@@ -106,7 +110,8 @@ class Wish:
 
 
 def pairs(videos: int, samples: int) -> Iterator[tuple[int, int]]:
-    """(video, sample) of the first `samples` samples of the first `videos` videos."""
+    """(video, sample) of the first `samples` samples of the first `videos` videos. Raises `InputError` for too many."""
+    check_count(videos, samples)
     return product(range(videos), range(samples))
 
 
@@ -139,6 +144,8 @@ def read_wish(
     wish = Wish()
     # `--quiet all` is no target.
     arguments = [word for before, word in pairwise(["", *arguments]) if before not in ("--quiet", "-q")]
+    for word in arguments:
+        _check_path(word)
     own = [wish.add_path(path) for path in map(_relative, arguments) if path.startswith(f"{RESULTS}/")]
     only_others = bool(own) or not set(other_targets).isdisjoint(arguments)
     if not all(own) or not only_others or not set(grid_targets).isdisjoint(arguments):
@@ -158,6 +165,7 @@ def read_grid(config: Mapping[str, Any]) -> list[Cell]:
                 if T is None:
                     raise InputError(f"mode {evaluation.mode!r} has no T, so frames must be given")
                 check_metrics_length(parse_mode(evaluation.mode), T)
+                check_count(block["videos"], block["samples"])
             except InputError as error:
                 raise InputError(f"config key grid: {error}") from None
             if evaluation in cells:
@@ -183,10 +191,27 @@ def check_elbo(mode: Mode) -> None:
     check_chain_rule(mode, base_plan(mode))
 
 
+def check_count(videos: int, samples: int) -> None:
+    """Raise `InputError` for more samples than can be planned."""
+    if videos * samples > _MOST_FILES:
+        raise InputError(
+            f"{videos} videos with {samples} samples of each: must be {_MOST_FILES} files at most"
+        )
+
+
 def check_obs_length(mode: Mode) -> None:
     """Raise `InputError` for a mode whose name does not tell which frames of a sample are generated."""
     if mode.obs_length is None:
         raise InputError(f"mode {format_mode(mode)!r}: obs_length is not given, must be a whole number")
+
+
+def _check_path(argument: str) -> None:
+    """Raise `InputError` for a path of results that could lead out of their tree, or that no file system takes."""
+    folders = argument.removeprefix("./").split("/")
+    if folders[0] == RESULTS and ".." in folders:
+        raise InputError(f"target {argument!r:.200} must stay below {RESULTS}/, without ..")
+    if folders[0] == RESULTS and max(map(len, folders)) > _LONGEST_FILE_NAME:
+        raise InputError(f"target {argument!r:.100}… has a name of more than {_LONGEST_FILE_NAME} characters")
 
 
 def _relative(argument: str) -> str:

@@ -28,6 +28,9 @@ ARRAYS = (".npy", ".pt")
 SUFFIXES = (".mp4", ".avi", ".gif", *ARRAYS)
 OTHER_VIDEOS = (".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv")
 MAX_PIXELS = 2**25  # per frame, as stored and as resized: 8K video
+MAX_BLOCK = (
+    2**29
+)  # bytes that ffmpeg may take at a time: for a frame, or for a list of frames that a header claims
 MAX_BYTES = 2**32  # of one video, resized
 KEPT_BYTES = 2**29  # of decoded videos kept in memory by each process, so that crops need no new decoding
 CHUNK_PIXELS = 2**22  # resized at a time
@@ -162,11 +165,10 @@ def _gif_frames(path: Path, size: int) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
 
 def _ffmpeg_frames(path: Path, size: int) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
     """Frames as ffmpeg decodes them, from a stream of PPM images. No other files or hosts are opened."""
-    options = (
-        "-nostdin -v error -xerror -protocol_whitelist file -format_whitelist mov,avi,matroska -max_pixels"
-    )
+    options = "-nostdin -v error -xerror -protocol_whitelist file -format_whitelist mov,avi,matroska"
+    limits = f"-max_alloc {MAX_BLOCK} -max_pixels {MAX_PIXELS}"
     output = "-map 0:v:0 -fps_mode passthrough -f image2pipe -c:v ppm -pix_fmt rgb24 -"
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), *options.split(), str(MAX_PIXELS), "-i", f"file:{path}"]
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), *options.split(), *limits.split(), "-i", f"file:{path}"]
     command += output.split()
     with tempfile.TemporaryFile() as messages:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=messages)

@@ -202,6 +202,10 @@ class _Source(SourceFileLoader):
 
 def _load(name: str, path: Path) -> tuple[Strategy, Path]:
     """The one strategy that a Python file registers, and its file."""
+    if path.is_absolute() or ".." in path.parts or path.suffix != ".py":
+        raise InputError(
+            f"file is {str(path)!r:.200}, must be a .py file below the working directory, without .."
+        )
     if not path.is_file():
         raise InputError(f"no file {path}")
     module_name = f"viddiff_mode_{name.replace('-', '_')}"
