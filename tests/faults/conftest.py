@@ -217,7 +217,7 @@ def note(request: pytest.FixtureRequest):
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if ROWS:
-        head = ("fault", "stages lost", "time lost", "finished files made again")
+        head = ("fault", "stages lost, at most", "time lost", "finished files made again")
         widths = [max(len(row[column]) for row in (head, *ROWS)) for column in range(4)]
         terminalreporter.write_line("")
         for row in (head, *ROWS):

@@ -27,7 +27,7 @@ def finish_and_compare(project, process, watch, undisturbed, note, fault, moment
     assert project.finish(process) == 0, project.log()
     assert project.results() == undisturbed
     assert not list((project.root / FOLDER).rglob(".partial/*"))
-    lost = max(0.0, moment - watch.last_before(moment))
+    lost = max(0.0, moment - watch.last_before(moment)) if allowed else 0.0  # since the last finished stage
     note(fault, allowed, lost, len(watch.made_again))
     assert watch.made_again == []
 
