@@ -21,6 +21,7 @@ for batch in BATCHES["elbo"]:
             data=ancient(data_of),
             alexnet=ancient(selection_weights),
             schedule=ancient(schedule_of),
+            repair=repair(batch.paths(ELBO)),
         output:
             [update(path) for path in batch.paths(ELBO)],
         log:

@@ -21,6 +21,7 @@ for batch in BATCHES["sample"]:
             data=ancient(data_of),
             alexnet=ancient(selection_weights),
             schedule=ancient(schedule_of),
+            repair=repair(batch.paths(SAMPLE)),
         output:
             [update(path) for path in batch.paths(SAMPLE)],
         log:

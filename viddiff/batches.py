@@ -103,11 +103,12 @@ def missing_elbos(wish: Wish) -> Pairs:
     return missing
 
 
-def damaged_files(paths: Iterable[Path]) -> list[str]:
-    """Those of the files that are there but cut off, or no array files at all."""
-    folders = {folder: _files(folder) for folder in {path.parent for path in paths}}
-    there = [path for path in paths if path.name in folders[path.parent]]
-    return sorted(str(path) for path in there if not is_whole(path))
+def damaged_files(missing: Mapping[str, Pairs]) -> list[str]:
+    """Those of the missing `sample` and `elbo` files that are there, but cut off or no array files at all."""
+    paths = [e.sample(*pair) for e, pairs in missing["sample"].items() for pair in pairs]
+    paths += [e.elbo(video) for e, pairs in missing["elbo"].items() for video, _ in pairs]
+    there = {folder: _files(folder) for folder in {path.parent for path in paths}}
+    return [str(path) for path in paths if path.name in there[path.parent] and not is_whole(path)]
 
 
 def plan_batches(

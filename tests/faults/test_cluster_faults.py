@@ -7,6 +7,7 @@ import os
 import signal
 import time
 
+import pytest
 from cluster import wait_for
 from conftest import FOLDER, SETTINGS, Faulted
 from watch import Watch
@@ -55,6 +56,7 @@ def test_jobs_run_where_the_profile_says_and_make_what_this_machine_makes(remote
     assert record["made"] == ["samples/sample_0000-0.npy", "samples/sample_0001-0.npy"]
 
 
+@pytest.mark.long
 def test_sampling_process_killed(remote, undisturbed, note):
     with Watch(remote.root / FOLDER) as watch:
         process = remote.start("metrics")
@@ -68,6 +70,7 @@ def test_sampling_process_killed(remote, undisturbed, note):
     assert "stages were finished before" in remote.sampling_logs()
 
 
+@pytest.mark.long
 def test_scheduler_killed(remote, undisturbed, note):
     """Its jobs go on; those of the second call run beside them."""
     with Watch(remote.root / FOLDER) as watch:
@@ -85,6 +88,7 @@ def test_scheduler_killed(remote, undisturbed, note):
         )
 
 
+@pytest.mark.long
 def test_job_cancelled(remote, undisturbed, note):
     with Watch(remote.root / FOLDER) as watch:
         process = remote.start("metrics")
@@ -95,6 +99,7 @@ def test_job_cancelled(remote, undisturbed, note):
     assert "stopped by SIGTERM; what is finished is kept" in remote.log()  # the last lines of the job's log
 
 
+@pytest.mark.long
 def test_time_limit(remote, undisturbed, note):
     """The first attempt takes 10 s for each stage, and has a minute."""
     slow = remote.root / "slow"
@@ -110,6 +115,7 @@ def test_time_limit(remote, undisturbed, note):
     assert "status is: 'TIMEOUT'" in remote.log() and "stopped by SIGTERM" in remote.log()
 
 
+@pytest.mark.long
 def test_node_daemon_killed(remote, undisturbed, note):
     """SLURM gives the jobs up after 10 s; their processes live on, beside those of the second attempt."""
     with Watch(remote.root / FOLDER) as watch:
@@ -124,6 +130,7 @@ def test_node_daemon_killed(remote, undisturbed, note):
     remote.cluster.wait_until_idle()
 
 
+@pytest.mark.long
 def test_controller_restarted(remote, undisturbed, note):
     with Watch(remote.root / FOLDER) as watch:
         process = remote.start("metrics")
@@ -137,6 +144,7 @@ def test_controller_restarted(remote, undisturbed, note):
         )
 
 
+@pytest.mark.long
 def test_out_of_memory(remote, undisturbed, note):
     """The first attempt takes 3 GB after two stages, and has 2."""
     greedy = remote.root / "greedy"
@@ -157,6 +165,7 @@ def test_out_of_memory(remote, undisturbed, note):
     assert "mem_mb=4000" in remote.log()
 
 
+@pytest.mark.long
 def test_configuration_edited_while_jobs_wait(remote, undisturbed, note):
     """Sizes of jobs and calls change nothing; other data are refused by the job that comes second."""
     write_bouncy_balls(remote.root / "other", "test", 4, length=40, seed=1)

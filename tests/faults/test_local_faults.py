@@ -45,6 +45,7 @@ def test_sampling_process_killed(local, undisturbed, note):
     assert "stages were finished before" in local.sampling_logs()
 
 
+@pytest.mark.long
 def test_job_told_to_stop_ends_with_a_code_of_its_own(local, undisturbed):
     process = local.start(SAMPLES[0])
     local.wait_for_stages(2)
@@ -56,6 +57,7 @@ def test_job_told_to_stop_ends_with_a_code_of_its_own(local, undisturbed):
     assert local.results() == undisturbed
 
 
+@pytest.mark.long
 def test_full_disk(local, undisturbed, note):
     """The results lie on a file system that has room for the first batch and half of the second."""
     (local.root / "results").mkdir()
@@ -85,7 +87,11 @@ def test_full_disk(local, undisturbed, note):
     note("8 disk full while writing", 1, 0.0, 0)
 
 
-@pytest.mark.parametrize("length", [0, 1, 100, 50_000], ids=lambda length: f"{length} bytes")
+@pytest.mark.parametrize(
+    "length",
+    [0, 50_000, *(pytest.param(length, marks=pytest.mark.long) for length in (1, 100))],
+    ids=lambda length: f"{length} bytes",
+)
 def test_damaged_sample_at_start(done, undisturbed, note, length):
     damaged = done.root / SAMPLES[1]
     damaged.write_bytes(undisturbed[SAMPLES[1]][:length])
@@ -100,6 +106,7 @@ def test_damaged_sample_at_start(done, undisturbed, note, length):
     note(f"{'9 truncated' if length else '10 zero-length'} sample at start, {length} bytes", 0, 0.0, 0)
 
 
+@pytest.mark.long
 def test_truncated_checkpoint(local, undisturbed, note):
     weights = local.root / WEIGHTS
     whole = weights.read_bytes()
@@ -113,6 +120,7 @@ def test_truncated_checkpoint(local, undisturbed, note):
     note("11 truncated checkpoint", 0, 0.0, 0)
 
 
+@pytest.mark.long
 def test_replaced_checkpoint(local, undisturbed, note):
     """In the middle of a batch: neither samples nor stages of the two mix."""
     with Watch(local.root / FOLDER) as watch:
@@ -132,6 +140,7 @@ def test_replaced_checkpoint(local, undisturbed, note):
     note("11 replaced checkpoint", 1, 0.0, 0)
 
 
+@pytest.mark.long
 def test_two_calls_at_once_make_each_file_whole(local, undisturbed):
     """Snakemake refuses the second, as documented; without its lock, both make the same."""
     calls = [local.start("--nolock", METRICS) for _ in range(2)]
