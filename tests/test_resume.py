@@ -123,6 +123,21 @@ def test_a_job_killed_between_two_samples_makes_the_second_without_new_stages(ru
     assert results() == whole and not made and not evaluation.partial(1, 0).exists()
 
 
+def test_a_sample_that_another_job_has_just_made_stays(run, monkeypatch):
+    evaluation = run("killed", MODES[0], [0, 1], kill_after=4)  # all stages
+    theirs = evaluation.sample(0, 0)
+    real = engine.levels
+
+    def levels(plan):
+        theirs.parent.mkdir(exist_ok=True)
+        np.save(theirs, np.zeros((11, 3, 32, 32), np.uint8))
+        return real(plan)
+
+    monkeypatch.setattr(engine, "levels", levels)
+    run("killed", MODES[0], [0, 1])
+    assert not np.load(theirs, allow_pickle=False).any() and evaluation.sample(1, 0).exists()
+
+
 def test_a_killed_elbo_goes_on_after_its_last_stage(run):
     run("whole", MODES[0], [0, 1], elbo=True)
     whole = results("elbos")

@@ -121,7 +121,8 @@ def sample_videos(
                 if embed:
                     write_text(evaluation.executed_plan(video, sample), executed.to_json())
                 path = evaluation.sample(video, sample)
-                save_npy(path, frames)
+                if not is_whole(path):  # a job that the cluster gave up may have gone on and made it
+                    save_npy(path, frames)
                 stages.discard()
                 made.append(path)
     if windows:

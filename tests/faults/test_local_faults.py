@@ -8,11 +8,12 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
-from conftest import FOLDER, METRICS, Faulted
+from conftest import FOLDER, METRICS, MODE, Faulted
 from small_project import CHECKPOINT as RUN
 from small_project import copy_of, save_tiny
 from watch import Watch
@@ -36,6 +37,11 @@ def test_sampling_process_killed(local, undisturbed, note):
     with Watch(local.root / FOLDER) as watch:
         process = local.start(METRICS)
         local.wait_for_stages(4)
+        status = [sys.executable, "-m", "viddiff", "status", FOLDER]
+        text = subprocess.run(
+            status, cwd=local.root, env=local.environment(), capture_output=True, text=True
+        ).stdout
+        assert re.search(rf"{MODE} +0/4 +2 +[1-9][0-9]*/72 ", text)  # two samples under way
         moment = time.time()
         (script,) = local.sampling_processes()
         os.kill(script, signal.SIGKILL)
