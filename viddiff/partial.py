@@ -45,7 +45,8 @@ class Partial:
         damaged file is not used, with a warning.
         """
         if not (self.folder / NAME).exists():
-            self.discard()  # of a job that finished while another went on
+            if next(self.folder.glob("stage_*"), None):
+                self.discard()  # of a job that went on when another had finished
             return {}
         claim(self.folder, self.fingerprint)
         found = {}
