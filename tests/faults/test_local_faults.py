@@ -33,6 +33,7 @@ def done(finished: Faulted, tmp_path: Path) -> Faulted:
     return project
 
 
+@pytest.mark.long
 def test_sampling_process_killed(local, undisturbed, note):
     with Watch(local.root / FOLDER) as watch:
         process = local.start(METRICS)
@@ -97,7 +98,7 @@ def test_full_disk(local, undisturbed, note):
 
 @pytest.mark.parametrize(
     "length",
-    [0, 50_000, *(pytest.param(length, marks=pytest.mark.long) for length in (1, 100))],
+    [0, *(pytest.param(length, marks=pytest.mark.long) for length in (1, 100, 50_000))],
     ids=lambda length: f"{length} bytes",
 )
 def test_damaged_sample_at_start(done, undisturbed, note, length):
