@@ -75,7 +75,7 @@ def test_samples_are_uint8_videos_that_begin_with_the_observed_frames_bit_for_bi
 @pytest.mark.parametrize("folder", [f"{STEM}_respace3", f"{STEM}_ddim_respace3"])
 def test_a_sample_is_the_same_bit_for_bit_in_any_batch_and_order(sample, tmp_path, monkeypatch, folder):
     reference = {}
-    for name, order, size in [("a", range(8), 8), ("b", range(8), 1), ("c", [5, 2, 7, 0, 1, 6, 3, 4], 3)]:
+    for name, order, size in [("a", range(4), 4), ("b", range(4), 1), ("c", [2, 3, 0, 1], 3)]:
         (tmp_path / name).mkdir()
         monkeypatch.chdir(tmp_path / name)
         evaluation, _ = sample(list(order), batch_size=size, folder=folder, mode="autoreg_4_2_7_3")

@@ -18,6 +18,8 @@ from small_project import CHECKPOINT as RUN
 from small_project import copy_of, save_tiny
 from watch import Watch
 
+pytestmark = pytest.mark.long
+
 SAMPLES = [f"{FOLDER}/samples/sample_{video:04d}-0.npy" for video in range(4)]
 WEIGHTS = f"checkpoints/{RUN}/ema_0.9999_000100.pt"
 
@@ -33,7 +35,6 @@ def done(finished: Faulted, tmp_path: Path) -> Faulted:
     return project
 
 
-@pytest.mark.long
 def test_sampling_process_killed(local, undisturbed, note):
     with Watch(local.root / FOLDER) as watch:
         process = local.start(METRICS)
@@ -53,7 +54,6 @@ def test_sampling_process_killed(local, undisturbed, note):
     assert "stages were finished before" in local.sampling_logs()
 
 
-@pytest.mark.long
 def test_job_told_to_stop_ends_with_a_code_of_its_own(local, undisturbed):
     process = local.start(SAMPLES[0])
     local.wait_for_stages(2)
@@ -65,7 +65,6 @@ def test_job_told_to_stop_ends_with_a_code_of_its_own(local, undisturbed):
     assert local.results() == undisturbed
 
 
-@pytest.mark.long
 def test_full_disk(local, undisturbed, note):
     """The results lie on a file system with room for one batch and the stages of the other, not for its samples."""
     (local.root / "results").mkdir()
@@ -96,11 +95,7 @@ def test_full_disk(local, undisturbed, note):
     note("8 disk full while writing", 1, 0.0, 0)
 
 
-@pytest.mark.parametrize(
-    "length",
-    [0, *(pytest.param(length, marks=pytest.mark.long) for length in (1, 100, 50_000))],
-    ids=lambda length: f"{length} bytes",
-)
+@pytest.mark.parametrize("length", [0, 1, 100, 50_000], ids=lambda length: f"{length} bytes")
 def test_damaged_sample_at_start(done, undisturbed, note, length):
     damaged = done.root / SAMPLES[1]
     damaged.write_bytes(undisturbed[SAMPLES[1]][:length])
@@ -115,7 +110,6 @@ def test_damaged_sample_at_start(done, undisturbed, note, length):
     note(f"{'9 truncated' if length else '10 zero-length'} sample at start, {length} bytes", 0, 0.0, 0)
 
 
-@pytest.mark.long
 def test_truncated_checkpoint(local, undisturbed, note):
     weights = local.root / WEIGHTS
     whole = weights.read_bytes()
@@ -129,7 +123,6 @@ def test_truncated_checkpoint(local, undisturbed, note):
     note("11 truncated checkpoint", 0, 0.0, 0)
 
 
-@pytest.mark.long
 def test_replaced_checkpoint(local, undisturbed, note):
     """In the middle of a batch: neither samples nor stages of the two mix."""
     with Watch(local.root / FOLDER) as watch:
@@ -149,7 +142,6 @@ def test_replaced_checkpoint(local, undisturbed, note):
     note("11 replaced checkpoint", 1, 0.0, 0)
 
 
-@pytest.mark.long
 def test_two_calls_at_once_make_each_file_whole(local, undisturbed):
     """Snakemake refuses the second, as documented; without its lock, both make the same."""
     calls = [local.start("--nolock", METRICS) for _ in range(2)]
