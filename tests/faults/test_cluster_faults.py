@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from cluster import wait_for
@@ -21,6 +22,14 @@ def gpu_jobs(project: Faulted) -> list[str]:
     return sorted(
         (job for job in jobs if project.cluster.show(job)["Partition"] == "gpu"), key=int, reverse=True
     )
+
+
+def slowed(project: Faulted, seconds: float) -> Path:
+    """Jobs sleep after each stage, as long as the file that is returned is there."""
+    slow = project.root / "slow"
+    slow.touch()
+    project.hook("import os, time", f"time.sleep({seconds} if os.path.exists({str(slow)!r}) else 0)")
+    return slow
 
 
 def finish_and_compare(project, process, watch, undisturbed, note, fault, moment, allowed=1):
@@ -102,10 +111,8 @@ def test_job_cancelled(remote, undisturbed, note):
 @pytest.mark.long
 def test_time_limit(remote, undisturbed, note):
     """The first attempt takes 10 s for each stage, and has a minute."""
-    slow = remote.root / "slow"
-    slow.touch()
+    slow = slowed(remote, 10)
     remote.edit_profile("runtime: 240 * attempt", "runtime: 1 * attempt")
-    remote.hook("import os, time", f"time.sleep(10 if os.path.exists({str(slow)!r}) else 0)")
     with Watch(remote.root / FOLDER) as watch:
         process = remote.start("metrics")
         wait_for(lambda: remote.cluster.jobs("TIMEOUT"), 180, "the time limit")
@@ -118,6 +125,7 @@ def test_time_limit(remote, undisturbed, note):
 @pytest.mark.long
 def test_node_daemon_killed(remote, undisturbed, note):
     """SLURM gives the jobs up after 10 s; their processes live on, beside those of the second attempt."""
+    slow = slowed(remote, 2)
     with Watch(remote.root / FOLDER) as watch:
         process = remote.start("metrics")
         remote.wait_for_stages(2)
@@ -125,6 +133,7 @@ def test_node_daemon_killed(remote, undisturbed, note):
         moment = time.time()
         remote.cluster.kill("slurmd-n2")
         wait_for(lambda: set(jobs) & set(remote.cluster.jobs("NODE_FAIL")), 60, "the node's failure")
+        slow.unlink()
         remote.cluster.start_node("n2")
         finish_and_compare(remote, process, watch, undisturbed, note, "5 slurmd: kill -9, restarted", moment)
     remote.cluster.wait_until_idle()
