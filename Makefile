@@ -14,7 +14,7 @@ test: .venv/ready-test slurm
 	$(BIN)/python -m pytest
 
 faults: .venv/ready-test slurm
-	$(BIN)/python -m pytest -m long tests/faults
+	$(BIN)/python -m pytest -m long $(ARGS) tests/faults
 
 slurm:
 	tests/faults/install_slurm.sh
