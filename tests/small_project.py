@@ -105,15 +105,20 @@ def samples(mode: str, *videos: int) -> set[str]:
     return {sample(mode, video) for video in videos}
 
 
-def make_project(root: Path) -> Project:
-    """A project with a checkpoint and data, before anything was made."""
-    root.mkdir(parents=True)
-    for part in PARTS:
+def copy_parts(root: Path, *parts: str) -> None:
+    """Copy files and folders of this repository into a folder, links as links."""
+    for part in parts:
         source = ROOT / part
         if source.is_symlink():
             (root / part).symlink_to(source.readlink())
         else:
             (shutil.copytree if source.is_dir() else shutil.copy2)(source, root / part)
+
+
+def make_project(root: Path) -> Project:
+    """A project with a checkpoint and data, before anything was made."""
+    root.mkdir(parents=True)
+    copy_parts(root, *PARTS)
     project = Project(root)
     project.configure()
     save_tiny(root / "checkpoints" / CHECKPOINT / "ema_0.9999_000100.pt")

@@ -24,7 +24,7 @@ sys.path[:0] = [str(ROOT / "tests" / "faults"), str(ROOT / "tests")]
 
 from cluster import Cluster  # noqa: E402
 from conftest import Faulted  # noqa: E402
-from small_project import PARTS  # noqa: E402
+from small_project import PARTS, copy_parts  # noqa: E402
 
 IMPORTS = "import viddiff.network_job, viddiff.sampling, viddiff.script"
 LOADING = """
@@ -48,12 +48,7 @@ def main() -> None:
     repeat = parser.parse_args().repeat
     folder = Path(tempfile.mkdtemp(prefix="slurm-"))
     cluster, root = Cluster(folder), Path(tempfile.mkdtemp())
-    for part in (*PARTS, "checkpoints"):
-        source = ROOT / part
-        if source.is_symlink():
-            (root / part).symlink_to(source.readlink())
-        else:
-            (shutil.copytree if source.is_dir() else shutil.copy2)(source, root / part)
+    copy_parts(root, *PARTS, "checkpoints")
     local = Faulted(root)
     local.make("data")
     imports = [timed([sys.executable, "-c", IMPORTS], local) for _ in range(repeat)]

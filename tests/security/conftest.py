@@ -8,22 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from seeded import TINY
 
 from viddiff.checkpoint import save_checkpoint, with_defaults
 from viddiff.model.build import build_model
 
-CONFIG = with_defaults(
-    {
-        "image_size": 32,
-        "num_channels": 32,
-        "num_res_blocks": 1,
-        "num_heads": 1,
-        "attention_resolutions": "2",
-        "max_frames": 4,
-        "T": 12,
-        "diffusion_steps": 40,
-    }
-)
+CONFIG = with_defaults(TINY)
 
 
 @pytest.fixture(scope="session")
