@@ -8,7 +8,7 @@ import sys
 
 from snakemake.utils import min_version
 
-from viddiff.config import check_plain
+from viddiff.workflow.config import check_plain
 from viddiff.errors import InputError
 
 min_version("9.14")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from snakemake.cli import get_profile_dir, parse_args
 
-from viddiff.batches import (
+from viddiff.workflow.batches import (
     damaged_files,
     missing_elbos,
     missing_samples,
@@ -20,14 +20,14 @@ from viddiff.batches import (
     named_batches,
     plan_batches,
 )
-from viddiff.cluster import check_profiles, check_slurm
-from viddiff.config import check_config, load_schema
+from viddiff.workflow.cluster import check_profiles, check_slurm
+from viddiff.workflow.config import check_config, load_schema
 from viddiff.errors import InputError
 from viddiff.inference.combine import distance_of
 from viddiff.inference.modes import MODE_PATTERN, parse_mode
 from viddiff.inference.user_modes import register_modes
-from viddiff.optimal_schedule import schedule_file, searches_of, stage_file
-from viddiff.preflight import (
+from viddiff.tree.schedules import schedule_file, searches_of, stage_file
+from viddiff.workflow.preflight import (
     check_measured,
     check_sampling,
     check_writable,
@@ -36,14 +36,14 @@ from viddiff.preflight import (
     trained_files,
     training_rules,
 )
-from viddiff.results import (
+from viddiff.tree.paths import (
     CHECKPOINT_PATTERN,
     RUN_PATTERN,
     CheckpointName,
-    EvaluationRun,
+    Evaluation,
 )
-from viddiff.targets import pairs, read_grid, read_wish
-from viddiff.timing import timing_files
+from viddiff.workflow.targets import pairs, read_grid, read_request
+from viddiff.tree.timing import timing_files
 
 EVALUATION = "results/{run}/{checkpoint}/{mode}"
 SAMPLE = f"{EVALUATION}/samples/sample_{{video}}-{{sample}}.npy"
@@ -132,13 +132,13 @@ if workflow.is_main_process:
             check_slurm(
                 resources_named("slurm_partition"), resources_named("slurm_account")
             )
-        wish = read_wish(
+        request = read_request(
             sys.argv[1:], GRID, GRID_TARGETS, OTHER_TARGETS, config["metrics"]["elbos"]
         )
         missing = {
-            "sample": missing_samples(wish),
-            "gif": missing_videos(wish),
-            "elbo": missing_elbos(wish),
+            "sample": missing_samples(request),
+            "gif": missing_videos(request),
+            "elbo": missing_elbos(request),
         }
         DAMAGED = set(damaged_files(missing))
         if DAMAGED:
@@ -153,7 +153,7 @@ if workflow.is_main_process:
     size = config["sampling"]["videos_per_job"]
     BATCHES = {kind: plan_batches(files, size) for kind, files in missing.items()}
     # A call for plans alone brings cost cards up to date; others leave those that exist.
-    RENEW_COSTS = not (wish.samples or wish.videos or wish.elbos)
+    RENEW_COSTS = not (request.samples or request.videos or request.elbos)
 else:
     RENEW_COSTS = False
     DAMAGED = set()
@@ -168,7 +168,7 @@ def evaluation_of(wildcards):
 
 @cache  # thousands of jobs ask, for a few names
 def named_evaluation(run, checkpoint, mode):
-    return EvaluationRun(run, checkpoint, mode)
+    return Evaluation(run, checkpoint, mode)
 
 
 def checkpoint_of(wildcards):

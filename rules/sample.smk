@@ -1,4 +1,4 @@
-"""Sampling: one rule per span of videos, see viddiff/batches.py; a job makes a batch of missing files."""
+"""Sampling: one rule per span of videos, see viddiff/workflow/batches.py; a job makes a batch of missing files."""
 
 
 localrules:

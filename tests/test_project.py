@@ -40,7 +40,7 @@ def reach(module: str, seen: set[str]) -> set[str]:
         "viddiff.inference.strategies",
         "viddiff.inference.plan",
         "viddiff.inference.cost",
-        "viddiff.results",
+        "viddiff.tree.paths",
     ],
 )
 def test_planning_needs_no_torch_and_no_numpy(module):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from viddiff.errors import InputError
-from viddiff.status import configured_grid, status, wanted_samples
+from viddiff.report.status import configured_grid, status, wanted_samples
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

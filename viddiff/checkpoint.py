@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 
 from viddiff.errors import InputError
-from viddiff.files import atomic_path
-from viddiff.nested import parts
-from viddiff.torch_files import load_torch
+from viddiff.files.nested import nested_parts
+from viddiff.files.torch_files import load_torch
+from viddiff.files.write import atomic_path
 
 # Every key of the original's flat config, with its default. Those of None come from other keys.
 DEFAULTS: dict[str, Any] = {
@@ -253,7 +253,7 @@ def _checked(path: Path, content: dict[str, Any]) -> Checkpoint:
 def _check_plain(path: Path, config: dict[Any, Any]) -> None:
     """Raise `InputError` unless a config is what its JSON file can hold: texts, numbers, lists and dicts of them."""
     try:
-        for part in parts(config, most=MOST_SETTINGS):
+        for part in nested_parts(config, most=MOST_SETTINGS):
             if isinstance(part, str) and len(part) > LONGEST_SETTING:
                 raise ValueError(f"holds a text of {len(part)} characters")
             if isinstance(part, dict) and not all(isinstance(key, str) for key in part):

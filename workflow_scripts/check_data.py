@@ -4,7 +4,7 @@ import logging
 
 from viddiff.data import check_dataset
 from viddiff.errors import InputError
-from viddiff.script import job
+from viddiff.jobs.job import job
 
 with job(snakemake):
     reports = [

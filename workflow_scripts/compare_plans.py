@@ -2,19 +2,17 @@
 
 from pathlib import Path
 
-from viddiff.cost_card import CostCard
-from viddiff.files import write_text
+from viddiff.files.write import write_text
 from viddiff.inference.plan import Plan
-from viddiff.plan_table import format_plan_table, plan_table
+from viddiff.jobs.job import job
 from viddiff.render.plans import Panel, draw_plans
-from viddiff.report import write_csv
-from viddiff.results import EvaluationRun
-from viddiff.script import job
+from viddiff.report.comparison import write_csv
+from viddiff.report.cost_card import CostCard
+from viddiff.report.plan_table import format_plan_table, plan_table
+from viddiff.tree.paths import Evaluation
 
 with job(snakemake):
-    cards = {
-        EvaluationRun.parse(Path(path).parent): CostCard.read(Path(path)) for path in snakemake.input.costs
-    }
+    cards = {Evaluation.parse(Path(path).parent): CostCard.read(Path(path)) for path in snakemake.input.costs}
     table = plan_table(cards)
     write_csv(snakemake.output.csv, table)
     write_text(snakemake.output.text, format_plan_table(table))

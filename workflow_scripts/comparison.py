@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from viddiff.files import write_text
-from viddiff.report import comparison_table, format_table, write_csv
-from viddiff.script import job
+from viddiff.files.write import write_text
+from viddiff.jobs.job import job
+from viddiff.report.comparison import comparison_table, format_table, write_csv
 
 with job(snakemake):
     metrics, elbos = (

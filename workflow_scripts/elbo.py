@@ -3,9 +3,9 @@
 import logging
 import os
 
-from viddiff.elbos import measure_elbos
-from viddiff.network_job import alexnet_of, network_arguments, origin
-from viddiff.script import job
+from viddiff.jobs.elbos import measure_elbos
+from viddiff.jobs.job import job
+from viddiff.jobs.network_job import alexnet_of, network_arguments, origin
 
 with job(snakemake):
     made = measure_elbos(

@@ -1,9 +1,9 @@
 """Summarise the ELBOs of the first test videos."""
 
-from viddiff.elbo_files import summarise_elbos
-from viddiff.results import EvaluationRun
-from viddiff.script import job
+from viddiff.jobs.job import job
+from viddiff.tree.elbos import summarise_elbos
+from viddiff.tree.paths import Evaluation
 
 with job(snakemake):
     wildcards = snakemake.wildcards
-    summarise_elbos(EvaluationRun(wildcards.run, wildcards.checkpoint, wildcards.mode), int(wildcards.videos))
+    summarise_elbos(Evaluation(wildcards.run, wildcards.checkpoint, wildcards.mode), int(wildcards.videos))

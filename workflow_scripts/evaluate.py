@@ -4,11 +4,11 @@ from pathlib import Path
 
 import torch
 
-from viddiff.evaluation import evaluate_samples
+from viddiff.jobs.job import job
+from viddiff.jobs.measurement import measure_samples
 from viddiff.metrics.base import MetricSettings
-from viddiff.metrics.record import write_evaluation
-from viddiff.results import EvaluationRun
-from viddiff.script import job
+from viddiff.metrics.record import write_measurement
+from viddiff.tree.paths import Evaluation
 
 with job(snakemake):
     torch.set_num_threads(snakemake.threads)
@@ -18,10 +18,10 @@ with job(snakemake):
         ssim_data_range=config["metrics"]["ssim_data_range"],
         alexnet=Path(snakemake.input.alexnet) if snakemake.input.get("alexnet") else None,
     )
-    evaluation = evaluate_samples(
-        EvaluationRun(wildcards.run, wildcards.checkpoint, wildcards.mode),
+    measurement = measure_samples(
+        Evaluation(wildcards.run, wildcards.checkpoint, wildcards.mode),
         *(int(wildcards[name]) for name in ("videos", "samples", "T")),
         config,
         settings,
     )
-    write_evaluation(evaluation, Path(snakemake.output.pkl), Path(snakemake.output.json))
+    write_measurement(measurement, Path(snakemake.output.pkl), Path(snakemake.output.json))

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from viddiff.jobs.job import job
 from viddiff.render.curve import draw_frame_curves
-from viddiff.report import frame_curves
-from viddiff.script import job
+from viddiff.report.comparison import frame_curves
 
 with job(snakemake):
     metric = snakemake.wildcards.metric

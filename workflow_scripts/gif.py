@@ -1,9 +1,9 @@
 """Animate a batch of samples."""
 
 from viddiff.inference.modes import parse_mode, true_frames
+from viddiff.jobs.job import job
 from viddiff.render.gif import write_gif
-from viddiff.samples import load_sample
-from viddiff.script import job
+from viddiff.tree.samples import load_sample
 
 with job(snakemake):
     mode = parse_mode(snakemake.wildcards.mode)

@@ -1,8 +1,8 @@
 """Write the training config of an evaluation's checkpoint."""
 
 from viddiff.checkpoint import load_checkpoint
-from viddiff.files import write_json
-from viddiff.script import job
+from viddiff.files.write import write_json
+from viddiff.jobs.job import job
 
 with job(snakemake):
     write_json(snakemake.output[0], load_checkpoint(snakemake.input[0]).config)

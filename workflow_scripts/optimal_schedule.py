@@ -1,9 +1,9 @@
 """Merge the stages of an optimal schedule."""
 
-from viddiff.optimal_schedule import merge_schedule
-from viddiff.results import EvaluationRun
-from viddiff.script import job
+from viddiff.jobs.job import job
+from viddiff.tree.paths import Evaluation
+from viddiff.tree.schedules import merge_schedule
 
 with job(snakemake):
     wildcards = snakemake.wildcards
-    merge_schedule(EvaluationRun(wildcards.run, wildcards.checkpoint, wildcards.mode))
+    merge_schedule(Evaluation(wildcards.run, wildcards.checkpoint, wildcards.mode))

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from viddiff.cost_card import cost_card
 from viddiff.inference.plan import Plan
-from viddiff.results import EvaluationRun
-from viddiff.script import job
+from viddiff.jobs.job import job
+from viddiff.report.cost_card import cost_card
+from viddiff.tree.paths import Evaluation
 
 with job(snakemake):
     wildcards, files = snakemake.wildcards, snakemake.input
     card = cost_card(
-        EvaluationRun(wildcards.run, wildcards.checkpoint, wildcards.mode),
+        Evaluation(wildcards.run, wildcards.checkpoint, wildcards.mode),
         Plan.read(files.plan),
         snakemake.config["training"].get(wildcards.run, {}),
         Path(files.model_config) if files.model_config else None,

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from viddiff.cost_card import CostCard
 from viddiff.inference.plan import Plan
+from viddiff.jobs.job import job
 from viddiff.render.plan import draw_plan
-from viddiff.script import job
+from viddiff.report.cost_card import CostCard
 
 with job(snakemake):
     plan = Plan.read(snakemake.input.plan)

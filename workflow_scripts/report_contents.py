@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from viddiff.files import write_json
-from viddiff.script import job
+from viddiff.files.write import write_json
+from viddiff.jobs.job import job
 
 with job(snakemake):
     output = Path(snakemake.output[0])

@@ -3,9 +3,9 @@
 import logging
 import os
 
-from viddiff.network_job import alexnet_of, network_arguments, origin
-from viddiff.sampling import sample_videos
-from viddiff.script import job
+from viddiff.jobs.job import job
+from viddiff.jobs.network_job import alexnet_of, network_arguments, origin
+from viddiff.jobs.sampling import sample_videos
 
 with job(snakemake):
     made = sample_videos(

@@ -1,14 +1,14 @@
 """Draw the plan by which a sample was made: with the frames that were chosen, where its mode chooses."""
 
 from viddiff.inference.plan import Plan
+from viddiff.jobs.job import job
 from viddiff.render.plan import draw_plan
-from viddiff.results import EvaluationRun
-from viddiff.samples import executed_plan
-from viddiff.script import job
+from viddiff.tree.paths import Evaluation
+from viddiff.tree.samples import executed_plan
 
 with job(snakemake):
     wildcards = snakemake.wildcards
-    run = EvaluationRun(wildcards.run, wildcards.checkpoint, wildcards.mode)
+    run = Evaluation(wildcards.run, wildcards.checkpoint, wildcards.mode)
     video, sample = int(wildcards.video), int(wildcards.sample)
     planned = Plan.read(snakemake.input.plan)
     plan = executed_plan(run.executed_plan(video, sample), planned)

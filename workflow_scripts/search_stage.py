@@ -1,9 +1,9 @@
 """Search the observed frames of one stage of an optimal schedule."""
 
-from viddiff.network_job import network_arguments
-from viddiff.optimal import search_stage
-from viddiff.optimal_schedule import SearchSettings
-from viddiff.script import job
+from viddiff.jobs.job import job
+from viddiff.jobs.network_job import network_arguments
+from viddiff.jobs.search import search_stage
+from viddiff.tree.schedules import SearchSettings
 
 with job(snakemake):
     search_stage(

@@ -7,8 +7,8 @@ import torch
 from tqdm import tqdm
 
 from viddiff.data import open_dataset
-from viddiff.network_job import device_of
-from viddiff.script import STOPPED, job
+from viddiff.jobs.job import STOPPED, job
+from viddiff.jobs.network_job import device_of
 from viddiff.training.config import training_config
 from viddiff.training.loop import train
 

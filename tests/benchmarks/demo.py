@@ -12,8 +12,8 @@ import yaml
 
 from viddiff.data import open_dataset
 from viddiff.inference.modes import parse_mode
-from viddiff.results import EvaluationRun
-from viddiff.targets import read_grid
+from viddiff.tree.paths import Evaluation
+from viddiff.workflow.targets import read_grid
 
 FRAMES = 10
 
@@ -24,7 +24,7 @@ def psnr(frames: np.ndarray, truth: np.ndarray) -> float:
     return float(np.mean(10 * np.log10(255**2 / error)))
 
 
-def figures(run: EvaluationRun, videos: int, samples: int) -> tuple[float, float, float]:
+def figures(run: Evaluation, videos: int, samples: int) -> tuple[float, float, float]:
     """PSNR of the samples, PSNR of the last observed frame, both in dB; ratio of brightness."""
     mode = parse_mode(run.mode)
     first = mode.obs_length

@@ -26,15 +26,15 @@ from cluster import Cluster  # noqa: E402
 from conftest import Faulted  # noqa: E402
 from small_project import PARTS, copy_parts  # noqa: E402
 
-IMPORTS = "import viddiff.network_job, viddiff.sampling, viddiff.script"
+IMPORTS = "import viddiff.jobs.network_job, viddiff.jobs.sampling, viddiff.jobs.job"
 LOADING = """
 import time; start = time.perf_counter()
 from pathlib import Path
 from viddiff.inference.modes import make_plan, parse_mode
 from viddiff.data import open_dataset
-from viddiff.prepared import prepare
-from viddiff.results import EvaluationRun
-run = EvaluationRun("demo", "ema_0.999_004181_respace1", "autoreg_10_10_20_10")
+from viddiff.jobs.prepare import prepare
+from viddiff.tree.paths import Evaluation
+run = Evaluation("demo", "ema_0.999_004181_respace1", "autoreg_10_10_20_10")
 opened = lambda name, split: open_dataset(name, split, "data")
 imported = time.perf_counter()
 prepare(run, run.checkpoint_file(), opened, make_plan(parse_mode(run.mode)), "cpu").fingerprint()

@@ -16,7 +16,7 @@ from viddiff.diffusion.guidance import all_latent, guided
 from viddiff.diffusion.noise_schedule import Level
 from viddiff.diffusion.process import diffusion_of
 from viddiff.diffusion.samplers import SAMPLERS
-from viddiff.sampling import network_sampler
+from viddiff.jobs.sampling import network_sampler
 from viddiff.window import Window
 
 LEVEL = Level(0.8, 0.6, 3.0)

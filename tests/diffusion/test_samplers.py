@@ -20,7 +20,7 @@ from viddiff.diffusion.denoiser import Denoise, Estimate, clipped, network_denoi
 from viddiff.diffusion.noise_schedule import Level
 from viddiff.diffusion.process import diffusion_of
 from viddiff.diffusion.samplers import SAMPLERS, ancestral, ddim, reverse_transition
-from viddiff.results import SAMPLER_NAMES
+from viddiff.tree.paths import SAMPLER_NAMES
 from viddiff.window import Window
 
 WITH_FIRST = [name for name in MODELS if name != "refactored"]

@@ -213,7 +213,7 @@ NAMES += ["adaptive-l2-autoreg", "adaptive-l2-goal-directed-hierarchy-3", "gibbs
     step_size=st.integers(1, 8),
     most=st.integers(1, 9),
 )
-def test_level_by_level_is_equal_to_stage_after_stage(name, length, n_obs, window, step_size, most):
+def test_wave_by_wave_is_equal_to_stage_after_stage(name, length, n_obs, window, step_size, most):
     try:
         plan = plan_of(name, length, n_obs, window, step_size)
     except PlanError:

@@ -11,13 +11,13 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from viddiff.config import check_config, load_schema
 from viddiff.errors import InputError, PlanError
 from viddiff.inference.combine import distance_of, goal_frames, plan_of
 from viddiff.inference.modes import make_plan, parse_mode
 from viddiff.inference.plan import Stage
 from viddiff.inference.strategies import PRESETS, STRATEGIES, USER_STRATEGIES, expand
 from viddiff.inference.user_modes import register_modes
+from viddiff.workflow.config import check_config, load_schema
 
 SCHEMA = load_schema(Path(__file__).parents[2] / "config" / "schema.yaml")
 PATTERN = {"latent": [0, 1, 2, 3], "observed": [-1, -2, -4, -8], "step": 4}

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from viddiff.data.arrays import open_video
-from viddiff.elbo_files import STAGE, load_elbo
 from viddiff.errors import InputError
-from viddiff.metrics.evaluate import read_sample
-from viddiff.npy import is_whole, open_npy, parse_npy
-from viddiff.samples import load_sample
+from viddiff.files.npy import is_whole, open_npy, parse_npy
+from viddiff.metrics.measure import read_sample
+from viddiff.tree.elbos import STAGE, load_elbo
+from viddiff.tree.samples import load_sample
 
 VIDEO = np.random.default_rng(0).integers(0, 256, (4, 3, 8, 8), dtype=np.uint8)
 READERS = {

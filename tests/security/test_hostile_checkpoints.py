@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from viddiff.archives import check_whole
 from viddiff.checkpoint import load_checkpoint, with_defaults
 from viddiff.diffusion.process import diffusion_of
 from viddiff.errors import InputError
+from viddiff.files.archives import check_whole
 from viddiff.model.build import build_model
 from viddiff.network import load_network
 from viddiff.training.state import resume_state
@@ -237,7 +237,8 @@ def test_old_checkpoints_pass_and_others_do_not(tmp_path):
 
 
 def test_the_checks_of_planning_load_no_torch():
-    code = "import sys, viddiff.archives, viddiff.npy, viddiff.preflight; sys.exit('torch' in sys.modules)"
+    modules = "viddiff.files.archives, viddiff.files.npy, viddiff.workflow.preflight"
+    code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 

@@ -9,25 +9,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from viddiff.cost_card import CostCard, cost_card
-from viddiff.elbo_files import STAGE, summarise_elbos
 from viddiff.errors import InputError
-from viddiff.evaluation import open_videos
-from viddiff.files import save_npy
-from viddiff.fingerprint import check_claim
+from viddiff.files.json_files import LONGEST_TEXT, MOST_BYTES, parse_json
+from viddiff.files.write import save_npy
 from viddiff.inference.modes import make_plan, parse_mode
 from viddiff.inference.plan import Plan, Stage
 from viddiff.inference.search import StageSearch
-from viddiff.json_files import LONGEST_TEXT, MOST_BYTES, parse_json
+from viddiff.jobs.measurement import open_videos
 from viddiff.metrics.record import stale
-from viddiff.optimal_schedule import read_choices, read_schedule
-from viddiff.preflight import check_measured
-from viddiff.report import comparison_table, frame_curves
-from viddiff.results import EvaluationRun
-from viddiff.samples import executed_plan
-from viddiff.timing import read_timings
+from viddiff.report.comparison import comparison_table, frame_curves
+from viddiff.report.cost_card import CostCard, cost_card
+from viddiff.tree.elbos import STAGE, summarise_elbos
+from viddiff.tree.fingerprint import check_claim
+from viddiff.tree.paths import Evaluation
+from viddiff.tree.samples import executed_plan
+from viddiff.tree.schedules import read_choices, read_schedule
+from viddiff.tree.timing import read_timings
+from viddiff.workflow.preflight import check_measured
 
-RUN = EvaluationRun("run", "ema_0.9999_000100", "autoreg_4_2_12_4")
+RUN = Evaluation("run", "ema_0.9999_000100", "autoreg_4_2_12_4")
 METRICS = RUN.metrics(1, 1, 12, "json")
 PLANNED = Plan(6, 3, (Stage((2,), (3,), n_select=1), Stage((3,), (4, 5), n_select=1)))
 SEARCH = StageSearch(0, (4,), (0, 1, 2), (), 2)

@@ -32,7 +32,7 @@ from viddiff.diffusion.noise_schedule import Level
 from viddiff.diffusion.samplers import SAMPLERS
 import viddiff.metrics
 from viddiff.metrics.base import METRICS, MetricSettings
-from viddiff.results import SAMPLER_NAMES, CheckpointName
+from viddiff.tree.paths import SAMPLER_NAMES, CheckpointName
 
 assert tuple(SAMPLERS) == SAMPLER_NAMES
 assert CheckpointName.parse("ema_0.999_004181_dpm_respaceddim25").sampler == "dpm"
@@ -87,7 +87,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Project:
         file.parent.mkdir(exist_ok=True)
         present = file.read_text() if file.exists() else ""
         start = content.partition("=")[0]
-        if name == "viddiff/results.py":
+        if name == "viddiff/tree/paths.py":
             changed = re.sub(rf"^{start}=.*\n", content, present, flags=re.MULTILINE)
             assert changed != present
             file.write_text(changed)

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from viddiff.batches import (
+from viddiff.tree.paths import CHECKPOINT_PATTERN, Evaluation
+from viddiff.workflow.batches import (
     VIDEOS_PER_JOB,
     BatchRule,
     Span,
@@ -22,11 +23,10 @@ from viddiff.batches import (
     named_batches,
     plan_batches,
 )
-from viddiff.results import CHECKPOINT_PATTERN, EvaluationRun
-from viddiff.targets import Wish
+from viddiff.workflow.targets import Request
 
-HERE = EvaluationRun("deep/run.1", "ema_0.9999_000100", "autoreg_4_2_12_4")
-THERE = EvaluationRun("run", "ema_0.9999_000100_ddim_respace10,20", "autoreg_4_2_12_4")
+HERE = Evaluation("deep/run.1", "ema_0.9999_000100", "autoreg_4_2_12_4")
+THERE = Evaluation("run", "ema_0.9999_000100_ddim_respace10,20", "autoreg_4_2_12_4")
 
 
 def producers(rules: list[BatchRule], path: str) -> list[tuple[Span, str]]:
@@ -127,55 +127,55 @@ def touch(path: Path, time: int) -> None:
 
 
 def test_missing_elbos_are_those_that_do_not_exist_or_are_targets(tree):
-    wish = Wish()
+    request = Request()
     touch(HERE.elbo(0), 1000)
     touch(HERE.elbo(1), 1000)
-    wish.elbos[HERE] |= {(video, 0) for video in range(3)}
-    wish.files.add(str(HERE.elbo(1)))
-    assert missing_elbos(wish) == {HERE: {(1, 0), (2, 0)}}
+    request.elbos[HERE] |= {(video, 0) for video in range(3)}
+    request.files.add(str(HERE.elbo(1)))
+    assert missing_elbos(request) == {HERE: {(1, 0), (2, 0)}}
 
 
 def test_missing_are_files_that_do_not_exist_and_animations_that_are_old(tree):
-    wish = Wish()
-    wish.samples[HERE] |= {(video, 0) for video in range(4)}
-    assert missing_samples(wish) == {HERE: {(3, 0)}}
-    wish.videos[HERE] |= {(video, 0) for video in range(5)}
-    assert missing_videos(wish) == {HERE: {(1, 0), (2, 0), (3, 0), (4, 0)}}
-    assert missing_samples(wish) == {HERE: {(3, 0), (4, 0)}}
+    request = Request()
+    request.samples[HERE] |= {(video, 0) for video in range(4)}
+    assert missing_samples(request) == {HERE: {(3, 0)}}
+    request.videos[HERE] |= {(video, 0) for video in range(5)}
+    assert missing_videos(request) == {HERE: {(1, 0), (2, 0), (3, 0), (4, 0)}}
+    assert missing_samples(request) == {HERE: {(3, 0), (4, 0)}}
 
 
 def test_an_animation_whose_sample_was_deleted_is_left_alone(tree):
     HERE.sample(0, 0).unlink()
-    wish = Wish()
-    wish.videos[HERE].add((0, 0))
-    assert missing_videos(wish) == {HERE: set()}
-    assert missing_samples(wish) == {HERE: set()}
+    request = Request()
+    request.videos[HERE].add((0, 0))
+    assert missing_videos(request) == {HERE: set()}
+    assert missing_samples(request) == {HERE: set()}
 
 
 def test_a_file_that_cannot_be_looked_at_hides_no_other(tree):
     (tree / HERE.sample(9, 0)).symlink_to("nowhere")
-    wish = Wish()
-    wish.samples[HERE] |= {(video, 0) for video in (0, 1, 2, 9)}
-    assert missing_samples(wish) == {HERE: {(9, 0)}}
+    request = Request()
+    request.samples[HERE] |= {(video, 0) for video in (0, 1, 2, 9)}
+    assert missing_samples(request) == {HERE: {(9, 0)}}
 
 
 @pytest.mark.parametrize("content", [b"", b"\x93NUMPY\x01\x00v\x00", b"text"])
 def test_damaged_files_are_made_again_and_so_are_their_animations(tree, content):
-    wish = Wish()
-    for wanted in (wish.samples, wish.videos, wish.elbos):
+    request = Request()
+    for wanted in (request.samples, request.videos, request.elbos):
         wanted[HERE] |= {(video, 0) for video in range(2)}
     touch(HERE.elbo(0), 1000)
     touch(HERE.elbo(1), 1000)
-    assert missing_videos(wish) == {HERE: {(1, 0)}} and missing_elbos(wish) == {HERE: set()}
+    assert missing_videos(request) == {HERE: {(1, 0)}} and missing_elbos(request) == {HERE: set()}
     for path in (HERE.sample(0, 0), HERE.elbo(1)):
         path.write_bytes(content)
-    assert missing_samples(wish) == {HERE: {(0, 0)}} and missing_elbos(wish) == {HERE: {(1, 0)}}
-    assert missing_videos(wish) == {HERE: {(0, 0), (1, 0)}}
-    missing = {"sample": missing_samples(wish), "elbo": {HERE: {(0, 0), (1, 0), (7, 0)}}}
+    assert missing_samples(request) == {HERE: {(0, 0)}} and missing_elbos(request) == {HERE: {(1, 0)}}
+    assert missing_videos(request) == {HERE: {(0, 0), (1, 0)}}
+    missing = {"sample": missing_samples(request), "elbo": {HERE: {(0, 0), (1, 0), (7, 0)}}}
     assert sorted(damaged_files(missing)) == [str(HERE.elbo(1)), str(HERE.sample(0, 0))]
 
 
 def test_a_target_that_exists_keeps_a_rule(tree):
-    wish = Wish()
-    assert wish.add_path(str(HERE.sample(1, 0)))
-    assert missing_samples(wish) == {HERE: {(1, 0)}}
+    request = Request()
+    assert request.add_path(str(HERE.sample(1, 0)))
+    assert missing_samples(request) == {HERE: {(1, 0)}}

@@ -10,19 +10,19 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
-from viddiff.batches import VIDEOS_PER_JOB
-from viddiff.config import check_config, load_config, load_schema
 from viddiff.errors import InputError, OutputError
 from viddiff.metrics.base import METRICS
-from viddiff.preflight import (
+from viddiff.tree.paths import Evaluation
+from viddiff.workflow.batches import VIDEOS_PER_JOB
+from viddiff.workflow.config import check_config, load_config, load_schema
+from viddiff.workflow.preflight import (
     check_measured,
     check_sampling,
     check_writable,
     trained_files,
     training_rules,
 )
-from viddiff.results import EvaluationRun
-from viddiff.targets import read_grid
+from viddiff.workflow.targets import read_grid
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = load_schema(ROOT / "config" / "schema.yaml")
@@ -172,7 +172,7 @@ def test_what_cannot_be_sampled_is_refused(tmp_path, monkeypatch, run, name, mod
     own = {"own": {"kind": "video_folder", "path": "own", "length": 30}}
     config = checked(training=training, datasets=own, bouncy_balls={"test": 100, "length": 100})
     with pytest.raises(InputError, match=message):
-        check_sampling(config, EvaluationRun(run, name, mode), videos)
+        check_sampling(config, Evaluation(run, name, mode), videos)
 
 
 @pytest.mark.parametrize(

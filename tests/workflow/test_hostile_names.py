@@ -13,12 +13,12 @@ import pytest
 import yaml
 from small_project import CHECKPOINT, CONFIG, FOLDER, MODES, Project
 
-from viddiff.config import check_config, check_plain, load_schema
 from viddiff.errors import InputError
 from viddiff.inference.user_modes import register_modes
-from viddiff.preflight import training_rules
-from viddiff.results import EvaluationRun, check_run
-from viddiff.targets import read_grid, read_wish
+from viddiff.tree.paths import Evaluation, check_run
+from viddiff.workflow.config import check_config, check_plain, load_schema
+from viddiff.workflow.preflight import training_rules
+from viddiff.workflow.targets import read_grid, read_request
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = load_schema(ROOT / "config" / "schema.yaml")
@@ -78,7 +78,7 @@ def test_no_such_name_makes_an_evaluation(part, name):
         if (part, attempt) == ("checkpoint", STEM) or (part, attempt) == ("mode", AUTOREG):
             continue  # nothing was added
         with pytest.raises(InputError) as caught:
-            EvaluationRun(**names | {part: attempt})
+            Evaluation(**names | {part: attempt})
         one_line(caught.value)
 
 
@@ -93,7 +93,7 @@ def test_no_such_name_is_a_target(name):
             if "\0" in name or name in ("a//b", "/etc"):
                 continue  # no command line has the former; results/a//b is results/a/b
             with pytest.raises(InputError) as caught:
-                read_wish([f"{folder}/{file}"], [], [], [])
+                read_request([f"{folder}/{file}"], [], [], [])
             one_line(caught.value)
 
 
@@ -114,7 +114,7 @@ def test_no_such_name_is_a_target(name):
 )
 def test_targets_out_of_the_tree_or_beyond_all_measure(target):
     with pytest.raises(InputError) as caught:
-        read_wish([target], [], [], [])
+        read_request([target], [], [], [])
     one_line(caught.value)
 
 
@@ -159,7 +159,7 @@ def test_names_as_in_the_wild_pass():
     ):
         check_run(run)
     mode = "carla_no_traffic_2x_adaptive-l2-hierarchy-2_10_5_300_36"
-    assert EvaluationRun("a", STEM, mode).mode == mode
+    assert Evaluation("a", STEM, mode).mode == mode
 
 
 @pytest.mark.parametrize(
@@ -320,7 +320,7 @@ class Payload:
 def put_results(project: Project) -> None:
     """Results of the grid as a stranger might send them: the tables' numbers, and pickles that nobody should open."""
     for mode in MODES:
-        run = EvaluationRun(CHECKPOINT, STEM, mode)
+        run = Evaluation(CHECKPOINT, STEM, mode)
         folder = project.root / run.directory
         (folder / "samples").mkdir(parents=True)
         (folder / "model_config.json").write_text(json.dumps({"dataset": "bouncy_balls"}))

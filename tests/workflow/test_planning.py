@@ -37,7 +37,8 @@ def test_one_animation_needs_one_sample(empty):
 
 
 def test_planning_does_not_load_torch(fresh):
-    modules = "viddiff.batches, viddiff.config, viddiff.preflight, viddiff.targets, viddiff.timing"
+    rooms = "batches", "config", "preflight", "targets"
+    modules = ", ".join(["viddiff.tree.timing", *(f"viddiff.workflow.{room}" for room in rooms)])
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], env=fresh.environment()).returncode == 0
 

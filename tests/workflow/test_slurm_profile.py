@@ -8,8 +8,8 @@ import pytest
 import yaml
 from small_project import FOLDER, MODES, ROOT
 
-from viddiff.cluster import check_profiles
 from viddiff.errors import InputError
+from viddiff.workflow.cluster import check_profiles
 
 METRICS = f"{FOLDER}/{MODES[0]}/metrics_7-1-12.pkl"
 

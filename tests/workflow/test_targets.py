@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from viddiff.errors import InputError
-from viddiff.results import EvaluationRun
-from viddiff.targets import Cell, read_grid, read_wish
+from viddiff.tree.paths import Evaluation
+from viddiff.workflow.targets import Cell, read_grid, read_request
 
-HERE = EvaluationRun("deep/run", "ema_0.9999_000100", "autoreg_4_2_12_4")
-OTHER = EvaluationRun("run", "ema_0.9999_000100", "independent_4_2_12_4")
+HERE = Evaluation("deep/run", "ema_0.9999_000100", "autoreg_4_2_12_4")
+OTHER = Evaluation("run", "ema_0.9999_000100", "independent_4_2_12_4")
 GRID = [Cell(OTHER, 2, 1, 12)]
 NAMES = ["all", "samples"], ["data"]
 AT = str(HERE.directory)
@@ -25,68 +25,72 @@ def block(**changes):
     "arguments", [["-n"], ["samples"], ["--cores", "2", "all"], ["results/comparison.csv"]]
 )
 def test_names_and_other_results_stand_for_the_grid(arguments):
-    wish = read_wish(arguments, GRID, *NAMES)
-    assert wish.samples == {OTHER: {(0, 0), (1, 0)}} == wish.videos
+    request = read_request(arguments, GRID, *NAMES)
+    assert request.samples == {OTHER: {(0, 0), (1, 0)}} == request.videos
 
 
 def test_a_path_asks_for_no_more_than_it_needs():
-    wish = read_wish(["-n", f"{AT}/metrics_2-3-12.pkl"], GRID, *NAMES)
-    assert wish.samples == {HERE: {(video, sample) for video in range(2) for sample in range(3)}}
-    assert not wish.videos
-    wish = read_wish([f"./{AT}/videos/sample_0012-3.gif", f"{AT}/samples/sample_0001-0.npy"], GRID, *NAMES)
-    assert wish.videos == {HERE: {(12, 3)}}
-    assert wish.samples == {HERE: {(1, 0)}}
-    assert wish.files == {f"{AT}/videos/sample_0012-3.gif", f"{AT}/samples/sample_0001-0.npy"}
+    request = read_request(["-n", f"{AT}/metrics_2-3-12.pkl"], GRID, *NAMES)
+    assert request.samples == {HERE: {(video, sample) for video in range(2) for sample in range(3)}}
+    assert not request.videos
+    request = read_request(
+        [f"./{AT}/videos/sample_0012-3.gif", f"{AT}/samples/sample_0001-0.npy"], GRID, *NAMES
+    )
+    assert request.videos == {HERE: {(12, 3)}}
+    assert request.samples == {HERE: {(1, 0)}}
+    assert request.files == {f"{AT}/videos/sample_0012-3.gif", f"{AT}/samples/sample_0001-0.npy"}
 
 
 def test_the_search_of_a_schedule_needs_no_samples():
     folder = AT.replace("autoreg_", "autoreg_optimal_")
-    wish = read_wish([f"{folder}/optimal_schedule.json", f"{folder}/optimal/stage_1.json"], GRID, *NAMES)
-    assert not wish.samples
+    request = read_request(
+        [f"{folder}/optimal_schedule.json", f"{folder}/optimal/stage_1.json"], GRID, *NAMES
+    )
+    assert not request.samples
 
 
 def test_elbos_are_asked_for_by_path_by_name_or_by_the_configuration():
-    wish = read_wish(["-n", f"{AT}/elbos_2.json", f"{AT}/elbos/elbo_0012.npy"], GRID, *NAMES)
-    assert wish.elbos == {HERE: {(0, 0), (1, 0), (12, 0)}}
-    assert not wish.samples
-    assert wish.files == {f"{AT}/elbos/elbo_0012.npy"}
-    assert not read_wish(["all"], GRID, *NAMES).elbos
-    for wish in (read_wish(["elbos"], GRID, *NAMES), read_wish(["all"], GRID, *NAMES, elbos=True)):
-        assert wish.elbos == {OTHER: {(0, 0), (1, 0)}}
+    request = read_request(["-n", f"{AT}/elbos_2.json", f"{AT}/elbos/elbo_0012.npy"], GRID, *NAMES)
+    assert request.elbos == {HERE: {(0, 0), (1, 0), (12, 0)}}
+    assert not request.samples
+    assert request.files == {f"{AT}/elbos/elbo_0012.npy"}
+    assert not read_request(["all"], GRID, *NAMES).elbos
+    for request in (read_request(["elbos"], GRID, *NAMES), read_request(["all"], GRID, *NAMES, elbos=True)):
+        assert request.elbos == {OTHER: {(0, 0), (1, 0)}}
 
 
 @pytest.mark.parametrize("mode", ["gibbs-1-autoreg_4_2_12_4", "gradientmethod_autoreg_4_2_12_4"])
 def test_modes_without_elbo_are_left_out_of_the_grid_and_refused_by_path(mode):
-    cell = Cell(EvaluationRun("run", "ema_0.9999_000100", mode), 2, 1, 12)
-    wish = read_wish(["elbos"], [*GRID, cell], *NAMES)
-    assert set(wish.elbos) == {OTHER}
-    assert set(wish.samples) == {OTHER, cell.evaluation}
+    cell = Cell(Evaluation("run", "ema_0.9999_000100", mode), 2, 1, 12)
+    request = read_request(["elbos"], [*GRID, cell], *NAMES)
+    assert set(request.elbos) == {OTHER}
+    assert set(request.samples) == {OTHER, cell.evaluation}
     with pytest.raises(InputError, match="has no ELBO"):
-        read_wish([f"{cell.evaluation.directory}/elbos_2.json"], GRID, *NAMES)
+        read_request([f"{cell.evaluation.directory}/elbos_2.json"], GRID, *NAMES)
 
 
 def test_other_names_ask_for_no_samples():
-    assert not read_wish(["-n", "data"], GRID, *NAMES).samples
-    assert read_wish(["data", "samples"], GRID, *NAMES).samples
+    assert not read_request(["-n", "data"], GRID, *NAMES).samples
+    assert read_request(["data", "samples"], GRID, *NAMES).samples
 
 
 def test_the_value_of_quiet_is_no_target():
-    assert not read_wish(["--quiet", "all", "--", "data"], GRID, *NAMES).samples
-    assert read_wish(["--quiet", "all", "--", "all"], GRID, *NAMES).samples
+    assert not read_request(["--quiet", "all", "--", "data"], GRID, *NAMES).samples
+    assert read_request(["--quiet", "all", "--", "all"], GRID, *NAMES).samples
 
 
 def test_a_path_and_a_name_ask_for_both():
-    wish = read_wish([f"{AT}/plan.png", "samples"], GRID, *NAMES)
-    assert set(wish.samples) == {OTHER}
-    wish = read_wish([f"{AT}/plan.png"], GRID, *NAMES)
-    assert not wish.samples
+    request = read_request([f"{AT}/plan.png", "samples"], GRID, *NAMES)
+    assert set(request.samples) == {OTHER}
+    request = read_request([f"{AT}/plan.png"], GRID, *NAMES)
+    assert not request.samples
 
 
 def test_plans_need_no_samples_but_those_of_which_they_are():
-    wish = read_wish([f"{AT}/plan_cost.json", "results/plans.txt"], GRID, *NAMES)
-    assert not (wish.samples or wish.videos or wish.elbos)
-    wish = read_wish([f"{AT}/plans/sample_0012-3.png"], GRID, *NAMES)
-    assert (wish.samples, dict(wish.videos), wish.files) == ({HERE: {(12, 3)}}, {}, set())
+    request = read_request([f"{AT}/plan_cost.json", "results/plans.txt"], GRID, *NAMES)
+    assert not (request.samples or request.videos or request.elbos)
+    request = read_request([f"{AT}/plans/sample_0012-3.png"], GRID, *NAMES)
+    assert (request.samples, dict(request.videos), request.files) == ({HERE: {(12, 3)}}, {}, set())
 
 
 @pytest.mark.parametrize(
@@ -107,7 +111,7 @@ def test_plans_need_no_samples_but_those_of_which_they_are():
 )
 def test_impossible_targets_are_refused(path, message):
     with pytest.raises(InputError, match=message):
-        read_wish([path], GRID, *NAMES)
+        read_request([path], GRID, *NAMES)
 
 
 def test_the_grid_is_a_product_and_measures_all_frames():

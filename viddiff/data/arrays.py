@@ -17,8 +17,8 @@ from torch import Tensor
 
 from viddiff.data.base import CHANNELS, DATASETS, Entry, Source, VideoDataset
 from viddiff.errors import InputError, unreadable
-from viddiff.npy import open_npy
-from viddiff.torch_files import load_torch
+from viddiff.files.npy import open_npy
+from viddiff.files.torch_files import load_torch
 
 
 def open_pt(path: Path) -> Tensor:

@@ -18,7 +18,7 @@ from jaxtyping import Float, Float32, UInt8
 from viddiff.data.arrays import open_pt
 from viddiff.data.base import CHANNELS, DATASETS, Entry, Source, VideoDataset
 from viddiff.errors import InputError
-from viddiff.files import atomic_path
+from viddiff.files.write import atomic_path
 
 BALLS = 3
 RADIUS = 1.2

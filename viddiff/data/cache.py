@@ -15,7 +15,7 @@ import shutil
 from pathlib import Path
 
 from viddiff.errors import OutputError
-from viddiff.files import atomic_path
+from viddiff.files.write import atomic_path
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """Samplers: pure functions from noise and a denoiser to clean frames.
 
 Each takes the noise levels from the noisiest on and walks down to x_0. To add one, write a function with
-the same signature and register it, and list its name in `viddiff.results.SAMPLER_NAMES`: it becomes part of the
+the same signature and register it, and list its name in `viddiff.tree.paths.SAMPLER_NAMES`: it becomes part of the
 checkpoint folder's name (`ema_0.9999_400000_ddim`).
 """
 

@@ -15,8 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from viddiff.inference.levels import levels
-from viddiff.inference.plan import Plan
+from viddiff.inference.plan import Plan, waves
 from viddiff.inference.select import Embed, Selector, with_choices
 from viddiff.seeds import SampleIdentity, row_noise, stage_generator
 from viddiff.window import Window
@@ -81,9 +80,9 @@ def complete(
         selector.see(frames, true_frames)
     chosen: list[dict[int, tuple[int, ...]]] = [{} for _ in videos]
     done = 0
-    for level in levels(plan):
+    for wave in waves(plan):
         tasks = []
-        for number in level:
+        for number in wave:
             stage = plan.stages[number]
             observed = selector.choose(number) if stage.n_select else [stage.observed] * len(videos)
             for row, frames_observed in enumerate(observed):
@@ -98,9 +97,9 @@ def complete(
             _run(call, frames, identities, sample)
             for task in call:
                 keep(task.row, task.stage, MadeStage(task.observed, frames[task.row, list(task.latent)]))
-        if selector and level[0] < last_choice:
-            selector.see(frames, sorted({frame for number in level for frame in plan.stages[number].latent}))
-        done += len(level)
+        if selector and wave[0] < last_choice:
+            selector.see(frames, sorted({frame for number in wave for frame in plan.stages[number].latent}))
+        done += len(wave)
         progress(done)
     return Completed(frames, tuple(with_choices(plan, choices) for choices in chosen))
 

@@ -11,8 +11,7 @@ import re
 from dataclasses import dataclass
 
 from viddiff.errors import InputError
-from viddiff.inference.levels import levels
-from viddiff.inference.plan import Plan, Stage
+from viddiff.inference.plan import Plan, Stage, waves
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ def plan_cost(plan: Plan, max_frames: int, diffusion_steps: int) -> PlanCost:
     windows = [_frames(stage) for stage in plan.stages]
     return PlanCost(
         stages=len(windows),
-        chain=len(levels(plan)),
+        chain=len(waves(plan)),
         diffusion_steps=diffusion_steps,
         max_frames=max_frames,
         largest_window=max(windows),

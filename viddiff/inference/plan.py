@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from viddiff.errors import PlanError
-from viddiff.json_files import parse_json, read_text, whole
+from viddiff.files.json_files import parse_json, read_text, whole_number
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,8 @@ class Plan:
         try:
             fields = parse_json(text)
             stages = tuple(_stage_from_dict(stage) for stage in fields["stages"])
-            goals = tuple(map(whole, fields.get("goals", ())))
-            return Plan(whole(fields["length"]), whole(fields["given"]), stages, goals)
+            goals = tuple(map(whole_number, fields.get("goals", ())))
+            return Plan(whole_number(fields["length"]), whole_number(fields["given"]), stages, goals)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise PlanError(f"not a plan: {error!r}; expected JSON with length, given and stages") from error
 
@@ -107,6 +107,36 @@ class Plan:
             raise PlanError(f"{path}: cannot be read: {error.strerror}") from error
         except ValueError as error:
             raise PlanError(f"{path}: {error}") from error
+
+
+def waves(plan: Plan) -> tuple[tuple[int, ...], ...]:
+    """The numbers of the plan's stages by waves: those of one wave can run together, after the waves before.
+
+    A stage comes after the stages that make what it observes, that make its latent frames an earlier time, or
+    that read these before. A stage that selects frames at run time may read any: it comes after all stages
+    before it, and what makes known frames again comes after it. The number of waves is that of the longest
+    chain of stages that wait for each other.
+    """
+    made, read = [0] * plan.length, [0] * plan.length  # per frame: waves to wait for before reading, remaking
+    read_all = 0
+    result: list[list[int]] = []
+    for number, stage in enumerate(plan.stages):
+        wave = max(
+            read_all,
+            max((made[frame] for frame in stage.observed), default=0),
+            max(max(made[frame], read[frame]) for frame in stage.latent),
+            len(result) if stage.n_select else 0,
+        )
+        if wave == len(result):
+            result.append([])
+        result[wave].append(number)
+        for frame in stage.latent:
+            made[frame] = wave + 1
+        for frame in stage.observed:
+            read[frame] = max(read[frame], wave + 1)
+        if stage.n_select:
+            read_all = wave + 1
+    return tuple(map(tuple, result))
 
 
 def _check_window(number: int, stage: Stage, max_frames: int) -> None:
@@ -155,5 +185,5 @@ def _stage_to_dict(stage: Stage) -> dict[str, Any]:
 
 
 def _stage_from_dict(fields: dict[str, Any]) -> Stage:
-    observed, latent = (tuple(map(whole, fields[key])) for key in ("observed", "latent"))
-    return Stage(observed, latent, whole(fields.get("n_select", 0)))
+    observed, latent = (tuple(map(whole_number, fields[key])) for key in ("observed", "latent"))
+    return Stage(observed, latent, whole_number(fields.get("n_select", 0)))

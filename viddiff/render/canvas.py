@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from PIL import ImageFont
 
 from viddiff.errors import InputError
-from viddiff.files import atomic_path
+from viddiff.files.write import atomic_path
 
 Colour = tuple[int, int, int]
 

@@ -16,7 +16,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageDraw
 
 from viddiff.errors import InputError
-from viddiff.files import atomic_path
+from viddiff.files.write import atomic_path
 from viddiff.render.canvas import (
     EMPTY,
     FAINT,

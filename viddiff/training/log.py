@@ -19,7 +19,7 @@ from torch import Tensor
 
 from viddiff.diffusion.loss import Losses
 from viddiff.errors import OutputError
-from viddiff.files import write_text
+from viddiff.files.write import write_text
 
 Row = dict[str, float]  # column to figure; NaN where there is none
 Log = Callable[[Row], None]

@@ -29,7 +29,7 @@ from viddiff.checkpoint import (
     write_bytes,
 )
 from viddiff.errors import InputError
-from viddiff.files import sha256_file
+from viddiff.files.write import sha256_file
 
 # Keys of the flat config that may change when a run goes on: they do not change the weights beyond rounding.
 _FREE = ("save_interval", "save_latest_only", "log_interval", "sample_interval", "num_workers", "microbatch")

@@ -1,0 +1,225 @@
+"""Evaluation of sample files: what is counted, what is written, what is refused."""
+
+from __future__ import annotations
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+from viddiff.errors import InputError
+from viddiff.metrics.base import METRICS, MetricSettings
+from viddiff.metrics.measure import measure_files
+from viddiff.metrics.record import stale, summarise, write_measurement
+
+VIDEOS, SAMPLES, LENGTH, OBSERVED = 3, 2, 7, 3
+NAMES = ("psnr", "ssim")
+
+
+class Tree:
+    """An evaluation directory with samples: noisy copies of the test videos, observed frames kept."""
+
+    def __init__(self, folder):
+        rng = np.random.default_rng(0)
+        self.folder = folder
+        self.videos = rng.integers(0, 256, (VIDEOS, LENGTH, 3, 32, 32), dtype=np.uint8)
+        (folder / "samples").mkdir()
+        self.files = [
+            [folder / "samples" / f"sample_{video:04d}-{i}.npy" for i in range(SAMPLES)]
+            for video in range(VIDEOS)
+        ]
+        for video, row in zip(self.videos, self.files, strict=True):
+            for path in row:
+                sample = (video // 2 + rng.integers(0, 100, video.shape)).astype(np.uint8)
+                sample[:OBSERVED] = video[:OBSERVED]
+                np.save(path, sample)
+
+    def measure_files(self, metrics=NAMES, **keywords):
+        return measure_files(
+            self.files, self.videos.__getitem__, OBSERVED, metrics, MetricSettings(**keywords)
+        )
+
+    def write(self, **keywords):
+        pkl, path = self.folder / "metrics_3-2-7.pkl", self.folder / "metrics_3-2-7.json"
+        write_measurement(self.measure_files(**keywords), pkl, path)
+        return pkl, path
+
+
+@pytest.fixture
+def tree(tmp_path):
+    return Tree(tmp_path)
+
+
+def read_strictly(path):
+    def refuse(constant):
+        raise AssertionError(f"{constant} is not JSON")
+
+    return json.loads(path.read_text(), parse_constant=refuse)
+
+
+def test_generated_frames_alone_count(tree):
+    result = tree.measure_files()
+    assert {name: values.shape for name, values in result.values.items()} == dict.fromkeys(NAMES, (3, 2, 4))
+    assert np.isfinite(result.values["psnr"]).all(), "observed frames, which are equal, would be infinite"
+
+
+def test_values_are_those_of_the_files(tree):
+    values = tree.measure_files(["psnr"]).values["psnr"]
+    for v, i, t in np.ndindex(values.shape):
+        x, y = np.load(tree.files[v][i])[OBSERVED + t] / 255, tree.videos[v, OBSERVED + t] / 255
+        assert values[v, i, t] == pytest.approx(
+            np.mean(-10 * np.log10(((x - y) ** 2).mean((1, 2)))), abs=1e-9
+        )
+
+
+def test_goals_do_not_count(tree):
+    for v, i in np.ndindex(VIDEOS, SAMPLES):
+        sample = np.load(tree.files[v][i])
+        sample[[4, 6]] = tree.videos[v][[4, 6]]
+        np.save(tree.files[v][i], sample)
+    whole = tree.measure_files().values["psnr"]
+    arguments = (tree.files, tree.videos.__getitem__, OBSERVED, NAMES, MetricSettings())
+    result = measure_files(*arguments, goals=[4, 6])
+    assert np.isposinf(whole[..., [1, 3]]).all()
+    np.testing.assert_array_equal(result.values["psnr"], whole[..., [0, 2]])
+    pkl, path = tree.folder / "metrics.pkl", tree.folder / "metrics.json"
+    write_measurement(result, pkl, path)
+    assert read_strictly(path)["goals"] == [4, 6]
+    assert read_strictly(path)["frames_counted"] == "3..6 but for 2 goals"
+    with pytest.raises(InputError, match="made from another video: its 4 observed frames differ"):
+        measure_files(*arguments, goals=[5])
+
+
+def test_progress(tree):
+    calls = []
+    measure_files(
+        tree.files, tree.videos.__getitem__, 0, ["psnr"], MetricSettings(), lambda *call: calls.append(call)
+    )
+    assert calls == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_pickle_is_a_dict_of_arrays(tree):
+    pkl, _ = tree.write()
+    values = pickle.loads(pkl.read_bytes())
+    assert set(values) == set(NAMES)
+    assert all(type(array) is np.ndarray and array.dtype == np.float64 for array in values.values())
+
+
+def test_json_holds_what_a_table_and_a_reader_need(tree, alexnet):
+    _, path = tree.write(metrics=tuple(METRICS), alexnet=alexnet, ssim_data_range=2.0)
+    content = read_strictly(path)
+    assert (content["videos"], content["samples_per_video"], content["length"], content["obs_length"]) == (
+        3,
+        2,
+        7,
+        3,
+    )
+    assert content["frames_counted"] == "3..6"
+    assert list(content["samples"]) == sorted(f"samples/{file.name}" for row in tree.files for file in row)
+    assert content["metrics"]["ssim"]["protocol"]["data_range"] == 2
+    assert content["metrics"]["psnr"]["protocol"]["data_range"] == 1
+    protocol = content["metrics"]["lpips"]["protocol"]
+    assert len(protocol["weights_sha256"]) == 64 and protocol["weights_source"]
+    for name, metric in content["metrics"].items():
+        assert metric["higher_is_better"] == METRICS[name].higher_is_better
+        assert len(metric["per_frame"]) == 4 and len(metric["per_sample"]) == 2
+        assert metric["standard_error_videos"] > 0 and metric["standard_error_samples"] > 0
+
+
+def test_json_is_strict_where_psnr_is_infinite(tree):
+    sample = np.load(tree.files[0][0])
+    sample[5] = tree.videos[0, 5]
+    np.save(tree.files[0][0], sample)
+    pkl, path = tree.write()
+    assert np.isposinf(pickle.loads(pkl.read_bytes())["psnr"]).sum() == 1
+    psnr = read_strictly(path)["metrics"]["psnr"]
+    assert psnr["infinite"] == 1 and 0 < psnr["mean"] < 100
+
+
+def test_standard_errors():
+    values = np.arange(24.0).reshape(2, 3, 4) ** 2
+    summary = summarise(values)
+    assert summary["mean"] == values.mean()
+    assert summary["standard_error_videos"] == pytest.approx(values.mean((1, 2)).std(ddof=1) / np.sqrt(2))
+    assert summary["standard_error_samples"] == pytest.approx(values.mean((0, 2)).std(ddof=1) / np.sqrt(3))
+    single = summarise(values[:1, :1])
+    assert single["standard_error_videos"] is None and single["standard_error_samples"] is None
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_no_number_is_no_result(value):
+    with pytest.raises(InputError, match="finite"):
+        summarise(np.full((1, 1, 2), value))
+
+
+def test_stale(tree):
+    _, path = tree.write()
+    assert stale(path) == []
+    np.save(tree.folder / "samples" / "sample_0003-0.npy", tree.videos[0])
+    assert stale(path) == [], "a sample added later changes nothing"
+    np.save(tree.files[2][1], tree.videos[0])
+    tree.files[0][0].unlink()
+    assert stale(path) == ["samples/sample_0000-0.npy", "samples/sample_0002-1.npy"]
+
+
+def test_stale_survives_a_moved_tree(tree, tmp_path):
+    _, path = tree.write()
+    moved = tree.folder.rename(tmp_path.with_name(f"{tmp_path.name}-moved"))
+    assert stale(moved / path.name) == []
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"samples": 3}', "{}"])
+def test_stale_refuses_other_files(tmp_path, content):
+    path = tmp_path / "metrics.json"
+    path.write_text(content)
+    with pytest.raises(InputError, match=r"metrics.json is not a metrics file"):
+        stale(path)
+
+
+class Hostile:
+    def __reduce__(self):
+        return (print, ("executed",))
+
+
+@pytest.mark.parametrize(("damage", "message"), [
+    (lambda path, sample: path.unlink(), "cannot be read"),
+    (lambda path, sample: path.write_bytes(b""), "cannot be read"),
+    (lambda path, sample: path.write_bytes(path.read_bytes()[:200]), "cannot be read"),
+    (lambda path, sample: path.write_bytes(path.read_bytes()[:60]), "cannot be read"),
+    (lambda path, sample: np.save(path, np.array([Hostile()]), allow_pickle=True), "cannot be read"),
+    (lambda path, sample: path.write_bytes(pickle.dumps(Hostile())), "cannot be read"),
+    (lambda path, sample: np.savez(path.open("wb"), sample=sample), "not an archive"),
+    (lambda path, sample: np.save(path, sample[:-1]), r"is uint8 \[6, 3, 32, 32\], expected .*\[7, 3"),
+    (lambda path, sample: np.save(path, sample.astype(np.float32)), r"is float32 \[7"),
+    (lambda path, sample: np.save(path, sample.transpose(0, 2, 3, 1)), r"is uint8 \[7, 32, 32, 3\]"),
+    (lambda path, sample: np.save(path, sample[::-1]), "made from another video"),
+])  # fmt: skip
+def test_bad_samples_are_named(tree, capfd, damage, message):
+    path = tree.files[1][1]
+    damage(path, np.load(path))
+    with pytest.raises(InputError, match=message) as caught:
+        tree.measure_files()
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+    assert capfd.readouterr().out == ""
+
+
+def test_the_originals_lower_grey_levels_pass(tree):
+    sample = np.load(tree.files[0][0])
+    sample[:OBSERVED] -= sample[:OBSERVED] > 0
+    np.save(tree.files[0][0], sample)
+    tree.measure_files()
+
+
+def test_bad_arguments(tree):
+    videos = tree.videos.__getitem__
+    with pytest.raises(InputError, match=r"obs_length is 7.*0\.\.6"):
+        measure_files(tree.files, videos, LENGTH, NAMES, MetricSettings())
+    with pytest.raises(InputError, match=r"same number of samples, found \[2, 1\]"):
+        measure_files([tree.files[0], tree.files[1][:1]], videos, 0, NAMES, MetricSettings())
+    with pytest.raises(InputError, match="same number of samples"):
+        measure_files([], videos, 0, NAMES, MetricSettings())
+    with pytest.raises(InputError, match="unknown metric 'fid'"):
+        measure_files(tree.files, videos, 0, ["fid"], MetricSettings())
+    with pytest.raises(InputError, match="test video 1"):
+        measure_files(tree.files, lambda i: tree.videos[i][: LENGTH - i], 0, NAMES, MetricSettings())

@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from viddiff.errors import InputError, OutputError
+from viddiff.metrics.base import MetricSettings
+from viddiff.metrics.measure import Measurement
+from viddiff.metrics.record import write_measurement
+from viddiff.report.comparison import comparison_table, format_table, frame_curves, write_csv
+
+CHECKPOINT = "ema_0.9999_400000_respace10,15,25"
+
+
+@pytest.fixture(autouse=True)
+def tree(tmp_path, monkeypatch):
+    """Paths of results are relative to the folder in which the workflow runs."""
+    monkeypatch.chdir(tmp_path)
+
+
+def summary(mean: float, error: float | None = 0.25, unit: str = "", **protocol: Any) -> dict[str, Any]:
+    return {
+        "mean": mean,
+        "standard_error_videos": error,
+        "standard_error_samples": None,
+        "per_sample": [mean],
+        "per_frame": [mean + 1, mean - 1],
+        "infinite": 0,
+        "unit": unit,
+        "higher_is_better": True,
+        "protocol": {"data_range": 1.0, **protocol},
+    }
+
+
+def write_metrics(
+    mode: str, *, run: str = "a/b", checkpoint: str = CHECKPOINT, psnr: float = 20.0, **changes: Any
+) -> Path:
+    content = {
+        "format": 1,
+        "videos": 4,
+        "samples_per_video": 1,
+        "length": 60,
+        "obs_length": 10,
+        "metrics": {"psnr": summary(psnr, unit="dB"), "ssim": summary(0.5, 0.0123)},
+        "test_videos_sha256": "0123456789abcdef",
+        "libraries": {"torch": "2.6"},
+        "samples": {},
+    } | changes
+    path = Path("results", run, checkpoint, mode, "metrics_4-1-60.json")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_rows_hold_the_numbers_of_the_files():
+    paths = [write_metrics("autoreg_10_5_60_10", psnr=20.0), write_metrics("autoreg_10_10_60_10", psnr=21.5)]
+    table = comparison_table(paths)
+    assert table.to_dict("records")[0] == {
+        "run": "a/b",
+        "checkpoint": CHECKPOINT,
+        "mode": "autoreg_10_5_60_10",
+        "psnr [dB]": 20.0,
+        "psnr se videos [dB]": 0.25,
+        "psnr se samples [dB]": None,
+        "ssim": 0.5,
+        "ssim se videos": 0.0123,
+        "ssim se samples": None,
+        "videos": 4,
+        "samples": 1,
+        "frames": 50,
+        "stages": 10,
+        "evaluations": 500,
+        "protocol": "",
+    }
+    assert table["psnr [dB]"].tolist() == [20.0, 21.5]
+
+
+def test_reads_what_an_evaluation_writes():
+    values = {"psnr": np.array([[[10.0, 20.0]], [[30.0, 40.0]]]), "ssim": np.full((2, 1, 2), 0.5)}
+    evaluation = Measurement(values, MetricSettings(), 2, 4, (8, 8), {}, "f" * 64)
+    path = Path("results/a/model_000100/autoreg_2_1_4_2/metrics_2-1-4.json")
+    write_measurement(evaluation, path.with_suffix(".pkl"), path)
+    row = comparison_table([path]).iloc[0]
+    assert (row["psnr [dB]"], row["psnr se videos [dB]"]) == pytest.approx((25.0, 10.0))
+    assert (row["ssim"], row["videos"], row["samples"], row["frames"], row["stages"]) == (0.5, 2, 1, 2, 2)
+    assert frame_curves([path], "psnr") == ({"autoreg_2_1_4_2": [20.0, 30.0]}, 2)
+
+
+def test_metrics_that_some_files_lack_are_missing():
+    both = write_metrics("autoreg_10_5_60_10")
+    one = write_metrics("independent_10_5_60_10", metrics={"ssim": summary(0.75)})
+    table = comparison_table([both, one])
+    assert table["psnr [dB]"].isna().tolist() == [False, True]
+    assert table["ssim"].tolist() == [0.5, 0.75]
+    assert table["protocol"].tolist() == ["", ""]
+    assert format_table(table).splitlines()[5].split()[1] == "-"
+
+
+def write_elbos(mode: str, mean: float, **protocol: Any) -> Path:
+    path = Path("results", "a/b", CHECKPOINT, mode, "elbos_4.json")
+    bpd = {"mean": mean, "standard_error_videos": 0.125, "per_video": [], "higher_is_better": False}
+    path.write_text(json.dumps({"bpd": bpd, "protocol": {"videos": 4, "diffusion_steps": 50} | protocol}))
+    return path
+
+
+def test_bits_per_dimension_stand_beside_the_metrics():
+    modes = ["autoreg_10_5_60_10", "independent_10_5_60_10", "gibbs-1-autoreg_10_5_60_10"]
+    paths = [write_metrics(mode) for mode in modes]
+    elbos = [write_elbos(modes[0], 2.5), write_elbos(modes[1], 3.0)]
+    table = comparison_table(paths, elbos)
+    assert table["bpd"].tolist()[:2] == [2.5, 3.0] and pd.isna(table["bpd"][2])
+    assert table["bpd se videos"][0] == 0.125
+    assert set(table["protocol"]) == {""}
+    assert "2.50 ± 0.12" in format_table(table)
+    differing = comparison_table(paths[:2], [elbos[0], write_elbos(modes[1], 3.0, diffusion_steps=10)])
+    assert differing["protocol"].tolist() == ["bpd.diffusion_steps=50", "bpd.diffusion_steps=10"]
+    assert "bpd" not in comparison_table(paths)
+
+
+def test_refuses_what_is_no_summary_of_elbos():
+    path = write_metrics("autoreg_10_5_60_10")
+    with pytest.raises(InputError, match="not a summary of ELBOs: KeyError"):
+        comparison_table([path], [path])
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"length": 50}, ("length=60", "length=50")),
+        ({"obs_length": 5}, ("obs_length=10", "obs_length=5")),
+        ({"test_videos_sha256": "f" * 64}, ("test_videos=01234567", "test_videos=ffffffff")),
+        ({"metrics": {"ssim": summary(0.5, data_range=2.0)}}, ("ssim.data_range=1.0", "ssim.data_range=2.0")),
+        ({"libraries": {"torch": "2.7"}}, ("", "")),
+        ({"metrics": {"ssim": summary(0.5, weights_source="here")}}, ("", "")),
+    ],
+)
+def test_rows_measured_differently_say_in_what(changes, expected):
+    first, second = write_metrics("autoreg_10_5_60_10"), write_metrics("x_autoreg_10_5_60_10", **changes)
+    table = comparison_table([first, second])
+    assert tuple(table["protocol"]) == expected
+    text = format_table(table)
+    assert all(field in text for field in expected)
+    assert ("protocol" in text) == bool(expected[0])
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "config", "expected"),
+    [
+        ("model_000100", None, None),
+        ("model_000100", {"diffusion_steps": 32}, 320),
+        ("model_000100", {"diffusion_steps": 1000, "timestep_respacing": "ddim25"}, 250),
+        ("model_000100_ddim_respace8", {"diffusion_steps": 1000}, 80),
+        ("model_000100_respaceddim50", None, 500),
+    ],
+)
+def test_network_evaluations(checkpoint, config, expected):
+    path = write_metrics("autoreg_10_5_60_10", checkpoint=checkpoint)
+    if config:
+        (path.parent / "model_config.json").write_text(json.dumps(config))
+    evaluations = comparison_table([path])["evaluations"][0]
+    assert pd.isna(evaluations) if expected is None else evaluations == expected
+
+
+@pytest.mark.parametrize(
+    ("mode", "stages"), [("autoreg_optimal-linspace-t_10_5_60_10", 10), ("autoreg_10_5_None_10", None)]
+)
+def test_stages(mode, stages):
+    found = comparison_table([write_metrics(mode)])["stages"][0]
+    assert pd.isna(found) if stages is None else found == stages
+
+
+def test_text_says_once_what_rows_share():
+    paths = [write_metrics("autoreg_10_5_60_10", psnr=20.0), write_metrics("autoreg_10_10_60_10", psnr=9.125)]
+    lines = format_table(comparison_table(paths)).splitlines()
+    assert lines[0] == f"run: a/b   checkpoint: {CHECKPOINT}   videos: 4   samples: 1   frames: 50"
+    assert lines[2].split() == ["mode", "psnr", "[dB]", "ssim", "stages", "evaluations"]
+    assert re.split(" {2,}", lines[4]) == ["autoreg_10_5_60_10", "20.00 ± 0.25", "0.500 ± 0.012", "10", "500"]
+    assert re.split(" {2,}", lines[5]) == ["autoreg_10_10_60_10", "9.12 ± 0.25", "0.500 ± 0.012", "5", "250"]
+    assert len({len(line) for line in lines[2:6]}) == 1  # numbers end where their header ends
+
+
+def test_text_without_errors():
+    path = write_metrics("autoreg_10_5_60_10", metrics={"psnr": summary(20.0, None)})
+    assert format_table(comparison_table([path])).splitlines()[4].split()[1] == "20.000"
+
+
+def test_csv_keeps_every_digit(tmp_path):
+    table = comparison_table([write_metrics("autoreg_10_5_60_10", psnr=1 / 3)])
+    write_csv(tmp_path / "table.csv", table)
+    with open(tmp_path / "table.csv", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert list(row) == list(table)
+    assert float(row["psnr [dB]"]) == 1 / 3
+    assert (row["psnr se samples [dB]"], row["stages"], row["protocol"]) == ("", "10", "")
+    with pytest.raises(OutputError):
+        write_csv(tmp_path / "table.csv" / "table.csv", table)
+
+
+def test_frame_curves():
+    paths = [write_metrics("autoreg_10_5_60_10"), write_metrics("autoreg_10_10_60_10", psnr=5.0)]
+    curves = {"autoreg_10_5_60_10": [21.0, 19.0], "autoreg_10_10_60_10": [6.0, 4.0]}
+    assert frame_curves(paths, "psnr") == (curves, 10)
+    twice = [paths[0], write_metrics("autoreg_10_5_60_10", run="c")]
+    assert len(frame_curves(twice, "psnr")[0]) == 2
+    with pytest.raises(InputError, match="no metric 'lpips'; found psnr, ssim"):
+        frame_curves(paths, "lpips")
+    with pytest.raises(InputError, match="length=60; other files differ"):
+        frame_curves([paths[0], write_metrics("autoreg_10_5_50_10", length=50)], "psnr")
+
+
+def test_curves_of_a_metric_do_not_mind_the_protocol_of_another():
+    other = {"psnr": summary(2.0), "ssim": summary(0.5, data_range=2.0)}
+    paths = [write_metrics("autoreg_10_5_60_10"), write_metrics("autoreg_10_10_60_10", metrics=other)]
+    assert len(frame_curves(paths, "psnr")[0]) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "cannot read results/a/.*No such file"),
+        ("{", "not a metrics file"),
+        ("[]", "not a metrics file"),
+        ("{}", "no key 'videos'"),
+        ('{"videos": 1}', "no key 'samples_per_video'"),
+    ],
+)
+def test_refuses_what_is_no_metrics_file(text, message):
+    path = Path("results/a/model_000100/autoreg_10_5_60_10/metrics_4-1-60.json")
+    path.parent.mkdir(parents=True)
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        comparison_table([path])
+
+
+def test_refuses_no_files():
+    with pytest.raises(InputError, match="no metrics files"):
+        comparison_table([])

@@ -1,0 +1,188 @@
+"""Paths of the tree of results, both directions."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from viddiff.errors import InputError
+from viddiff.inference.modes import Mode, format_mode
+from viddiff.tree.paths import CHECKPOINT_PATTERN, RUN_PATTERN, SAMPLER_NAMES, CheckpointName, Evaluation
+
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "evaluation_directories.json").read_text())
+MODE = "autoreg_20_10_300_36"
+
+
+@pytest.mark.parametrize("row", GOLDEN, ids=lambda row: row["evaluation_directory"])
+def test_directories_are_those_of_the_original(row):
+    arguments = row["arguments"]
+    mode = Mode(
+        arguments["inference_mode"],
+        *(arguments[key] for key in ("max_frames", "step_size", "T", "obs_length")),
+        dataset=arguments.get("override_dataset"),
+        gradient_method=arguments.get("use_gradient_method", False),
+        trainset=arguments.get("dataset_partition") == "train",
+        optimal=arguments.get("optimality"),
+    )
+    run = Evaluation.of_checkpoint(
+        arguments["checkpoint_path"],
+        format_mode(mode),
+        step=arguments.get("step"),
+        sampler="ddim" if arguments.get("use_ddim") else "ancestral",
+        respacing=arguments.get("timestep_respacing", ""),
+    )
+    assert run.directory == Path(row["evaluation_directory"])
+    assert Evaluation.parse(row["evaluation_directory"]) == run
+    assert arguments["checkpoint_path"].endswith(str(run.checkpoint_file()).removeprefix("checkpoints"))
+
+
+def test_files_of_a_run():
+    run = Evaluation("group/3kdr4q5k", "ema_0.9999_latest_250000_ddim_respace25", MODE)
+    folder = Path("results/group/3kdr4q5k/ema_0.9999_latest_250000_ddim_respace25") / MODE
+    assert run.directory == folder
+    assert run.sample(7, 2) == folder / "samples/sample_0007-2.npy"
+    assert run.sample(12345, 0) == folder / "samples/sample_12345-0.npy"
+    assert run.gif(7, 2) == folder / "videos/sample_0007-2.gif"
+    assert run.metrics(100, 3, 300) == folder / "metrics_100-3-300.pkl"
+    assert run.metrics(100, 3, 300, "json") == folder / "metrics_100-3-300.json"
+    assert run.checkpoint_file() == Path("checkpoints/group/3kdr4q5k/ema_0.9999_latest.pt")
+    assert run.checkpoint_file("/data") == Path("/data/group/3kdr4q5k/ema_0.9999_latest.pt")
+
+
+@pytest.mark.parametrize(
+    ("name", "checkpoint"),
+    [
+        ("model_000100", CheckpointName("model_000100")),
+        ("model_7", CheckpointName("model_7")),
+        ("ema_0.9999_latest_0", CheckpointName("ema_0.9999_latest", 0)),
+        ("ema_0.9999_400000_ddim", CheckpointName("ema_0.9999_400000", sampler="ddim")),
+        ("ema_1e-05_400000_respace250", CheckpointName("ema_1e-05_400000", respacing="250")),
+        (
+            "model_latest_9_ddim_respace10,15,20",
+            CheckpointName("model_latest", 9, "ddim", "10,15,20"),
+        ),
+        ("model_1_respaceddim25", CheckpointName("model_1", respacing="ddim25")),
+    ],
+)
+def test_checkpoint_names(name, checkpoint):
+    assert CheckpointName.parse(name) == checkpoint
+    assert str(checkpoint) == name
+    assert checkpoint.checkpoint_file("run") == Path("run", f"{checkpoint.stem}.pt")
+
+
+RESPACINGS = st.sampled_from(["", "250", "ddim25", "10,15,20"])
+RATES = st.sampled_from(["model", "ema_0.9999", "ema_0.999"])
+
+
+@settings(deadline=None)
+@given(
+    st.builds("{}_{:06d}".format, RATES, st.integers(0, 10**9)).map(lambda stem: (stem, None))
+    | st.tuples(RATES.map("{}_latest".format), st.integers(0, 10**9)),
+    st.sampled_from(SAMPLER_NAMES),
+    RESPACINGS,
+)
+def test_parse_reads_what_str_writes(stem_and_step, sampler, respacing):
+    name = CheckpointName(*stem_and_step, sampler, respacing)
+    assert CheckpointName.parse(str(name)) == name
+    assert re.fullmatch(CHECKPOINT_PATTERN, str(name))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "ema_0.9999_latest",
+        "ema_0.9999_latest_007",
+        "model_100_7",
+        "opt_000100",
+        "ema_x_000100",
+        "model_100_heun",
+        "model_100_respace",
+        "model_100_respace0",
+        "model_100_respace25_ddim",
+        "model_100.pt",
+        "model_100\n",
+        "../model_100",
+    ],
+)
+def test_other_checkpoint_names_are_refused(name):
+    with pytest.raises(InputError, match=r"is not of the form .*_{ddim}") as caught:
+        CheckpointName.parse(name)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"stem": "model_latest"},
+        {"stem": "model_100", "step": 100},
+        {"stem": "model_100", "respacing": "x"},
+        {"stem": "model_100", "sampler": "heun"},
+    ],
+)
+def test_checkpoint_fields_that_make_no_name_are_refused(fields):
+    with pytest.raises(InputError):
+        CheckpointName(**fields)
+
+
+@pytest.mark.parametrize(
+    "run", ["", "..", "a/../b", "/a", "a/", "a//b", "./a", "-rf", ".a", "a b", "a\n", "é", "a:b"]
+)
+def test_names_cannot_leave_the_tree(run):
+    assert not re.fullmatch(RUN_PATTERN, run)
+    with pytest.raises(InputError, match="run is"):
+        Evaluation(run, "model_000100", MODE)
+    with pytest.raises(InputError):
+        Evaluation.parse(f"results/{run}/model_000100/{MODE}")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "results",
+        f"results/model_000100/{MODE}",
+        f"a/results/x/model_000100/{MODE}",
+        f"/results/x/m/{MODE}",
+    ],
+)
+def test_other_paths_are_refused(path):
+    with pytest.raises(InputError, match="is not an evaluation directory"):
+        Evaluation.parse(path)
+
+
+@pytest.mark.parametrize(
+    "path", ["x/model_000100.pt", "checkpoints/x/model_000100", "checkpoints/model_000100.pt"]
+)
+def test_other_checkpoint_paths_are_refused(path):
+    with pytest.raises(InputError):
+        Evaluation.of_checkpoint(path, MODE)
+
+
+def test_a_wrong_mode_is_refused():
+    with pytest.raises(InputError, match="step_size is 0"):
+        Evaluation("x", "model_000100", "autoreg_20_0_300_36")
+
+
+def test_patterns_are_fit_for_wildcards():
+    whole = re.compile(rf"results/({RUN_PATTERN})/({CHECKPOINT_PATTERN})/({CHECKPOINT_PATTERN})")
+    assert whole.groups == 3
+    assert whole.fullmatch(f"results/a/b/c/model_000100/{MODE}").groups() == ("a/b/c", "model_000100", MODE)
+
+
+def test_names_are_read_without_numpy_or_torch_and_fast():
+    code = (
+        "import sys, time\nstart = time.process_time()\nimport viddiff.tree.paths\n"
+        "print(time.process_time() - start, {'numpy', 'torch'} & sys.modules.keys() or 'light')"
+    )
+    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True) for _ in range(3)]
+    seconds, loaded = min(run.stdout.split(maxsplit=1) for run in runs)
+    assert loaded == "light\n"
+    assert float(seconds) < 0.2

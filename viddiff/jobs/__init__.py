@@ -1,0 +1,1 @@
+"""From names to files: what the jobs of the workflow do."""

@@ -1,0 +1,123 @@
+"""Computing metrics of samples, one test video at a time.
+
+Only generated frames count: those from `obs_length` to the end, but for goals. Each sample file is read once;
+its hash is that of the bytes that were measured.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64, UInt8
+
+from viddiff.errors import InputError, unreadable
+from viddiff.files.npy import parse_npy
+from viddiff.metrics.base import MetricSettings, find_metric
+
+Frames = UInt8[np.ndarray, "T C H W"]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Values of metrics, `[videos, samples, frames]` by name, and what they were computed from.
+
+    The frames are those from `obs_length` to the end, but for `goals`, later frames that were given as well.
+    `hashes`: SHA-256 of each sample file. `truth_sha256`: of the test videos' frames. `frame_size`: (H, W).
+    """
+
+    values: dict[str, Float64[np.ndarray, "V N F"]]
+    settings: MetricSettings
+    obs_length: int
+    length: int
+    frame_size: tuple[int, int]
+    hashes: dict[Path, str]
+    truth_sha256: str
+    goals: tuple[int, ...] = ()
+
+
+def measure_files(
+    files: Sequence[Sequence[Path]],
+    truth: Callable[[int], Frames],
+    obs_length: int,
+    metrics: Sequence[str],
+    settings: MetricSettings,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    goals: Sequence[int] = (),
+) -> Measurement:
+    """Measure `files[video][sample]` against `truth(video)`, uint8 `[T, C, H, W]`.
+
+    `progress(done, total)` is called after each video. `goals`: frames from `obs_length` on that were given.
+    Raises `InputError` that names the file if a sample is unreadable, is no uint8 video of the truth's shape,
+    or does not hold the observed frames of the truth.
+    """
+    chosen = [find_metric(name) for name in metrics]
+    samples_per_video = len(files[0]) if files else 0
+    if samples_per_video == 0 or any(len(row) != samples_per_video for row in files):
+        raise InputError(f"each video needs the same number of samples, found {[len(row) for row in files]}")
+
+    rows: dict[str, list[np.ndarray]] = {metric.name: [] for metric in chosen}
+    hashes: dict[Path, str] = {}
+    truth_digest = hashlib.sha256()
+    shape: tuple[int, ...] | None = None
+    for video, paths in enumerate(files):
+        reference = np.ascontiguousarray(truth(video))
+        if shape is None:
+            shape = reference.shape
+            if not 0 <= obs_length < shape[0]:
+                raise InputError(
+                    f"obs_length is {obs_length}; videos of {shape[0]} frames allow 0..{shape[0] - 1}"
+                )
+        elif reference.shape != shape:
+            raise InputError(f"test video {video} is {list(reference.shape)}, test video 0 is {list(shape)}")
+        truth_digest.update(reference.tobytes())
+        samples = np.empty((len(paths), *shape), np.uint8)
+        for i, path in enumerate(paths):
+            samples[i], hashes[path] = read_sample(path, reference, [*range(obs_length), *goals])
+        generated = np.setdiff1d(np.arange(obs_length, len(reference)), goals)
+        for metric in chosen:
+            values = metric.compute(samples[:, generated], reference[generated], settings)
+            rows[metric.name].append(values)
+        progress(video + 1, len(files))
+
+    length, _, height, width = reference.shape
+    return Measurement(
+        {name: np.stack(row) for name, row in rows.items()},
+        settings,
+        obs_length,
+        length,
+        (height, width),
+        hashes,
+        truth_digest.hexdigest(),
+        tuple(goals),
+    )
+
+
+def read_sample(path: Path, truth: Frames, observed: Sequence[int]) -> tuple[Frames, str]:
+    """A sample and the SHA-256 of its file.
+
+    A sample may be longer than the truth: its first frames count. Raises `InputError` unless it is a uint8 array
+    of the truth's shape whose `observed` frames are the truth's, up to the one grey level that the original code
+    loses by cutting instead of rounding.
+    """
+    try:
+        content = path.read_bytes()
+        sample = parse_npy(content)
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error) from error
+    fits = sample.ndim == truth.ndim and sample.dtype == np.uint8
+    if not fits or sample[: len(truth)].shape != truth.shape:
+        raise InputError(
+            f"sample {path} is {sample.dtype} {list(sample.shape)}, expected uint8 {list(truth.shape)}"
+        )
+    sample, frames = sample[: len(truth)], list(observed)
+    difference = np.abs(sample[frames].astype(np.int16) - truth[frames])
+    if difference.max(initial=0) > 1:
+        raise InputError(
+            f"sample {path} was made from another video: its {len(frames)} observed frames differ from the test "
+            f"video's by up to {difference.max()} grey levels"
+        )
+    return sample, hashlib.sha256(content).hexdigest()

@@ -1,0 +1,1 @@
+"""Tables of what lies in the tree of results."""

@@ -1,0 +1,1 @@
+"""The tree of results: its names, and the records that lie there."""

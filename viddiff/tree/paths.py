@@ -1,0 +1,215 @@
+"""The tree of results: what a path says, and the path of what is to be made. The layout is known here alone.
+
+    results/<run>/<checkpoint>/<mode>/            an evaluation directory
+        model_config.json
+        samples/sample_<video:04d>-<sample>.npy, and .plan.json beside it if the mode chooses frames
+        samples/.partial/sample_<video:04d>-<sample>/stage_<n:04d>.npy, while it is being made
+        videos/sample_<video:04d>-<sample>.gif
+        metrics_<videos>-<samples>-<T>.pkl
+        elbos/elbo_<video:04d>.npy, with elbos/.partial/elbo_<video:04d>/
+        elbos_<videos>.json
+
+`<run>` is the folder of the checkpoint file below `checkpoints/`, possibly several folders deep.
+`<checkpoint>` is the stem of the file, the step if the stem ends with `latest`, and the sampler where it is
+not the default one: `ema_0.9999_latest_250000_ddim_respace25`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from viddiff.errors import InputError
+from viddiff.inference.modes import parse_mode
+
+RESULTS = "results"
+CHECKPOINTS = "checkpoints"
+
+# As wide as a folder name, so that a misspelt one reaches the parser, which says what is wrong with it.
+CHECKPOINT_PATTERN = r"[A-Za-z0-9_,=+][A-Za-z0-9._,=+-]*"
+RUN_PATTERN = rf"{CHECKPOINT_PATTERN}(?:/{CHECKPOINT_PATTERN})*"
+
+# Those of `viddiff.diffusion.samplers`. The first one is not named in a folder.
+SAMPLER_NAMES = ("ancestral", "ddim")
+
+LONGEST_NAME = 200  # of a folder; file systems take 255, of which names of logs need some
+LONGEST_RUN = 1000
+
+_CHECKPOINT = re.compile(
+    r"(?P<stem>(?:model|ema_[0-9][0-9.e-]*)_(?:[0-9]+|(?P<latest>latest)))"
+    r"(?(latest)_(?P<step>0|[1-9][0-9]{0,11}))"
+    rf"(?:_(?P<sampler>{'|'.join(SAMPLER_NAMES[1:])}))?"
+    r"(?:_respace(?P<respacing>(?:ddim)?[1-9][0-9]{0,5}|[1-9][0-9]{0,5}(?:,[1-9][0-9]{0,5})+))?"
+)
+_SAMPLE = re.compile(r"sample_([0-9]{4}|[1-9][0-9]{4,})-(0|[1-9][0-9]*)")
+_CHECKPOINT_FORM = (
+    "{model,ema_<rate>}_{<step>,latest_<step>}"
+    f"[_{{{','.join(SAMPLER_NAMES[1:])}}}][_respace{{<n>,ddim<n>,<n>,<n>,…}}]"
+)
+
+
+@dataclass(frozen=True)
+class CheckpointName:
+    """A checkpoint and the sampler that it is used with.
+
+    stem: of the file, `ema_0.9999_400000` or `ema_0.9999_latest`; step: what a `latest` file holds, else
+    `None`; sampler: one of `SAMPLER_NAMES`; respacing: which diffusion steps are used, "" for those of the
+    training.
+    """
+
+    stem: str
+    step: int | None = None
+    sampler: str = SAMPLER_NAMES[0]
+    respacing: str = ""
+
+    def __post_init__(self) -> None:
+        if self.sampler not in SAMPLER_NAMES:
+            raise InputError(f"sampler is {self.sampler!r}, must be one of {', '.join(SAMPLER_NAMES)}")
+        _match_checkpoint(str(self))
+
+    def __str__(self) -> str:
+        """The name of the checkpoint's folder in the tree of results."""
+        step = "" if self.step is None else f"_{self.step}"
+        sampler = "" if self.sampler == SAMPLER_NAMES[0] else f"_{self.sampler}"
+        respacing = f"_respace{self.respacing}" if self.respacing else ""
+        return f"{self.stem}{step}{sampler}{respacing}"
+
+    @staticmethod
+    def parse(name: str) -> CheckpointName:
+        """Read a folder's name. Raises `InputError` with the form that it must have."""
+        match = _match_checkpoint(name)
+        step = None if match["step"] is None else int(match["step"])
+        return CheckpointName(
+            match["stem"], step, match["sampler"] or SAMPLER_NAMES[0], match["respacing"] or ""
+        )
+
+    def checkpoint_file(self, folder: str | Path) -> Path:
+        """The checkpoint's file in the folder of its run."""
+        return Path(folder) / f"{self.stem}.pt"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One evaluation directory: a run, a checkpoint with its sampler, and a mode, as their names in the tree.
+
+    Raises `InputError` for a name that does not parse, or that could lead out of the tree.
+    """
+
+    run: str
+    checkpoint: str
+    mode: str
+
+    def __post_init__(self) -> None:
+        check_run(self.run)
+        for name, value in (("checkpoint", self.checkpoint), ("mode", self.mode)):
+            _check_length(name, value, LONGEST_NAME)
+        CheckpointName.parse(self.checkpoint)
+        parse_mode(self.mode)
+
+    @property
+    def directory(self) -> Path:
+        """The evaluation directory."""
+        return Path(RESULTS, self.run, self.checkpoint, self.mode)
+
+    def checkpoint_file(self, root: str | Path = CHECKPOINTS) -> Path:
+        """The checkpoint's file below `root`, the folder of all runs."""
+        return CheckpointName.parse(self.checkpoint).checkpoint_file(Path(root, self.run))
+
+    def sample(self, video: int, sample: int) -> Path:
+        """One completion of one test video: uint8 `[T, C, H, W]`."""
+        return self.directory / "samples" / f"{sample_name(video, sample)}.npy"
+
+    def partial(self, video: int, sample: int) -> Path:
+        """The folder of a sample under way: a file `stage_<n:04d>.npy` for each stage that is done."""
+        return self.directory / "samples" / ".partial" / sample_name(video, sample)
+
+    def executed_plan(self, video: int, sample: int) -> Path:
+        """The plan by which a sample was made, of modes that choose frames at run time."""
+        return self.directory / "samples" / f"{sample_name(video, sample)}.plan.json"
+
+    def gif(self, video: int, sample: int) -> Path:
+        """The same as an animation."""
+        return self.directory / "videos" / f"{sample_name(video, sample)}.gif"
+
+    def metrics(self, videos: int, samples: int, T: int, ext: str = "pkl") -> Path:
+        """Metrics of the first `samples` samples of the first `videos` test videos of `T` frames."""
+        return self.directory / f"metrics_{videos}-{samples}-{T}.{ext}"
+
+    def elbo(self, video: int) -> Path:
+        """The ELBO of a test video: a row per stage."""
+        return self.directory / "elbos" / f"elbo_{video:04d}.npy"
+
+    def partial_elbo(self, video: int) -> Path:
+        """The folder of the finished stages of an ELBO that is under way."""
+        return self.directory / "elbos" / ".partial" / self.elbo(video).stem
+
+    def elbo_summary(self, videos: int) -> Path:
+        """The ELBOs of the first `videos` test videos, summarised."""
+        return self.directory / f"elbos_{videos}.json"
+
+    @staticmethod
+    def parse(path: str | PurePath) -> Evaluation:
+        """Read the path of an evaluation directory, `results/<run>/<checkpoint>/<mode>`."""
+        match = re.fullmatch(rf"{RESULTS}/(.+)/([^/]+)/([^/]+)/?", str(path), re.DOTALL)
+        if match is None:
+            raise InputError(
+                f"{str(path)!r} is not an evaluation directory {RESULTS}/<run>/<checkpoint>/<mode>"
+            )
+        return Evaluation(*match.groups())
+
+    @staticmethod
+    def of_checkpoint(
+        path: str | PurePath,
+        mode: str,
+        *,
+        step: int | None = None,
+        sampler: str = SAMPLER_NAMES[0],
+        respacing: str = "",
+    ) -> Evaluation:
+        """The evaluation directory of a checkpoint file.
+
+        The run is what stands between the first folder with `checkpoint` in its name and the file. step: what
+        the file holds; needed if its name ends with `latest`, else ignored.
+        """
+        *folders, file = str(path).split("/")
+        roots = [index for index, folder in enumerate(folders) if "checkpoint" in folder]
+        if not roots or not file.endswith(".pt"):
+            raise InputError(f"{str(path)!r} is not a checkpoint …{CHECKPOINTS}/<run>/<name>.pt")
+        stem = file.removesuffix(".pt")
+        name = CheckpointName(stem, step if stem.endswith("_latest") else None, sampler, respacing)
+        return Evaluation("/".join(folders[roots[0] + 1 :]), str(name), mode)
+
+
+def check_run(run: str) -> None:
+    """Raise `InputError` unless a run's name is one or more folders below the tree of results."""
+    _check_length("run", run, LONGEST_RUN)
+    for folder in run.split("/"):
+        _check_length("run", folder, LONGEST_NAME)
+    if not re.fullmatch(RUN_PATTERN, run):
+        raise InputError(
+            f"run is {run!r}, must be folders of letters, digits and ._,=+-, with no . or - in front"
+        )
+
+
+def sample_name(video: int, sample: int) -> str:
+    """The stem of a sample's files. video: its index in the test set; sample: which completion of it."""
+    return f"sample_{video:04d}-{sample}"
+
+
+def sample_of(stem: str) -> tuple[int, int] | None:
+    """(video, sample) of the stem of a sample's files; `None` if it is another one."""
+    match = _SAMPLE.fullmatch(stem)
+    return match and (int(match[1]), int(match[2]))
+
+
+def _check_length(name: str, value: str, longest: int) -> None:
+    if len(value) > longest:
+        raise InputError(f"{name} is {value[:40]!r}… of {len(value)} characters, must have {longest} at most")
+
+
+def _match_checkpoint(name: str) -> re.Match[str]:
+    match = _CHECKPOINT.fullmatch(name)
+    if match is None:
+        raise InputError(f"checkpoint {name!r} is not of the form {_CHECKPOINT_FORM}")
+    return match

@@ -1,0 +1,98 @@
+"""How long sampling took: each job leaves a record, and estimates of later jobs' time read them.
+
+results/<run>/<checkpoint>/<mode>/timings/samples_<first video:04d>-<sample>-<any>.json
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from viddiff.errors import InputError
+from viddiff.files.json_files import read_json
+from viddiff.files.write import write_json
+from viddiff.inference.modes import parse_mode
+from viddiff.tree.paths import RESULTS, Evaluation
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One job's time.
+
+    device: its name; window_evaluations: network evaluations, counted per window (a call with a batch of 8
+    windows is 8); seconds: what they took in all, wall time; max_frames: places of a window; image_size:
+    pixels of a side.
+
+    Raises `InputError` for counts below 1 or a time that is not positive.
+    """
+
+    device: str
+    window_evaluations: int
+    seconds: float
+    max_frames: int
+    image_size: int
+
+    def __post_init__(self) -> None:
+        for name in ("window_evaluations", "max_frames", "image_size"):
+            value = getattr(self, name)
+            if type(value) is not int or value < 1:
+                raise InputError(f"{name} is {value!r}, must be a whole number, 1 or more")
+        if not isinstance(self.seconds, int | float) or not 0 < self.seconds < float("inf"):
+            raise InputError(f"seconds is {self.seconds!r}, must be a number above 0")
+        if not isinstance(self.device, str) or not self.device.isprintable():
+            raise InputError(f"device is {self.device!r:.60}, must be a name")
+
+    @property
+    def seconds_per_evaluation(self) -> float:
+        """Of one window."""
+        return self.seconds / self.window_evaluations
+
+
+def record_timing(evaluation: Evaluation, video: int, sample: int, timing: Timing) -> Path:
+    """Write the record of a job that began with this video and sample. No record replaces another."""
+    name = f"samples_{video:04d}-{sample}-{uuid.uuid4().hex[:8]}.json"
+    path = evaluation.directory / "timings" / name
+    write_json(path, asdict(timing))
+    return path
+
+
+def timing_files(evaluation: Evaluation) -> list[Path]:
+    """Records that say how long a window of this evaluation takes, those of other modes and checkpoints too.
+
+    They are of the same run, so of the same network, and of modes with equal `max_frames` and the same use of
+    gradients.
+    """
+    wanted = _kind(evaluation)
+    return [
+        path
+        for path in sorted(Path(RESULTS, evaluation.run).glob("*/*/timings/samples_*.json"))
+        if _kind_of(path.parents[1]) == wanted
+    ]
+
+
+def read_timings(paths: Iterable[Path]) -> dict[Path, Timing]:
+    """Read records. Raises `InputError` naming the file that is none."""
+    return {path: _read(path) for path in paths}
+
+
+def _read(path: Path) -> Timing:
+    names = [field.name for field in fields(Timing)]
+    try:
+        content = read_json(path)
+        return Timing(**{name: content[name] for name in names})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not a timing with {', '.join(names)}: {error}") from error
+
+
+def _kind(evaluation: Evaluation) -> tuple[int | None, bool]:
+    mode = parse_mode(evaluation.mode)
+    return mode.max_frames, mode.gradient_method
+
+
+def _kind_of(directory: Path) -> tuple[int | None, bool] | None:
+    try:
+        return _kind(Evaluation.parse(directory))
+    except InputError:  # some other folder
+        return None

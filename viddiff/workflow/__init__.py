@@ -1,0 +1,1 @@
+"""What a call of the workflow makes. This room alone knows Snakemake."""

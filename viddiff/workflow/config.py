@@ -1,0 +1,193 @@
+"""The workflow's configuration: checked against its JSON schema, defaults filled in, errors in one line.
+
+Snakemake reads the files. It evaluates Python in those that say `__use_yte__`, so `check_plain` looks at them first.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator, validators
+from jsonschema.exceptions import ValidationError
+
+from viddiff.errors import InputError
+from viddiff.files.json_files import read_text
+from viddiff.files.nested import nested_parts
+
+_NAMES = {
+    "object": "a mapping",
+    "array": "a list",
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "empty",
+}
+MOST_BYTES = 2**20  # of a file
+MOST_VALUES = 100_000
+TEMPLATE = "__use_yte__"
+# JSON takes 8.0 for a whole number; who counts with it does not.
+_Validator = validators.extend(
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    ),
+)
+
+
+def load_config(files: Iterable[Path | str]) -> dict[str, Any]:
+    """Read a configuration as Snakemake does: the keys of each file are laid over those of the files before it.
+
+    Mappings are laid over each other key by key, anything else is replaced whole. Raises `InputError` that names the
+    file if it cannot be read or is not a mapping.
+    """
+    config: dict[str, Any] = {}
+    for file in files:
+        config = _laid_over(config, _load(Path(file)))
+    return config
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read the config file {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"the config file {path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"the config file {path} is {_short(content)}, must be a mapping")
+    return content
+
+
+def _laid_over(base: Any, top: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(base) if isinstance(base, dict) else {}
+    for key, value in top.items():
+        result[key] = _laid_over(result.get(key), value) if isinstance(value, dict) else value
+    return result
+
+
+def load_schema(path: Path | str) -> dict[str, Any]:
+    """Read the schema, a YAML file."""
+    schema = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    Draft202012Validator.check_schema(schema)
+    return schema
+
+
+def check_plain(path: Path | str) -> None:
+    """Raise `InputError` unless a configuration file is a mapping of plain values in YAML, which JSON is too.
+
+    It may not ask for evaluation as a template, hold objects, or stand for endlessly many values.
+    """
+    try:
+        text = read_text(path, MOST_BYTES)
+        _check_count(yaml.compose(text, yaml.SafeLoader), _nodes)
+        content = yaml.safe_load(text)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: not a configuration: {reason:.300}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: not a configuration: must hold keys with values")
+    if TEMPLATE in content:
+        raise InputError(
+            f"{path}: has the key {TEMPLATE}, which makes Snakemake run Python in it: not allowed"
+        )
+
+
+def check_config(config: dict[str, Any], schema: Mapping[str, Any]) -> None:
+    """Fill the schema's defaults into `config`, then check it.
+
+    Raises `InputError` for the first key that is unknown, missing or wrong: its name, what was found, what is
+    allowed.
+    """
+    try:
+        _check_count(config)
+    except ValueError as error:
+        raise InputError(f"the config {error}") from None
+    _check_keys(config, ())
+    _fill(config, schema)
+    errors = sorted(_Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
+    if errors:
+        raise InputError(_describe(errors[0]))
+
+
+def _check_count(value: Any, inner: Callable[[Any], Iterable[Any]] | None = None) -> None:
+    for _ in nested_parts(value, MOST_VALUES, inner):
+        pass
+
+
+def _nodes(node: yaml.Node) -> Iterable[yaml.Node]:
+    """What a part of a YAML file consists of, before it is made an object: aliases are not followed yet."""
+    if isinstance(node, yaml.MappingNode):
+        return chain.from_iterable(node.value)
+    return node.value if isinstance(node, yaml.SequenceNode) else ()
+
+
+def _fill(value: Any, schema: Mapping[str, Any]) -> None:
+    if isinstance(value, dict):
+        for key, part in schema.get("properties", {}).items():
+            if value.get(key) is None and "default" in part:
+                value[key] = json.loads(json.dumps(part["default"]))
+            _fill(value.get(key), part)
+    elif isinstance(value, list):
+        for item in value:
+            _fill(item, schema.get("items", {}))
+
+
+def _check_keys(value: Any, path: tuple[str | int, ...]) -> None:
+    """YAML reads the key 2024 as a number, `on` as true; all keys here are names."""
+    for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(value, dict) and not isinstance(key, str):
+            where = f"config key {_key(path)}" if path else "the config"
+            raise InputError(f"{where} has the key {_short(key)}, must be a text: write it in quotes")
+        if isinstance(part, dict | list):
+            _check_keys(part, (*path, key))
+
+
+def _describe(error: ValidationError) -> str:
+    key, found, wanted = _key(error.absolute_path), error.instance, error.validator_value
+    where = f"config key {key}" if key else "the config"
+    match error.validator:
+        case "additionalProperties":
+            allowed = sorted(error.schema["properties"])
+            unknown = next(name for name in sorted(map(str, found)) if name not in allowed)
+            near = difflib.get_close_matches(unknown, allowed, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            name = f"{key}.{unknown}" if key else unknown
+            return f"config key {name} is unknown; {hint}Allowed: {', '.join(allowed)}"
+        case "required":
+            missing = next(name for name in wanted if name not in found)
+            return f"{where} lacks {missing}, which must be given"
+        case "type":
+            kinds = [wanted] if isinstance(wanted, str) else wanted
+            return f"{where} is {_short(found)}, must be {' or '.join(_NAMES[kind] for kind in kinds)}"
+        case "enum":
+            return f"{where} is {_short(found)}, must be one of {', '.join(map(str, wanted))}"
+        case "maximum":
+            return f"{where} is {_short(found)}, must be {wanted} at most"
+        case "minimum":
+            return f"{where} is {_short(found)}, must be {wanted} at least"
+        case "minItems":
+            return f"{where} is empty, must have {wanted} entry at least"
+        case "uniqueItems":
+            return f"{where} names something twice: {_short(found)}"
+        case "pattern" if "propertyNames" in error.schema_path:
+            return f"{where} has the key {_short(found)}, must be {error.schema['description']}"
+        case "pattern":
+            return f"{where} is {_short(found)}, must be {error.schema['description']}"
+    return f"{where} is {_short(found)}, {error.validator} must hold: {_short(wanted)}"
+
+
+def _key(path: Iterable[str | int]) -> str:
+    """`grid[0].modes` of a path of keys and positions."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 60 else text[:57] + "…"

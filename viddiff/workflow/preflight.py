@@ -1,0 +1,148 @@
+"""What can be known to fail before the first job starts: found while the workflow plans, in milliseconds."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from viddiff.errors import InputError, OutputError
+from viddiff.files.archives import check_whole
+from viddiff.files.json_files import read_json
+from viddiff.inference.modes import make_plan, parse_mode
+from viddiff.tree.fingerprint import check_claim
+from viddiff.tree.paths import CHECKPOINTS, Evaluation, check_run
+from viddiff.tree.schedules import SearchSettings, plan_in, schedule_file, searches_of
+
+MADE_DATASET = "bouncy_balls"  # the one that a rule makes, as its key of the configuration says
+
+
+def dataset_of(config: Mapping[str, Any], evaluation: Evaluation) -> str | None:
+    """The dataset of an evaluation as far as the configuration tells: the mode's own, or the training's."""
+    return parse_mode(evaluation.mode).dataset or config["training"].get(evaluation.run, {}).get("dataset")
+
+
+def trained_files(config: Mapping[str, Any], run: str) -> list[str]:
+    """The checkpoints that training of a configured run ends with, those of the averaged weights.
+
+    Raises `InputError` if its `ema_rate` is no list of numbers.
+    """
+    settings = config["training"][run]
+    text = str(settings.get("ema_rate", "0.9999"))
+    try:
+        rates = [float(rate) for rate in text.split(",")]
+    except ValueError:
+        raise InputError(
+            f"config key training.{run}.ema_rate is {text!r}, must be numbers with commas"
+        ) from None
+    end = "latest" if settings.get("save_latest_only") else f"{settings['steps']:06d}"
+    return [f"{CHECKPOINTS}/{run}/ema_{rate}_{end}.pt" for rate in rates]
+
+
+def training_rules(config: Mapping[str, Any]) -> dict[str, str]:
+    """The configured runs by the names of their rules.
+
+    Raises `InputError` for a wrong name, if two would share a rule, or if a run's checkpoints cannot be told
+    (`trained_files`).
+    """
+    rules: dict[str, str] = {}
+    for run in config["training"]:
+        check_run(run)
+        trained_files(config, run)
+        rule = "train_" + run.replace("/", "_")
+        if rule in rules:
+            raise InputError(
+                f"config key training: {rules[rule]} and {run} would both be called {rule}; rename one"
+            )
+        rules[rule] = run
+    return rules
+
+
+def check_sampling(config: Mapping[str, Any], evaluation: Evaluation, videos: int) -> None:
+    """Check that `videos` videos of an evaluation can be sampled, as far as the configuration tells.
+
+    Raises `InputError`: the mode has no plan, or another one than that of the samples that exist, its optimal schedule
+    is wrong or cannot be searched, its videos are longer than the dataset's, the test set is too small, the checkpoint
+    is cut off, or there is none and no training that would make it, or samples cannot be written.
+    """
+    mode = parse_mode(evaluation.mode)
+    if mode.optimal is None or schedule_file(evaluation).is_file():
+        check_claim(evaluation.directory, {"plan_sha256": plan_in(evaluation).sha256})
+    else:
+        SearchSettings(**config["optimal"])
+        searches_of(evaluation)
+    dataset = dataset_of(config, evaluation)
+    made = config[MADE_DATASET]
+    known = made if dataset == MADE_DATASET else config["datasets"].get(dataset, {})
+    if known.get("length", mode.T) < mode.T:
+        raise InputError(
+            f"mode {evaluation.mode!r}: T is {mode.T}, but videos of {dataset} have {known['length']} frames"
+        )
+    count = known.get("train" if mode.trainset else "test", videos)
+    if videos > count:
+        raise InputError(
+            f"{evaluation.directory}: video {videos - 1} is asked for, but {dataset} has {count}, from 0"
+        )
+    checkpoint = evaluation.checkpoint_file()
+    trained = trained_files(config, evaluation.run) if evaluation.run in config["training"] else []
+    if checkpoint.is_file():
+        check_whole(checkpoint)
+    elif str(checkpoint) not in trained:
+        raise InputError(f"no checkpoint {checkpoint}{_nearest(checkpoint, trained)}")
+    check_writable(evaluation.directory / "samples")
+
+
+def check_measured(config: Mapping[str, Any], path: Path) -> None:
+    """Check that an existing metrics file, `.json`, holds what the configuration asks for.
+
+    Raises `InputError` if a metric is missing, or SSIM has another range; the file is never made anew by itself. A file
+    that cannot be read is left to those who read it.
+    """
+    wanted = config["metrics"]
+    try:
+        held = read_json(path)["metrics"]
+        data_range = held["ssim"]["protocol"]["data_range"] if "ssim" in held else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    way_out = f"remove {path.with_suffix('')}.* to have them measured anew"
+    if lacking := [name for name in wanted["names"] if name not in held]:
+        raise InputError(f"{path} lacks {', '.join(lacking)}, which metrics.names asks for; {way_out}")
+    if "ssim" in wanted["names"] and data_range != wanted["ssim_data_range"]:
+        raise InputError(
+            f"{path} was measured with ssim_data_range {data_range:g}, the configuration says "
+            f"{wanted['ssim_data_range']:g}; {way_out}"
+        )
+
+
+def check_writable(folder: str | Path) -> None:
+    """Raise `OutputError` if no file can be written in a folder, which need not exist."""
+    place = Path(folder)
+    while not os.path.lexists(place):
+        place = place.parent
+    if not place.is_dir():
+        raise OutputError(f"cannot write in {folder}: {place} is not a folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise OutputError(f"cannot write in {folder}: no permission to write in {place}")
+
+
+def plan_is_outdated(evaluation: Evaluation) -> bool:
+    """Whether `plan.json` exists and is no longer the mode's plan, because a user's mode was defined anew."""
+    path, mode = evaluation.directory / "plan.json", parse_mode(evaluation.mode)
+    if mode.optimal is not None or not path.is_file():
+        return False
+    try:
+        return path.read_bytes() != make_plan(mode).to_json().encode()
+    except InputError:
+        return True  # the job that makes it says what is wrong
+
+
+def _nearest(checkpoint: Path, trained: list[str]) -> str:
+    if trained:
+        return f"; the configured training of this run makes {', '.join(trained)}"
+    if not checkpoint.parent.is_dir():
+        return f"; there is no folder {checkpoint.parent}"
+    names = sorted(path.name for path in checkpoint.parent.glob("*.pt"))
+    near = difflib.get_close_matches(checkpoint.name, names, n=3, cutoff=0.4) or names[:5]
+    return f"; {checkpoint.parent} holds {', '.join(near) if near else 'no .pt file'}"

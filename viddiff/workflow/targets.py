@@ -1,0 +1,219 @@
+"""What a call of the workflow asks for: evaluations of the configured grid, and targets given as paths."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise, product
+from typing import Any
+
+from viddiff.errors import InputError
+from viddiff.inference.chain_rule import check_chain_rule
+from viddiff.inference.modes import Mode, base_plan, format_mode, parse_mode
+from viddiff.tree.paths import RESULTS, Evaluation
+from viddiff.tree.schedules import searches_of
+
+_TARGET = re.compile(
+    rf"(?P<directory>{RESULTS}/.+)/"
+    r"(?:(?P<kind>samples|videos|plans)/sample_(?P<video>[0-9]{4,})-(?P<sample>[0-9]+)\.(?:npy|gif|png)"
+    r"|elbos/elbo_(?P<elbo>[0-9]{4,})\.npy|elbos_(?P<elbos>[1-9][0-9]*)\.json"
+    r"|metrics_(?P<videos>[1-9][0-9]*)-(?P<samples>[1-9][0-9]*)-(?P<T>[1-9][0-9]*)\.(?:pkl|json)"
+    r"|(?P<search>optimal_schedule\.json|optimal/stage_[0-9]+\.json)"
+    r"|model_config\.json|plan\.json|plan_cost\.json|plan\.png)",
+    re.DOTALL,  # so that the parser sees names with line breaks, and says what is wrong with them
+)
+_LONGEST_FILE_NAME = 255
+_MOST_FILES = 1_000_000  # of a kind, in an evaluation directory
+_ALL_PLANS = [f"{RESULTS}/plans.{ext}" for ext in ("csv", "txt", "png")]
+
+Pairs = dict[Evaluation, set[tuple[int, int]]]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One evaluation of the configured grid: how many test videos, samples of each, and frames to measure."""
+
+    evaluation: Evaluation
+    videos: int
+    samples: int
+    T: int
+
+    @property
+    def group(self) -> str:
+        """The videos, `[<dataset>_][trainset_]<T>_<obs_length>`: the same go into one picture."""
+        mode = parse_mode(self.evaluation.mode)
+        names = [mode.dataset, "trainset" if mode.trainset else None, str(mode.T), str(mode.obs_length)]
+        return "_".join(name for name in names if name)
+
+    @property
+    def has_elbo(self) -> bool:
+        """Whether the mode gives videos a probability."""
+        try:
+            check_elbo(parse_mode(self.evaluation.mode))
+        except InputError:
+            return False
+        return True
+
+
+@dataclass(frozen=True)
+class Request:
+    """Samples, animations and ELBOs asked for: per evaluation, sets of (video, sample); an ELBO has sample 0.
+
+    `files` are those among them that are targets: Snakemake wants a rule for these even if they exist.
+    """
+
+    samples: Pairs = field(default_factory=lambda: defaultdict(set))
+    videos: Pairs = field(default_factory=lambda: defaultdict(set))
+    elbos: Pairs = field(default_factory=lambda: defaultdict(set))
+    files: set[str] = field(default_factory=set)
+
+    def add_cell(self, cell: Cell, elbos: bool) -> None:
+        """Ask for all samples and animations of a cell of the grid, and for the ELBOs of its videos if it has any."""
+        self.samples[cell.evaluation].update(pairs(cell.videos, cell.samples))
+        self.videos[cell.evaluation].update(pairs(cell.videos, cell.samples))
+        if elbos and cell.has_elbo:
+            self.elbos[cell.evaluation].update(pairs(cell.videos, 1))
+
+    def add_path(self, path: str) -> bool:
+        """Ask for what a target needs; false if it belongs neither to an evaluation nor to plans.
+
+        Raises `InputError` if the path names an impossible evaluation.
+        """
+        if path in _ALL_PLANS:
+            return True
+        match = _TARGET.fullmatch(path)
+        if match is None:
+            return False
+        evaluation = Evaluation.parse(match["directory"])
+        if match["kind"]:
+            check_obs_length(parse_mode(evaluation.mode))
+        if match["kind"] == "plans":
+            self.samples[evaluation].add((int(match["video"]), int(match["sample"])))
+        elif match["kind"]:
+            getattr(self, match["kind"])[evaluation].add((int(match["video"]), int(match["sample"])))
+            self.files.add(path)
+        elif match["elbo"] or match["elbos"]:
+            check_elbo(parse_mode(evaluation.mode))
+            if match["elbo"]:
+                self.elbos[evaluation].add((int(match["elbo"]), 0))
+                self.files.add(path)
+            else:
+                self.elbos[evaluation].update(pairs(int(match["elbos"]), 1))
+        elif cell := metrics_cell(path):
+            self.samples[evaluation].update(pairs(cell.videos, cell.samples))
+        elif match["search"]:
+            searches_of(evaluation)
+        return True
+
+
+def pairs(videos: int, samples: int) -> Iterator[tuple[int, int]]:
+    """(video, sample) of the first `samples` samples of the first `videos` videos. Raises `InputError` for too many."""
+    check_count(videos, samples)
+    return product(range(videos), range(samples))
+
+
+def metrics_cell(path: str) -> Cell | None:
+    """What a metrics file `results/…/metrics_<videos>-<samples>-<T>.pkl` measures; `None` for other paths.
+
+    Raises `InputError` if the path names an impossible evaluation.
+    """
+    match = _TARGET.fullmatch(path)
+    if match is None or not match["videos"]:
+        return None
+    evaluation = Evaluation.parse(match["directory"])
+    check_metrics_length(parse_mode(evaluation.mode), int(match["T"]))
+    return Cell(evaluation, *(int(match[name]) for name in ("videos", "samples", "T")))
+
+
+def read_request(
+    arguments: Sequence[str],
+    grid: Iterable[Cell],
+    grid_targets: Iterable[str],
+    other_targets: Iterable[str],
+    elbos: bool = False,
+) -> Request:
+    """What a command line asks for: its targets that are paths, and the grid unless there are only such.
+
+    grid_targets: the names that stand for samples of the grid; other_targets: those that need none. elbos: whether
+    ELBOs belong to the grid even if no target is called `elbos`. Other arguments do no harm: Snakemake makes what its
+    targets need, and only the division into jobs is decided here.
+    """
+    request = Request()
+    # `--quiet all` is no target.
+    arguments = [word for before, word in pairwise(["", *arguments]) if before not in ("--quiet", "-q")]
+    for word in arguments:
+        _check_path(word)
+    own = [request.add_path(path) for path in map(_relative, arguments) if path.startswith(f"{RESULTS}/")]
+    only_others = bool(own) or not set(other_targets).isdisjoint(arguments)
+    if not all(own) or not only_others or not set(grid_targets).isdisjoint(arguments):
+        for cell in grid:
+            request.add_cell(cell, elbos or "elbos" in arguments)
+    return request
+
+
+def read_grid(config: Mapping[str, Any]) -> list[Cell]:
+    """The cells of the configured `grid`. Raises `InputError` for one that is impossible or comes twice."""
+    cells: dict[Evaluation, Cell] = {}
+    for block in config["grid"]:
+        for names in product(block["runs"], block["checkpoints"], block["modes"]):
+            try:
+                evaluation = Evaluation(*names)
+                T = block.get("frames") or parse_mode(evaluation.mode).T
+                if T is None:
+                    raise InputError(f"mode {evaluation.mode!r} has no T, so frames must be given")
+                check_metrics_length(parse_mode(evaluation.mode), T)
+                check_count(block["videos"], block["samples"])
+            except InputError as error:
+                raise InputError(f"config key grid: {error}") from None
+            if evaluation in cells:
+                raise InputError(f"config key grid: {evaluation.directory} comes twice")
+            cells[evaluation] = Cell(evaluation, block["videos"], block["samples"], T)
+    return list(cells.values())
+
+
+def check_metrics_length(mode: Mode, T: int) -> None:
+    """Metrics of T frames need videos that long, and one generated frame at least. Raises `InputError`."""
+    check_obs_length(mode)
+    name = format_mode(mode)
+    if mode.T is not None and mode.T < T:
+        raise InputError(f"metrics of {T} frames: videos of mode {name!r} have {mode.T}")
+    if mode.obs_length >= T:
+        raise InputError(
+            f"metrics of {T} frames: mode {name!r} observes the first {mode.obs_length}, generates none"
+        )
+
+
+def check_elbo(mode: Mode) -> None:
+    """Raise `InputError` for a mode that has no plan, or that gives videos no probability."""
+    check_chain_rule(mode, base_plan(mode))
+
+
+def check_count(videos: int, samples: int) -> None:
+    """Raise `InputError` for more samples than can be planned."""
+    if videos * samples > _MOST_FILES:
+        raise InputError(
+            f"{videos} videos with {samples} samples of each: must be {_MOST_FILES} files at most"
+        )
+
+
+def check_obs_length(mode: Mode) -> None:
+    """Raise `InputError` for a mode whose name does not tell which frames of a sample are generated."""
+    if mode.obs_length is None:
+        raise InputError(f"mode {format_mode(mode)!r}: obs_length is not given, must be a whole number")
+
+
+def _check_path(argument: str) -> None:
+    """Raise `InputError` for a path of results that could lead out of their tree, or that no file system takes."""
+    folders = argument.removeprefix("./").split("/")
+    if folders[0] == RESULTS and ".." in folders:
+        raise InputError(f"target {argument!r:.200} must stay below {RESULTS}/, without ..")
+    if folders[0] == RESULTS and max(map(len, folders)) > _LONGEST_FILE_NAME:
+        raise InputError(f"target {argument!r:.100}… has a name of more than {_LONGEST_FILE_NAME} characters")
+
+
+def _relative(argument: str) -> str:
+    """A path as Snakemake names it: from the working directory."""
+    return os.path.relpath(argument) if argument else argument
