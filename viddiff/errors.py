@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -24,3 +26,11 @@ def unreadable(path: Path, error: Exception) -> InputError:
     else:
         reason = (str(error) or type(error).__name__).strip().splitlines()[0]
     return InputError(f"{path}: cannot be read: {reason}")
+
+
+def unknown(what: str, name: object, known: Iterable[str]) -> InputError:
+    """One line that says that `what`, which is called `name`, is none of those known: the nearest, and all of these."""
+    names = sorted(known)
+    near = difflib.get_close_matches(str(name), names, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    return InputError(f"{what} is unknown; {hint}known: {', '.join(names)}")

@@ -13,7 +13,7 @@ from viddiff.inference.complete import complete
 from viddiff.inference.modes import make_plan, parse_mode
 from viddiff.inference.plan import Plan, Stage
 from viddiff.inference.select import l2_embedding
-from viddiff.inference.strategies import STRATEGIES
+from viddiff.inference.strategies import strategy_names
 from viddiff.seeds import SampleIdentity, row_noise, stage_generator
 from viddiff.window import Window
 
@@ -173,7 +173,7 @@ PREFIXES = [
 @settings(max_examples=100, deadline=None)
 @given(
     st.sampled_from(PREFIXES),
-    st.sampled_from(list(STRATEGIES)),
+    st.sampled_from(strategy_names()),
     st.integers(1, 400),
     st.integers(0, 399),
     st.integers(1, 40),

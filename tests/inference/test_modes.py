@@ -167,7 +167,7 @@ def test_a_plan_is_made_and_checked():
         ("goal-directed-mixed_2_1_1_0", PlanError, "T is 1, must be 2 or more: the last frame is given"),
         ("goal-directed-exp-past_5_1_60_36", PlanError, "max_frames is 5, must be 6 or more: the last 5"),
         ("gibbs-1-autoreg_2_1_60_36", PlanError, "max_frames is 2, must be 3 or more"),
-        ("hierarcy-2_20_10_60_36", InputError, "did you mean 'hierarchy-2'"),
+        ("hierarcy-2_20_10_60_36", InputError, "did you mean hierarchy-2"),
         ("autoreg_20_10_None_36", InputError, "T is not given"),
         ("autoreg_optimal_20_10_60_36", InputError, "needs an optimal schedule"),
     ],

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from viddiff.errors import InputError, PlanError
 from viddiff.inference.combine import goal_frames, plan_of
 from viddiff.inference.plan import Plan, Stage
-from viddiff.inference.strategies import STRATEGIES, _evenly_spaced, stages_of
+from viddiff.inference.strategies import _evenly_spaced, find_strategy, stages_of, strategy_names
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "schedules.json").read_text())
-STATIC = [*STRATEGIES, "hierarchy-7", "hierarchy-20"]
+STATIC = [*strategy_names(), "hierarchy-7", "hierarchy-20"]
 GOAL_DIRECTED = [f"goal-directed-{name}" for name in (*STATIC, "mixed")]
 ADAPTIVE = [f"adaptive-{name}" for name in (*STATIC, *GOAL_DIRECTED)]
 NAMES = [*STATIC, *GOAL_DIRECTED, *ADAPTIVE]
@@ -189,10 +189,17 @@ def test_impossible_parameters(name, length, n_obs, window, step_size, message):
 
 @pytest.mark.parametrize(
     ("name", "nearest"),
-    [("autoregg", "autoreg"), ("hierarcy-2", "hierarchy-2"), ("longrange", "long-range"), ("", "")],
+    [
+        ("autoregg", r"did you mean autoreg\? known: "),
+        ("hierarcy-2", r"did you mean hierarchy-2\? known: "),
+        ("longrange", r"did you mean long-range\? known: "),
+        ("", "known: "),
+    ],
 )
 def test_an_unknown_name_gets_the_nearest(name, nearest):
-    with pytest.raises(InputError, match=f"unknown inference mode {name!r}; did you mean '{nearest}"):
+    with pytest.raises(
+        InputError, match=f"strategy {name!r} is unknown; {nearest}.*autoreg, .*, hierarchy-5, "
+    ):
         stages_of(name, 300, 36, 20, 10)
 
 
@@ -245,16 +252,16 @@ def test_sweeps_observe_both_sides_where_there_are_frames(name, parameters):
         ("gibbs-0-autoreg", "the number of sweeps is 0, must be 1 to 9"),
         ("gibbs-10-autoreg", "the number of sweeps is 10, must be 1 to 9"),
         ("gibbs-02-autoreg", "the number of sweeps is 02, must be 1 to 9"),
-        ("gibbs-2-gibbs-2-autoreg", "unknown inference mode 'gibbs-2-gibbs-2-autoreg'"),
-        ("gibbs-autoreg", "unknown inference mode 'gibbs-autoreg'"),
-        ("goal-directed-gibbs-2-autoreg", "unknown inference mode 'gibbs-2-autoreg'"),
-        ("goal-directed-autoregg", "unknown inference mode 'autoregg'; did you mean 'autoreg'"),
-        ("goal-directed-goal-directed-autoreg", "unknown inference mode 'goal-directed-autoreg'"),
+        ("gibbs-2-gibbs-2-autoreg", "strategy 'gibbs-2-gibbs-2-autoreg' is unknown"),
+        ("gibbs-autoreg", "strategy 'gibbs-autoreg' is unknown"),
+        ("goal-directed-gibbs-2-autoreg", "strategy 'gibbs-2-autoreg' is unknown"),
+        ("goal-directed-autoregg", "strategy 'autoregg' is unknown; did you mean autoreg"),
+        ("goal-directed-goal-directed-autoreg", "strategy 'goal-directed-autoreg' is unknown"),
         ("goal-directed-hierarchy-21", "the depth is 21, must be 2 to 20"),
-        ("adaptive-gibbs-2-autoreg", "unknown inference mode 'adaptive-gibbs-2-autoreg'"),
-        ("adaptive-adaptive-autoreg", "unknown inference mode 'adaptive-adaptive-autoreg'"),
-        ("goal-directed-adaptive-autoreg", "unknown inference mode 'adaptive-autoreg'"),
-        ("x-goal-directed-autoreg", "unknown inference mode 'x-goal-directed-autoreg'"),
+        ("adaptive-gibbs-2-autoreg", "strategy 'adaptive-gibbs-2-autoreg' is unknown"),
+        ("adaptive-adaptive-autoreg", "strategy 'adaptive-adaptive-autoreg' is unknown"),
+        ("goal-directed-adaptive-autoreg", "strategy 'adaptive-autoreg' is unknown"),
+        ("x-goal-directed-autoreg", "strategy 'x-goal-directed-autoreg' is unknown"),
     ],
 )
 def test_impossible_combinations(name, message):
@@ -298,7 +305,7 @@ def test_impossible_depth(depth):
 
 
 def test_alias():
-    assert STRATEGIES["long-range"] is STRATEGIES["mixed-autoreg-independent"]
+    assert find_strategy("long-range") is find_strategy("mixed-autoreg-independent")
 
 
 def test_where_no_frame_is_left_to_observe_nothing_is_observed():

@@ -159,7 +159,7 @@ def test_training_runs_have_rules_of_their_own():
         ("a", "ema_0.9999_000100", "autoreg_4_2_101_4", 1, "T is 101, but videos of bouncy_balls have 100 frames"),
         ("a", "ema_0.9999_000100", "autoreg_4_2_12_4", 101, "video 100 is asked for, but bouncy_balls has 100"),
         ("a", "ema_0.9999_000100", "own_autoreg_4_2_40_4", 1, "T is 40, but videos of own have 30 frames"),
-        ("a", "ema_0.9999_000100", "autorek_4_2_12_4", 1, "did you mean 'autoreg'"),
+        ("a", "ema_0.9999_000100", "autorek_4_2_12_4", 1, "did you mean autoreg"),
         ("a", "ema_0.9999_000100", "autoreg_optimal-best_4_2_12_4", 1, "optimal-best cannot be searched; known: "),
         ("a", "ema_0.9999_000100", "really-independent_optimal_4_2_12_4", 1, "no stage observes a frame"),
         ("a", "ema_0.9999_000200", "autoreg_4_2_12_4", 1, "this run makes checkpoints/a/ema_0.9999_000100.pt"),

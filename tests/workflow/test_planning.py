@@ -60,7 +60,7 @@ def test_a_checkpoint_that_is_there_tells_its_diffusion_steps(empty):
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        (f"{FOLDER}/autoregg_4_2_12_4/samples/sample_0000-0.npy", "did you mean 'autoreg'?"),
+        (f"{FOLDER}/autoregg_4_2_12_4/samples/sample_0000-0.npy", "did you mean autoreg?"),
         (
             f"{FOLDER}/autoreg_4_2_13_4/metrics_2-1-13.pkl",
             "T is 13, but videos of bouncy_balls have 12 frames",

@@ -9,20 +9,33 @@ its code.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial, wraps
 from typing import Any
 
-from viddiff.errors import InputError, PlanError
+from viddiff.errors import InputError, PlanError, unknown
 from viddiff.inference.plan import Stage
+from viddiff.registry import Registry
 
 # (length, n_obs, window, step_size): frames of the video, how many of the first are given, the most frames of
 # a stage, how many of them it makes. Keyword arguments, if any, are options that a preset may set.
-Strategy = Callable[..., Iterator[Stage]]
+Stages = Callable[..., Iterator[Stage]]
 
-STRATEGIES: dict[str, Strategy] = {}
+
+@dataclass(frozen=True)
+class Strategy:
+    """A strategy.
+
+    neighbours: how many known frames before the latent ones an adaptive variant keeps.
+    """
+
+    stages: Stages
+    neighbours: int = 1
+
+
+strategy = Registry("strategy", "viddiff.inference", Strategy)
 
 # Those of the configuration, see `user_modes`: strategies, and further names of strategies and their combinations.
 USER_STRATEGIES: dict[str, Strategy] = {}
@@ -33,26 +46,23 @@ COMBINED = r"(?:gibbs-[0-9]+-|goal-directed-|adaptive-(?:l2-)?)*"
 
 # Names with a part to fill in: a pattern, and the function from what the pattern captures to a strategy.
 FAMILIES: dict[str, Callable[..., Strategy]] = {}
+EXAMPLES: list[str] = []  # of names of families
 
 
-def strategy(*names: str) -> Callable[[Strategy], Strategy]:
-    """Register a strategy under its name and its aliases."""
-
-    def register(function: Strategy) -> Strategy:
-        STRATEGIES.update(dict.fromkeys(names, function))
-        return function
-
-    return register
-
-
-def family(pattern: str) -> Callable[[Callable[..., Strategy]], Callable[..., Strategy]]:
-    """Register a function that makes strategies, under the pattern of their names."""
+def family(pattern: str, *examples: str) -> Callable[[Callable[..., Strategy]], Callable[..., Strategy]]:
+    """Register a function that makes strategies, under the pattern of their names; some of these as examples."""
 
     def register(make: Callable[..., Strategy]) -> Callable[..., Strategy]:
         FAMILIES[pattern] = make
+        EXAMPLES.extend(examples)
         return make
 
     return register
+
+
+def strategy_names() -> tuple[str, ...]:
+    """The names of all strategies but the configuration's, of families the examples."""
+    return (*strategy.names(), *EXAMPLES)
 
 
 def stages_of(name: str, length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
@@ -63,23 +73,20 @@ def stages_of(name: str, length: int, n_obs: int, window: int, step_size: int) -
     the strategy has no plan.
     """
     check_parameters(window, step_size, length, n_obs)
-    return find_strategy(name)(length, n_obs, window, step_size)
+    return find_strategy(name).stages(length, n_obs, window, step_size)
 
 
 def find_strategy(name: str) -> Strategy:
-    """The strategy of that name. Raises `InputError` with the nearest known name if there is none."""
-    known = STRATEGIES | USER_STRATEGIES
-    if name in known:
-        return known[name]
+    """The strategy of that name. Raises `InputError` with the nearest name and all known ones if there is none."""
+    if name in USER_STRATEGIES:
+        return USER_STRATEGIES[name]
+    if name in strategy.names():
+        return strategy.find(name)
     for pattern, make in FAMILIES.items():
         if match := re.fullmatch(pattern, name):
             return make(*match.groups())
-    names = sorted(known | PRESETS)
-    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.0)[0]
-    raise InputError(
-        f"unknown inference mode {name!r}; did you mean {nearest!r}? Known: {', '.join(names)}, "
-        "and before any of these: [gibbs-<n>-][adaptive-[l2-]][goal-directed-]"
-    )
+    error = unknown(f"strategy {name!r}", name, {*strategy_names(), *USER_STRATEGIES, *PRESETS})
+    raise InputError(f"{error}, and before any of these: [gibbs-<n>-][adaptive-[l2-]][goal-directed-]")
 
 
 def expand(name: str) -> str:
@@ -111,7 +118,7 @@ def check_option(name: str, value: Any, right: bool, allowed: str) -> None:
         raise InputError(f"option {name} is {value!r}, must be {allowed}")
 
 
-def from_nothing(continued: Strategy) -> Strategy:
+def from_nothing(continued: Stages) -> Stages:
     """Where no frame is given, make a whole window from nothing, then go on as if it had been given."""
 
     @wraps(continued)
@@ -225,15 +232,12 @@ def hierarchical(depth: int, length: int, n_obs: int, window: int, step_size: in
         last = latent[-1]
 
 
-@family("hierarchy-([0-9]{1,3})")
+@family("hierarchy-([0-9]{1,3})", "hierarchy-2", "hierarchy-3", "hierarchy-4", "hierarchy-5")
 def hierarchy(depth: str) -> Strategy:
     """`hierarchical` with that many levels. Raises `InputError` for less than 2 or more than 20."""
     if depth not in map(str, range(2, 21)):
         raise InputError(f"hierarchy-{depth}: the depth is {depth}, must be 2 to 20")
-    return partial(hierarchical, int(depth))
-
-
-STRATEGIES.update({f"hierarchy-{depth}": hierarchy(str(depth)) for depth in range(2, 6)})
+    return Strategy(partial(hierarchical, int(depth)), neighbours=2)
 
 
 def _spacing(to_make: int, size: int, level: int, depth: int) -> int:

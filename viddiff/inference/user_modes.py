@@ -17,6 +17,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial, wraps
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
@@ -33,11 +34,12 @@ from viddiff.inference.strategies import (
     COMBINED,
     FAMILIES,
     PRESETS,
-    STRATEGIES,
     USER_STRATEGIES,
+    Stages,
     Strategy,
     expand,
     find_strategy,
+    strategy,
 )
 
 KINDS = ("strategy", "stages", "pattern", "file")
@@ -81,11 +83,11 @@ def _register(name: str, definitions: Mapping[str, Mapping[str, Any]], referring
             _register(base, definitions, (*referring, name))
     with _named(name):
         if kind == "stages":
-            USER_STRATEGIES[name] = _listed(definition["stages"])
+            USER_STRATEGIES[name] = Strategy(_listed(definition["stages"]))
         elif kind == "pattern":
-            USER_STRATEGIES[name] = _repeated(**definition["pattern"])
+            USER_STRATEGIES[name] = Strategy(_repeated(**definition["pattern"]))
         elif kind == "file":
-            USER_STRATEGIES[name] = _guarded(*_load(name, Path(definition["file"])))
+            USER_STRATEGIES[name] = _load(name, Path(definition["file"]))
         else:
             if definition.get("options"):
                 USER_STRATEGIES[name] = _with_options(target, definition["options"])
@@ -105,7 +107,11 @@ def _named(name: str) -> Iterator[None]:
 
 def _check_name(name: str) -> None:
     Mode(name, None, None, None, None)  # a word such as names of modes consist of
-    if name in STRATEGIES or name in GOAL_DIRECTED or any(re.fullmatch(family, name) for family in FAMILIES):
+    if (
+        name in strategy.names()
+        or name in GOAL_DIRECTED
+        or any(re.fullmatch(family, name) for family in FAMILIES)
+    ):
         raise InputError(f"{name} is a mode already, must be a new name")
     if re.fullmatch(_RESERVED, name):
         raise InputError(f"{name} has a meaning in names of modes, must not be or begin with one of these")
@@ -136,15 +142,15 @@ def _with_options(target: str, options: Mapping[str, Any]) -> Strategy:
             f"options belong to a strategy, {target} is a combination: "
             "make them a mode of their own, and combine that one"
         )
-    strategy = find_strategy(target)
-    arguments = inspect.signature(strategy).parameters.values()
+    found = find_strategy(target)
+    arguments = inspect.signature(found.stages).parameters.values()
     known = [argument.name for argument in arguments if argument.kind is argument.KEYWORD_ONLY]
     if unknown := [option for option in options if option not in known]:
         raise InputError(f"{target} has no option {unknown[0]!r}; its options: {', '.join(known) or 'none'}")
-    return partial(strategy, **options)
+    return replace(found, stages=partial(found.stages, **options))
 
 
-def _listed(stages: Sequence[Mapping[str, Sequence[int]]]) -> Strategy:
+def _listed(stages: Sequence[Mapping[str, Sequence[int]]]) -> Stages:
     """The strategy of one list of stages. They complete videos of one length, with one number of given frames:
 
     the frames that they make are those from the first one made to the end.
@@ -154,16 +160,16 @@ def _listed(stages: Sequence[Mapping[str, Sequence[int]]]) -> Strategy:
     plan = Plan(max(made) + 1, min(made), listed)
     plan.check(max(len(stage.observed) + len(stage.latent) for stage in listed))
 
-    def strategy(length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
+    def rule(length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
         for parameter, value, right in (("T", length, plan.length), ("obs_length", n_obs, plan.given)):
             if value != right:
                 raise PlanError(f"{parameter} is {value}, must be {right}: the stages are listed for that")
         yield from listed
 
-    return strategy
+    return rule
 
 
-def _repeated(latent: Sequence[int], step: int, observed: Sequence[int] = ()) -> Strategy:
+def _repeated(latent: Sequence[int], step: int, observed: Sequence[int] = ()) -> Stages:
     """The strategy of one stage that is repeated every `step` frames, from the first frame to make on.
 
     Frames are named as offsets from there. Of `latent` those are made that are in the video and do not exist,
@@ -176,7 +182,7 @@ def _repeated(latent: Sequence[int], step: int, observed: Sequence[int] = ()) ->
             "every frame must be made"
         )
 
-    def strategy(length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
+    def rule(length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
         known = set(range(n_obs))
         for first in range(n_obs, length, step):
             made = [frame for offset in latent if (frame := first + offset) < length and frame not in known]
@@ -185,7 +191,7 @@ def _repeated(latent: Sequence[int], step: int, observed: Sequence[int] = ()) ->
                 yield Stage(tuple(seen), tuple(made))
             known.update(made)
 
-    return strategy
+    return rule
 
 
 def _whole(frames: Sequence[int]) -> tuple[int, ...]:
@@ -200,8 +206,8 @@ class _Source(SourceFileLoader):
         return self.source_to_code(self.get_data(self.path), self.path)
 
 
-def _load(name: str, path: Path) -> tuple[Strategy, Path]:
-    """The one strategy that a Python file registers, and its file."""
+def _load(name: str, path: Path) -> Strategy:
+    """The one strategy that a Python file registers, guarded."""
     if path.is_absolute() or ".." in path.parts or path.suffix != ".py":
         raise InputError(
             f"file is {str(path)!r:.200}, must be a .py file below the working directory, without .."
@@ -212,34 +218,30 @@ def _load(name: str, path: Path) -> tuple[Strategy, Path]:
     loader = _Source(module_name, str(path))
     module = module_from_spec(spec_from_loader(module_name, loader))
     sys.modules[module_name] = module
-    before = dict(STRATEGIES)
     try:
-        loader.exec_module(module)
-        registered = {key: value for key, value in STRATEGIES.items() if before.get(key) is not value}
+        with strategy.apart() as registered:
+            loader.exec_module(module)
     except Exception as error:
         raise InputError(_failure(path, error)) from error
-    finally:
-        STRATEGIES.clear()
-        STRATEGIES.update(before)
     if list(registered) != [name]:
         found = ", ".join(registered) or "no strategy"
         raise InputError(f'{path} registers {found}, must register {name} alone: @strategy("{name}")')
     try:
-        inspect.signature(registered[name]).bind(*_ANY_PARAMETERS)
+        inspect.signature(registered[name].stages).bind(*_ANY_PARAMETERS)
     except TypeError as error:
         raise InputError(
             f"{path}: the strategy must take length, n_obs, window, step_size, and options by keyword: {error}"
         ) from None
-    return registered[name], path
+    return replace(registered[name], stages=_guarded(registered[name].stages, path))
 
 
-def _guarded(strategy: Strategy, path: Path) -> Strategy:
-    """The same strategy; whatever goes wrong in it is a `PlanError` that names the file."""
+def _guarded(rule: Stages, path: Path) -> Stages:
+    """The same rule; whatever goes wrong in it is a `PlanError` that names the file."""
 
-    @wraps(strategy)
+    @wraps(rule)
     def stages(length: int, n_obs: int, window: int, step_size: int, **options: Any) -> Iterator[Stage]:
         try:
-            for count, stage in enumerate(strategy(length, n_obs, window, step_size, **options)):
+            for count, stage in enumerate(rule(length, n_obs, window, step_size, **options)):
                 if count == MOST_STAGES_PER_FRAME * length:
                     raise PlanError(f"{path} makes more than {count} stages: it does not seem to end")
                 if not isinstance(stage, Stage):
