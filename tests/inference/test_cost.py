@@ -6,9 +6,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from viddiff.errors import InputError, PlanError
+from viddiff.errors import PlanError
 from viddiff.inference.combine import plan_of
-from viddiff.inference.cost import diffusion_steps, plan_cost
+from viddiff.inference.cost import plan_cost
 from viddiff.inference.plan import Plan, Stage
 
 # (stages, chain) at T = 300, 500, 1000 with 36 observed frames, windows of 20, 10 new ones at a time.
@@ -74,11 +74,3 @@ def test_frames_chosen_at_run_time_fill_their_places():
 def test_a_plan_that_does_not_fit_the_windows_has_no_cost():
     with pytest.raises(PlanError, match="max_frames is 3"):
         plan_cost(plan_of("autoreg", 12, 4, 4, 2), 3, 10)
-
-
-def test_a_respacing_tells_its_number_of_steps():
-    counts = {"250": 250, "ddim10": 10, "10,15,20": 45, "1": 1}
-    assert {spec: diffusion_steps(spec) for spec in counts} == counts
-    for spec in ("", "0", "ddim", "10,", "ddim5,5", "x"):
-        with pytest.raises(InputError, match="must be like 25, ddim25 or 10,15,20"):
-            diffusion_steps(spec)

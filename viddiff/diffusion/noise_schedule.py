@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -15,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from viddiff.diffusion.respacing import respaced_steps
 from viddiff.errors import InputError
 
 MOST_STEPS = 100_000
@@ -119,43 +119,3 @@ def cosine_betas(n_steps: int) -> Table:
 
     ratios = [alpha_bar((i + 1) / n_steps) / alpha_bar(i / n_steps) for i in range(n_steps)]
     return np.array([min(1.0 - ratio, 0.999) for ratio in ratios])
-
-
-def respaced_steps(n_steps: int, spec: str) -> tuple[int, ...]:
-    """The steps that a respacing keeps.
-
-    `"25"`: 25 steps evenly from first to last. `"10,15,20"`: so many from each third. `"ddim25"`: every
-    n-th step from 0, n the smallest that leaves exactly 25 (Song et al. 2021).
-
-    Raises `InputError` if there are not enough steps, or no such n.
-    """
-    if spec.startswith("ddim"):
-        wanted = _step_count(spec.removeprefix("ddim"), spec)
-        for stride in range(1, n_steps):
-            if len(range(0, n_steps, stride)) == wanted:
-                return tuple(range(0, n_steps, stride))
-        raise InputError(f"respacing {spec!r:.60}: no whole stride takes {wanted} of {n_steps} steps")
-    counts = [_step_count(part, spec) for part in spec.split(",")]
-    base, extra = divmod(n_steps, len(counts))
-    kept: list[int] = []
-    start = 0
-    for i, count in enumerate(counts):
-        size = base + (i < extra)
-        if count > size:
-            raise InputError(f"respacing {spec!r:.60}: cannot take {count} steps from a section of {size}")
-        stride = 1.0 if count == 1 else (size - 1) / (count - 1)
-        # The position is summed, not multiplied: rounding must fall as in the original.
-        position = 0.0
-        for _ in range(count):
-            kept.append(start + round(position))
-            position += stride
-        start += size
-    return tuple(kept)
-
-
-def _step_count(text: str, spec: str) -> int:
-    if not re.fullmatch("[1-9][0-9]{0,5}", text):
-        raise InputError(
-            f"respacing {spec!r:.60}: {text!r:.60} is not a number of steps; allowed: 25, ddim25 or 10,15,20"
-        )
-    return int(text)

@@ -7,10 +7,8 @@ for each other, the device's work from the number of all stages.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from viddiff.errors import InputError
 from viddiff.inference.plan import Plan, Stage, waves
 
 
@@ -59,16 +57,6 @@ def plan_cost(plan: Plan, max_frames: int, diffusion_steps: int) -> PlanCost:
         filled=sum(windows) / (len(windows) * max_frames),
         selected=sum(stage.n_select for stage in plan.stages),
     )
-
-
-def diffusion_steps(respacing: str) -> int:
-    """How many diffusion steps a respacing keeps: `"25"` and `"ddim25"` 25, `"10,15,20"` 45.
-
-    Raises `InputError` if the text is no respacing.
-    """
-    if not re.fullmatch(r"(ddim)?[1-9][0-9]{0,5}|[1-9][0-9]{0,5}(,[1-9][0-9]{0,5})+", respacing):
-        raise InputError(f"respacing is {respacing!r:.60}, must be like 25, ddim25 or 10,15,20")
-    return sum(map(int, respacing.removeprefix("ddim").split(",")))
 
 
 def _frames(stage: Stage) -> int:

@@ -17,10 +17,10 @@ from typing import Any
 
 import pandas as pd
 
+from viddiff.diffusion.respacing import diffusion_steps
 from viddiff.errors import InputError
 from viddiff.files.json_files import number, read_json, short_text, whole_number
 from viddiff.files.write import write_text
-from viddiff.inference.cost import diffusion_steps
 from viddiff.inference.modes import base_plan, parse_mode
 from viddiff.report.text_table import align
 from viddiff.tree.paths import CheckpointName, Evaluation

@@ -13,10 +13,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from viddiff.diffusion.respacing import diffusion_steps
 from viddiff.errors import InputError
 from viddiff.files.json_files import number, read_json, short_text
 from viddiff.files.write import write_json
-from viddiff.inference.cost import PlanCost, diffusion_steps, plan_cost
+from viddiff.inference.cost import PlanCost, plan_cost
 from viddiff.inference.modes import parse_mode
 from viddiff.inference.plan import Plan
 from viddiff.tree.paths import CheckpointName, Evaluation

@@ -20,6 +20,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from viddiff.diffusion.respacing import RESPACING
 from viddiff.errors import InputError
 from viddiff.inference.modes import parse_mode
 
@@ -40,7 +41,7 @@ _CHECKPOINT = re.compile(
     r"(?P<stem>(?:model|ema_[0-9][0-9.e-]*)_(?:[0-9]+|(?P<latest>latest)))"
     r"(?(latest)_(?P<step>0|[1-9][0-9]{0,11}))"
     rf"(?:_(?P<sampler>{'|'.join(SAMPLER_NAMES[1:])}))?"
-    r"(?:_respace(?P<respacing>(?:ddim)?[1-9][0-9]{0,5}|[1-9][0-9]{0,5}(?:,[1-9][0-9]{0,5})+))?"
+    rf"(?:_respace(?P<respacing>{RESPACING}))?"
 )
 _SAMPLE = re.compile(r"sample_([0-9]{4}|[1-9][0-9]{4,})-(0|[1-9][0-9]*)")
 _CHECKPOINT_FORM = (
