@@ -23,8 +23,7 @@ from viddiff.workflow.batches import (
 from viddiff.workflow.cluster import check_profiles, check_slurm
 from viddiff.workflow.config import check_config, load_schema
 from viddiff.errors import InputError
-from viddiff.inference.combine import distance_of
-from viddiff.inference.modes import MODE_PATTERN, parse_mode
+from viddiff.inference.modes import MODE_PATTERN
 from viddiff.inference.user_modes import register_modes
 from viddiff.tree.schedules import schedule_file, searches_of, stage_file
 from viddiff.workflow.preflight import (
@@ -39,7 +38,6 @@ from viddiff.workflow.preflight import (
 from viddiff.tree.paths import (
     CHECKPOINT_PATTERN,
     RUN_PATTERN,
-    CheckpointName,
     Evaluation,
 )
 from viddiff.workflow.targets import pairs, read_grid, read_request
@@ -168,7 +166,7 @@ def evaluation_of(wildcards):
 
 @cache  # thousands of jobs ask, for a few names
 def named_evaluation(run, checkpoint, mode):
-    return Evaluation(run, checkpoint, mode)
+    return Evaluation.named(run, checkpoint, mode)
 
 
 def checkpoint_of(wildcards):
@@ -185,15 +183,18 @@ def made_data(dataset, split):
 
 
 def data_of(wildcards):
-    evaluation = evaluation_of(wildcards)
-    split = "train" if parse_mode(evaluation.mode).trainset else "test"
-    return made_data(dataset_of(config, evaluation), split)
+    return videos_of(evaluation_of(wildcards))
+
+
+def videos_of(evaluation):
+    """The file of the videos that an evaluation completes, if a rule makes it."""
+    return made_data(dataset_of(config, evaluation), evaluation.mode.split)
 
 
 def schedule_of(wildcards):
     """The optimal schedule of a mode that has one."""
     evaluation = evaluation_of(wildcards)
-    optimal = parse_mode(evaluation.mode).optimal is not None
+    optimal = evaluation.mode.optimal is not None
     return str(schedule_file(evaluation)) if optimal else []
 
 
@@ -210,7 +211,7 @@ def search_data_of(wildcards):
 
 def selection_weights(wildcards):
     """What a mode needs that selects frames by LPIPS."""
-    by_lpips = distance_of(parse_mode(wildcards.mode).strategy) == "lpips"
+    by_lpips = evaluation_of(wildcards).mode.recipe.distance == "lpips"
     return rules.lpips_weights.output[0] if by_lpips else []
 
 
@@ -222,7 +223,7 @@ def renewing_costs(files):
 def training_settings(wildcards):
     """The file that tells the number of diffusion steps, if the name does not and there is a checkpoint."""
     evaluation = evaluation_of(wildcards)
-    if CheckpointName.parse(evaluation.checkpoint).respacing:
+    if evaluation.checkpoint.respacing:
         return []
     file = evaluation.directory / "model_config.json"
     known = file.is_file() or evaluation.checkpoint_file().is_file()
@@ -308,19 +309,13 @@ def grid_files(name):
 
 def grid_groups():
     """(run, checkpoint, group) of the cells that are shown side by side."""
-    return sorted(
-        {(cell.evaluation.run, cell.evaluation.checkpoint, cell.group) for cell in GRID}
-    )
+    return sorted({(*cell.evaluation.names[:2], cell.group) for cell in GRID})
 
 
 def group_cells(wildcards):
     """The cells of the grid that one picture shows."""
     key = (wildcards.run, wildcards.checkpoint, wildcards.group)
-    cells = [
-        cell
-        for cell in GRID
-        if (cell.evaluation.run, cell.evaluation.checkpoint, cell.group) == key
-    ]
+    cells = [cell for cell in GRID if (*cell.evaluation.names[:2], cell.group) == key]
     if not cells:
         raise InputError(
             f"the configured grid has nothing at {'/'.join(key[:2])} for videos {key[2]}"
@@ -332,9 +327,9 @@ def used_datasets():
     """(dataset, split) of the configured training runs and of the grid, as far as the configuration tells."""
     used = {(settings["dataset"], "train") for settings in config["training"].values()}
     for cell in GRID:
-        mode = parse_mode(cell.evaluation.mode)
+        mode = cell.evaluation.mode
         dataset = dataset_of(config, cell.evaluation)
-        used.add((dataset, "train" if mode.trainset else "test"))
+        used.add((dataset, mode.split))
         if mode.optimal is not None:
             used.add((dataset, "train"))  # for the search
     return sorted(pair for pair in used if pair[0])
@@ -397,5 +392,5 @@ def sheet_truth(wildcards):
     first = group_cells(wildcards)[0].evaluation
     return [
         str(first.directory / "model_config.json"),
-        *([data_of(first)] if data_of(first) else []),
+        *([videos_of(first)] if videos_of(first) else []),
     ]

@@ -86,7 +86,7 @@ rule contact_sheet:
     threads: 1
     params:
         modes=lambda wildcards: [
-            cell.evaluation.mode for cell in group_cells(wildcards)
+            str(cell.evaluation.mode) for cell in group_cells(wildcards)
         ],
         videos=sheet_videos,
     script:

@@ -18,6 +18,7 @@ with job(snakemake):
     write_text(snakemake.output.text, format_plan_table(table))
     plans = [Plan.read(path) for path in snakemake.input.plans]
     panels = [
-        Panel(run.mode, plan, card.brief()) for (run, card), plan in zip(cards.items(), plans, strict=True)
+        Panel(str(run.mode), plan, card.brief())
+        for (run, card), plan in zip(cards.items(), plans, strict=True)
     ]
     draw_plans(snakemake.output.picture, list(dict.fromkeys(panels)))

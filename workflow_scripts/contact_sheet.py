@@ -8,7 +8,7 @@ with job(snakemake):
     wildcards = snakemake.wildcards
     draw_contact_sheet(
         snakemake.output[0],
-        [Evaluation(wildcards.run, wildcards.checkpoint, mode) for mode in snakemake.params.modes],
+        [Evaluation.named(wildcards.run, wildcards.checkpoint, mode) for mode in snakemake.params.modes],
         snakemake.params.videos,
         snakemake.config,
     )

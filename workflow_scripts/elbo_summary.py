@@ -6,4 +6,6 @@ from viddiff.tree.paths import Evaluation
 
 with job(snakemake):
     wildcards = snakemake.wildcards
-    summarise_elbos(Evaluation(wildcards.run, wildcards.checkpoint, wildcards.mode), int(wildcards.videos))
+    summarise_elbos(
+        Evaluation.named(wildcards.run, wildcards.checkpoint, wildcards.mode), int(wildcards.videos)
+    )

@@ -19,7 +19,7 @@ with job(snakemake):
         alexnet=Path(snakemake.input.alexnet) if snakemake.input.get("alexnet") else None,
     )
     measurement = measure_samples(
-        Evaluation(wildcards.run, wildcards.checkpoint, wildcards.mode),
+        Evaluation.named(wildcards.run, wildcards.checkpoint, wildcards.mode),
         *(int(wildcards[name]) for name in ("videos", "samples", "T")),
         config,
         settings,

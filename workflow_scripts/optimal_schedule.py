@@ -6,4 +6,4 @@ from viddiff.tree.schedules import merge_schedule
 
 with job(snakemake):
     wildcards = snakemake.wildcards
-    merge_schedule(Evaluation(wildcards.run, wildcards.checkpoint, wildcards.mode))
+    merge_schedule(Evaluation.named(wildcards.run, wildcards.checkpoint, wildcards.mode))

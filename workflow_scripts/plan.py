@@ -8,7 +8,7 @@ from viddiff.tree.schedules import plan_in
 
 with job(snakemake):
     wildcards = snakemake.wildcards
-    evaluation = Evaluation(wildcards.run, wildcards.checkpoint, wildcards.mode)
+    evaluation = Evaluation.named(wildcards.run, wildcards.checkpoint, wildcards.mode)
     plan = plan_in(evaluation)
     check_claim(evaluation.directory, {"plan_sha256": plan.sha256})
     write_text(snakemake.output[0], plan.to_json())

@@ -10,7 +10,7 @@ from viddiff.tree.paths import Evaluation
 with job(snakemake):
     wildcards, files = snakemake.wildcards, snakemake.input
     card = cost_card(
-        Evaluation(wildcards.run, wildcards.checkpoint, wildcards.mode),
+        Evaluation.named(wildcards.run, wildcards.checkpoint, wildcards.mode),
         Plan.read(files.plan),
         snakemake.config["training"].get(wildcards.run, {}),
         Path(files.model_config) if files.model_config else None,

@@ -11,7 +11,6 @@ import numpy as np
 import yaml
 
 from viddiff.data import open_dataset
-from viddiff.inference.modes import parse_mode
 from viddiff.tree.paths import Evaluation
 from viddiff.workflow.targets import read_grid
 
@@ -26,7 +25,7 @@ def psnr(frames: np.ndarray, truth: np.ndarray) -> float:
 
 def figures(run: Evaluation, videos: int, samples: int) -> tuple[float, float, float]:
     """PSNR of the samples, PSNR of the last observed frame, both in dB; ratio of brightness."""
-    mode = parse_mode(run.mode)
+    mode = run.mode
     first = mode.obs_length
     truth = open_dataset("bouncy_balls", "test", "data")
     sampled, repeated, bright = [], [], []
@@ -48,4 +47,4 @@ if __name__ == "__main__":
     print(f"{'mode':45} PSNR of the first {FRAMES} frames   last frame repeated   brightness")
     for cell in grid:
         made, repeated, ratio = figures(cell.evaluation, cell.videos, cell.samples)
-        print(f"{cell.evaluation.mode:45} {made:19.2f} dB {repeated:21.2f} dB {ratio:12.3f}")
+        print(f"{cell.evaluation.mode!s:45} {made:19.2f} dB {repeated:21.2f} dB {ratio:12.3f}")

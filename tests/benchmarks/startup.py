@@ -34,10 +34,10 @@ from viddiff.inference.modes import make_plan, parse_mode
 from viddiff.data import open_dataset
 from viddiff.jobs.prepare import prepare
 from viddiff.tree.paths import Evaluation
-run = Evaluation("demo", "ema_0.999_004181_respace1", "autoreg_10_10_20_10")
+run = Evaluation.named("demo", "ema_0.999_004181_respace1", "autoreg_10_10_20_10")
 opened = lambda name, split: open_dataset(name, split, "data")
 imported = time.perf_counter()
-prepare(run, run.checkpoint_file(), opened, make_plan(parse_mode(run.mode)), "cpu").fingerprint()
+prepare(run, run.checkpoint_file(), opened, make_plan(run.mode), "cpu").fingerprint()
 print(time.perf_counter() - imported)
 """
 

@@ -20,6 +20,7 @@ from viddiff.diffusion.process import diffusion_of
 from viddiff.inference.combine import plan_of
 from viddiff.inference.complete import complete
 from viddiff.inference.plan import waves
+from viddiff.inference.recipe import Recipe
 from viddiff.jobs.sampling import network_sampler
 from viddiff.network import load_network
 from viddiff.seeds import SampleIdentity
@@ -41,7 +42,7 @@ def main() -> int:
     video = torch.rand(1, arguments.frames, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
     worst = 0.0
     for name in STRATEGIES:
-        plan = plan_of(name, arguments.frames, GIVEN, WINDOW, STEP_SIZE)
+        plan = plan_of(Recipe.read(name), arguments.frames, GIVEN, WINDOW, STEP_SIZE)
         seconds, samples = {}, {}
         for most in (1, 8):
             start = time.perf_counter()

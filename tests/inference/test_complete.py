@@ -6,9 +6,9 @@ import pytest
 import torch
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
+from named import plan_of
 
 from viddiff.errors import PlanError
-from viddiff.inference.combine import plan_of
 from viddiff.inference.complete import complete
 from viddiff.inference.modes import make_plan, parse_mode
 from viddiff.inference.plan import Plan, Stage

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from named import plan_of
 
 from viddiff.errors import PlanError
-from viddiff.inference.combine import plan_of
 from viddiff.inference.cost import plan_cost
 from viddiff.inference.plan import Plan, Stage
 

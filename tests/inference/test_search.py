@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from named import plan_of
 
 from viddiff.errors import InputError, PlanError
-from viddiff.inference.combine import plan_of
 from viddiff.inference.modes import base_plan, make_plan, parse_mode
 from viddiff.inference.plan import Plan, Stage
 from viddiff.inference.search import (

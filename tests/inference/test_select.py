@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from named import distance_of, plan_of
 
-from viddiff.inference.combine import distance_of, plan_of
 from viddiff.inference.plan import Plan, Stage
 from viddiff.inference.select import chosen_plans, farthest_frames, l2_embedding
 from viddiff.metrics.lpips import embed, shared_network

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from named import goal_frames, plan_of
 
 from viddiff.errors import InputError, PlanError
-from viddiff.inference.combine import goal_frames, plan_of
 from viddiff.inference.plan import Plan, Stage
 from viddiff.inference.strategies import _evenly_spaced, find_strategy, stages_of, strategy_names
 
@@ -254,13 +254,13 @@ def test_sweeps_observe_both_sides_where_there_are_frames(name, parameters):
         ("gibbs-02-autoreg", "the number of sweeps is 02, must be 1 to 9"),
         ("gibbs-2-gibbs-2-autoreg", "strategy 'gibbs-2-gibbs-2-autoreg' is unknown"),
         ("gibbs-autoreg", "strategy 'gibbs-autoreg' is unknown"),
-        ("goal-directed-gibbs-2-autoreg", "strategy 'gibbs-2-autoreg' is unknown"),
+        ("goal-directed-gibbs-2-autoreg", "strategy 'goal-directed-gibbs-2-autoreg' is unknown"),
         ("goal-directed-autoregg", "strategy 'autoregg' is unknown; did you mean autoreg"),
-        ("goal-directed-goal-directed-autoreg", "strategy 'goal-directed-autoreg' is unknown"),
+        ("goal-directed-goal-directed-autoreg", "strategy 'goal-directed-goal-directed-autoreg'"),
         ("goal-directed-hierarchy-21", "the depth is 21, must be 2 to 20"),
         ("adaptive-gibbs-2-autoreg", "strategy 'adaptive-gibbs-2-autoreg' is unknown"),
         ("adaptive-adaptive-autoreg", "strategy 'adaptive-adaptive-autoreg' is unknown"),
-        ("goal-directed-adaptive-autoreg", "strategy 'adaptive-autoreg' is unknown"),
+        ("goal-directed-adaptive-autoreg", "strategy 'goal-directed-adaptive-autoreg' is unknown"),
         ("x-goal-directed-autoreg", "strategy 'x-goal-directed-autoreg' is unknown"),
     ],
 )

@@ -10,12 +10,13 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from named import distance_of, goal_frames, plan_of
 
 from viddiff.errors import InputError, PlanError
-from viddiff.inference.combine import distance_of, goal_frames, plan_of
 from viddiff.inference.modes import make_plan, parse_mode
 from viddiff.inference.plan import Stage
-from viddiff.inference.strategies import PRESETS, USER_STRATEGIES, expand, find_strategy
+from viddiff.inference.recipe import expand
+from viddiff.inference.strategies import PRESETS, USER_STRATEGIES, find_strategy
 from viddiff.inference.user_modes import register_modes
 from viddiff.workflow.config import check_config, load_schema
 

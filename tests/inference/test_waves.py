@@ -2,8 +2,8 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from named import plan_of
 
-from viddiff.inference.combine import plan_of
 from viddiff.inference.plan import Plan, Stage, waves
 
 

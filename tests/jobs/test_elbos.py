@@ -44,7 +44,7 @@ def measure(tree, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def run(videos, *, folder=f"{STEM}_respace3", mode=MODE, path=None, batch_size=8):
-        evaluation = Evaluation("run", folder, mode)
+        evaluation = Evaluation.named("run", folder, mode)
         made = measure_elbos(
             evaluation,
             path or tree / f"{STEM}.pt",
@@ -162,7 +162,7 @@ def stages_of(*totals: float, latent: int = 2) -> np.ndarray:
 def written(tmp_path, monkeypatch):
     """An evaluation with ELBOs of two videos: 4 + 8 and 6 + 10 bits per dimension of a frame, 2 frames a stage."""
     monkeypatch.chdir(tmp_path)
-    evaluation = Evaluation("run", STEM, MODE)
+    evaluation = Evaluation.named("run", STEM, MODE)
     save_npy(evaluation.elbo(0), stages_of(4.0, 8.0))
     save_npy(evaluation.elbo(1), stages_of(6.0, 10.0))
     origin = {

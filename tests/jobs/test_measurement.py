@@ -23,7 +23,7 @@ class Videos:
 def test_each_row_of_a_sheet_marks_the_goals_of_its_mode(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(measurement, "open_videos", lambda run, config: Videos())
-    runs = [Evaluation("run", "ema_0.9999_000100", mode) for mode in MODES]
+    runs = [Evaluation.named("run", "ema_0.9999_000100", mode) for mode in MODES]
     black = {0: Videos().video(0, 12)}
     for run in runs:
         save_npy(run.sample(0, 0), black[0])

@@ -47,7 +47,7 @@ def run(tree, tmp_path, monkeypatch):
     def work(place, mode, videos, *, kill_after=None, elbo=False, checkpoint=0, data=0, **more):
         (tmp_path / place).mkdir(exist_ok=True)
         monkeypatch.chdir(tmp_path / place)
-        evaluation, stages = Evaluation("run", FOLDER, mode), []
+        evaluation, stages = Evaluation.named("run", FOLDER, mode), []
 
         def progress(done, total):
             stages.append(done)

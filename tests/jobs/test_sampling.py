@@ -13,7 +13,7 @@ from viddiff.checkpoint import save_checkpoint
 from viddiff.data import open_dataset
 from viddiff.data.bouncy_balls import write_bouncy_balls
 from viddiff.errors import InputError, OutputError
-from viddiff.inference.modes import make_plan, parse_mode
+from viddiff.inference.modes import make_plan
 from viddiff.inference.plan import Plan
 from viddiff.inference.user_modes import register_modes
 from viddiff.jobs.sampling import sample_videos
@@ -42,7 +42,7 @@ def sample(tree, tmp_path, monkeypatch):
     def run(
         videos, number=0, *, folder=STEM + "_respace3", mode=MODE, path=None, batch_size=8, root=None, **more
     ):
-        evaluation = Evaluation("run", folder, mode)
+        evaluation = Evaluation.named("run", folder, mode)
         made = sample_videos(
             evaluation,
             path or tree / f"{STEM}.pt",
@@ -87,7 +87,7 @@ def test_a_sample_is_the_same_bit_for_bit_in_any_batch_and_order(sample, tmp_pat
 @pytest.mark.parametrize("strategy", ["adaptive-autoreg", "adaptive-l2-hierarchy-2"])
 def test_an_adaptive_sample_tells_which_frames_were_chosen(sample, strategy, alexnet):
     evaluation, _ = sample([0, 1], mode=f"{strategy}_4_2_12_3", alexnet=alexnet)
-    static = make_plan(parse_mode(evaluation.mode))
+    static = make_plan(evaluation.mode)
     for video in (0, 1):
         plan = Plan.from_json(evaluation.executed_plan(video, 0).read_text())
         plan.check(4)

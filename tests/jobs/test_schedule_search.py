@@ -39,7 +39,7 @@ from viddiff.tree.schedules import (
 from viddiff.video import to_model
 
 STEM = "ema_0.9999_000100"
-EVALUATION = Evaluation("run", f"{STEM}_respace2", "autoreg_optimal-linspace-t_4_1_6_4")
+EVALUATION = Evaluation.named("run", f"{STEM}_respace2", "autoreg_optimal-linspace-t_4_1_6_4")
 SETTINGS = SearchSettings(diffusion_steps=2, videos=2)
 LEVEL = Level(0.8, 0.6, 500.0)
 

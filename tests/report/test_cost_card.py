@@ -14,11 +14,11 @@ from viddiff.errors import InputError, PlanError
 from viddiff.inference.modes import make_plan, parse_mode
 from viddiff.report.cost_card import CostCard, cost_card
 from viddiff.report.plan_table import format_plan_table, plan_table
-from viddiff.tree.paths import Evaluation
+from viddiff.tree.paths import CheckpointName, Evaluation
 from viddiff.tree.timing import Timing, read_timings, record_timing, timing_files
 
 MODE = "autoreg_20_10_300_36"
-RUN = Evaluation("a/b", "ema_0.9999_400000_ddim_respaceddim25", MODE)
+RUN = Evaluation.named("a/b", "ema_0.9999_400000_ddim_respaceddim25", MODE)
 TIMING = Timing("GPU", 1000, 50.0, 20, 64)
 
 
@@ -29,7 +29,7 @@ def tree(tmp_path, monkeypatch):
 
 
 def card(run=RUN, training=None, model_config=None, timings=()):
-    return cost_card(run, make_plan(parse_mode(run.mode)), training or {}, model_config, timings)
+    return cost_card(run, make_plan(run.mode), training or {}, model_config, timings)
 
 
 def test_a_record_replaces_none_and_is_read_back():
@@ -42,15 +42,15 @@ def test_a_record_replaces_none_and_is_read_back():
 
 def test_records_of_other_networks_and_windows_say_nothing():
     alike = [
-        replace(RUN, mode="hierarchy-2_20_5_100_0"),
-        replace(RUN, checkpoint="ema_0.9999_100000"),
-        replace(RUN, mode="other_data_autoreg_20_1_300_36"),
+        replace(RUN, mode=parse_mode("hierarchy-2_20_5_100_0")),
+        replace(RUN, checkpoint=CheckpointName.parse("ema_0.9999_100000")),
+        replace(RUN, mode=parse_mode("other_data_autoreg_20_1_300_36")),
     ]
     different = [
         replace(RUN, run="a"),
         replace(RUN, run="a/b/c"),
-        replace(RUN, mode="autoreg_10_5_300_36"),
-        replace(RUN, mode="gradientmethod_autoreg_20_10_300_36"),
+        replace(RUN, mode=parse_mode("autoreg_10_5_300_36")),
+        replace(RUN, mode=parse_mode("gradientmethod_autoreg_20_10_300_36")),
     ]
     for run in different:
         record_timing(run, 0, 0, TIMING)
@@ -104,7 +104,7 @@ def test_the_estimate_is_the_median_on_each_device():
 
 
 def test_the_number_of_diffusion_steps_comes_from_the_nearest_source(tmp_path):
-    plain = replace(RUN, checkpoint="ema_0.9999_400000")
+    plain = replace(RUN, checkpoint=CheckpointName.parse("ema_0.9999_400000"))
     config = tmp_path / "model_config.json"
     config.write_text(json.dumps({"diffusion_steps": 400, "timestep_respacing": ""}))
     respaced = tmp_path / "respaced.json"
@@ -143,7 +143,7 @@ def test_a_plan_of_larger_windows_is_refused():
 
 def test_the_table_compares_all_cards():
     timings = [record_timing(RUN, 0, 0, TIMING)]
-    independent = replace(RUN, mode="independent_20_10_300_36")
+    independent = replace(RUN, mode=parse_mode("independent_20_10_300_36"))
     table = plan_table({RUN: card(timings=timings), independent: card(independent)})
     assert table["chain"].tolist() == [27, 1]
     assert table["sequential"].tolist() == [675, 25]

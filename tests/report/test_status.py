@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 NOW = 1_700_000_000.0
 RUN, CHECKPOINT = "deep/tiny", "ema_0.9999_000100_respace2"
 MODES = ["autoreg_4_2_12_4", "hierarchy-2_4_2_12_4"]  # of 4 stages each
-AUTOREG, HIERARCHY = (Evaluation(RUN, CHECKPOINT, mode) for mode in MODES)
+AUTOREG, HIERARCHY = (Evaluation.named(RUN, CHECKPOINT, mode) for mode in MODES)
 GRID = {"runs": [RUN], "checkpoints": [CHECKPOINT], "modes": MODES, "videos": 6, "samples": 2}
 
 
@@ -126,10 +126,21 @@ def test_a_run_that_stopped_has_no_time_left():
 
 
 def test_a_directory_that_is_not_in_the_grid_has_no_total_unless_a_metrics_file_is_named():
-    other = Evaluation(RUN, CHECKPOINT, "independent_4_2_12_4")
+    other = Evaluation.named(RUN, CHECKPOINT, "independent_4_2_12_4")
     finish(other, range(3), 600)
     text = table(str(other.directory))
-    assert text.splitlines()[-2].split() == [other.mode, "3", "-", "-", "-", "-", "-", "10", "min", "ago"]
+    assert text.splitlines()[-2].split() == [
+        str(other.mode),
+        "3",
+        "-",
+        "-",
+        "-",
+        "-",
+        "-",
+        "10",
+        "min",
+        "ago",
+    ]
     assert text.splitlines()[-1] == (
         f"How many samples are wanted is not known of {other.directory}: add /metrics_<videos>-<samples>-<T>.pkl"
     )
@@ -147,7 +158,7 @@ def test_paths_of_one_evaluation_add_up():
 
 
 def test_a_stage_costs_the_same_everywhere():
-    short = Evaluation(RUN, CHECKPOINT, "autoreg_10_8_12_4")
+    short = Evaluation.named(RUN, CHECKPOINT, "autoreg_10_8_12_4")
     assert (stages_of(AUTOREG), stages_of(short)) == (4, 1)
     finish(short, range(3), 600)
     begin(AUTOREG, range(1), 480, 360, 240, 120)
@@ -159,8 +170,8 @@ def test_a_stage_costs_the_same_everywhere():
 
 
 def test_modes_whose_plan_is_not_known_yet():
-    assert stages_of(Evaluation(RUN, CHECKPOINT, "autoreg_optimal-linspace-t_4_2_12_4")) == 4
-    assert stages_of(Evaluation(RUN, CHECKPOINT, "autoreg_None_None_12_4")) == 1
+    assert stages_of(Evaluation.named(RUN, CHECKPOINT, "autoreg_optimal-linspace-t_4_2_12_4")) == 4
+    assert stages_of(Evaluation.named(RUN, CHECKPOINT, "autoreg_None_None_12_4")) == 1
 
 
 def test_what_vanishes_while_it_is_read_does_no_harm(monkeypatch):

@@ -12,7 +12,7 @@ import pytest
 from viddiff.errors import InputError
 from viddiff.files.json_files import LONGEST_TEXT, MOST_BYTES, parse_json
 from viddiff.files.write import save_npy
-from viddiff.inference.modes import make_plan, parse_mode
+from viddiff.inference.modes import make_plan
 from viddiff.inference.plan import Plan, Stage
 from viddiff.inference.search import StageSearch
 from viddiff.jobs.measurement import open_videos
@@ -27,7 +27,7 @@ from viddiff.tree.schedules import read_choices, read_schedule
 from viddiff.tree.timing import read_timings
 from viddiff.workflow.preflight import check_measured
 
-RUN = Evaluation("run", "ema_0.9999_000100", "autoreg_4_2_12_4")
+RUN = Evaluation.named("run", "ema_0.9999_000100", "autoreg_4_2_12_4")
 METRICS = RUN.metrics(1, 1, 12, "json")
 PLANNED = Plan(6, 3, (Stage((2,), (3,), n_select=1), Stage((3,), (4, 5), n_select=1)))
 SEARCH = StageSearch(0, (4,), (0, 1, 2), (), 2)
@@ -78,7 +78,7 @@ READERS = {
     "training config, for data": (RUN.directory / "model_config.json", lambda path: open_videos(RUN, {})),
     "training config, for cost": (
         RUN.directory / "model_config.json",
-        lambda path: cost_card(RUN, make_plan(parse_mode(RUN.mode)), {}, path, []),
+        lambda path: cost_card(RUN, make_plan(RUN.mode), {}, path, []),
     ),
 }
 NO_JSON = {

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from viddiff.errors import InputError
-from viddiff.inference.modes import Mode, format_mode
+from viddiff.inference.modes import Mode
 from viddiff.tree.paths import CHECKPOINT_PATTERN, RUN_PATTERN, SAMPLER_NAMES, CheckpointName, Evaluation
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "evaluation_directories.json").read_text())
@@ -31,20 +31,20 @@ def test_directories_are_those_of_the_original(row):
         trainset=arguments.get("dataset_partition") == "train",
         optimal=arguments.get("optimality"),
     )
-    run = Evaluation.of_checkpoint(
-        arguments["checkpoint_path"],
-        format_mode(mode),
-        step=arguments.get("step"),
-        sampler="ddim" if arguments.get("use_ddim") else "ancestral",
-        respacing=arguments.get("timestep_respacing", ""),
+    evaluation = Evaluation.parse(row["evaluation_directory"])
+    assert evaluation.mode == mode
+    checkpoint = evaluation.checkpoint
+    assert checkpoint.sampler == ("ddim" if arguments.get("use_ddim") else "ancestral")
+    assert checkpoint.respacing == arguments.get("timestep_respacing", "")
+    assert checkpoint.step == (arguments.get("step") if checkpoint.stem.endswith("_latest") else None)
+    assert evaluation.directory == Path(row["evaluation_directory"])
+    assert arguments["checkpoint_path"].endswith(
+        str(evaluation.checkpoint_file()).removeprefix("checkpoints")
     )
-    assert run.directory == Path(row["evaluation_directory"])
-    assert Evaluation.parse(row["evaluation_directory"]) == run
-    assert arguments["checkpoint_path"].endswith(str(run.checkpoint_file()).removeprefix("checkpoints"))
 
 
 def test_files_of_a_run():
-    run = Evaluation("group/3kdr4q5k", "ema_0.9999_latest_250000_ddim_respace25", MODE)
+    run = Evaluation.named("group/3kdr4q5k", "ema_0.9999_latest_250000_ddim_respace25", MODE)
     folder = Path("results/group/3kdr4q5k/ema_0.9999_latest_250000_ddim_respace25") / MODE
     assert run.directory == folder
     assert run.sample(7, 2) == folder / "samples/sample_0007-2.npy"
@@ -74,7 +74,6 @@ def test_files_of_a_run():
 def test_checkpoint_names(name, checkpoint):
     assert CheckpointName.parse(name) == checkpoint
     assert str(checkpoint) == name
-    assert checkpoint.checkpoint_file("run") == Path("run", f"{checkpoint.stem}.pt")
 
 
 RESPACINGS = st.sampled_from(["", "250", "ddim25", "10,15,20"])
@@ -138,7 +137,7 @@ def test_checkpoint_fields_that_make_no_name_are_refused(fields):
 def test_names_cannot_leave_the_tree(run):
     assert not re.fullmatch(RUN_PATTERN, run)
     with pytest.raises(InputError, match="run is"):
-        Evaluation(run, "model_000100", MODE)
+        Evaluation.named(run, "model_000100", MODE)
     with pytest.raises(InputError):
         Evaluation.parse(f"results/{run}/model_000100/{MODE}")
 
@@ -158,17 +157,9 @@ def test_other_paths_are_refused(path):
         Evaluation.parse(path)
 
 
-@pytest.mark.parametrize(
-    "path", ["x/model_000100.pt", "checkpoints/x/model_000100", "checkpoints/model_000100.pt"]
-)
-def test_other_checkpoint_paths_are_refused(path):
-    with pytest.raises(InputError):
-        Evaluation.of_checkpoint(path, MODE)
-
-
 def test_a_wrong_mode_is_refused():
     with pytest.raises(InputError, match="step_size is 0"):
-        Evaluation("x", "model_000100", "autoreg_20_0_300_36")
+        Evaluation.named("x", "model_000100", "autoreg_20_0_300_36")
 
 
 def test_patterns_are_fit_for_wildcards():

@@ -25,8 +25,8 @@ from viddiff.workflow.batches import (
 )
 from viddiff.workflow.targets import Request
 
-HERE = Evaluation("deep/run.1", "ema_0.9999_000100", "autoreg_4_2_12_4")
-THERE = Evaluation("run", "ema_0.9999_000100_ddim_respace10,20", "autoreg_4_2_12_4")
+HERE = Evaluation.named("deep/run.1", "ema_0.9999_000100", "autoreg_4_2_12_4")
+THERE = Evaluation.named("run", "ema_0.9999_000100_ddim_respace10,20", "autoreg_4_2_12_4")
 
 
 def producers(rules: list[BatchRule], path: str) -> list[tuple[Span, str]]:

@@ -172,7 +172,7 @@ def test_what_cannot_be_sampled_is_refused(tmp_path, monkeypatch, run, name, mod
     own = {"own": {"kind": "video_folder", "path": "own", "length": 30}}
     config = checked(training=training, datasets=own, bouncy_balls={"test": 100, "length": 100})
     with pytest.raises(InputError, match=message):
-        check_sampling(config, Evaluation(run, name, mode), videos)
+        check_sampling(config, Evaluation.named(run, name, mode), videos)
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_no_such_name_makes_an_evaluation(part, name):
         if (part, attempt) == ("checkpoint", STEM) or (part, attempt) == ("mode", AUTOREG):
             continue  # nothing was added
         with pytest.raises(InputError) as caught:
-            Evaluation(**names | {part: attempt})
+            Evaluation.named(**names | {part: attempt})
         one_line(caught.value)
 
 
@@ -159,7 +159,7 @@ def test_names_as_in_the_wild_pass():
     ):
         check_run(run)
     mode = "carla_no_traffic_2x_adaptive-l2-hierarchy-2_10_5_300_36"
-    assert Evaluation("a", STEM, mode).mode == mode
+    assert Evaluation.named("a", STEM, mode).names == ("a", STEM, mode)
 
 
 @pytest.mark.parametrize(
@@ -320,7 +320,7 @@ class Payload:
 def put_results(project: Project) -> None:
     """Results of the grid as a stranger might send them: the tables' numbers, and pickles that nobody should open."""
     for mode in MODES:
-        run = Evaluation(CHECKPOINT, STEM, mode)
+        run = Evaluation.named(CHECKPOINT, STEM, mode)
         folder = project.root / run.directory
         (folder / "samples").mkdir(parents=True)
         (folder / "model_config.json").write_text(json.dumps({"dataset": "bouncy_balls"}))

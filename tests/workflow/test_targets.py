@@ -8,8 +8,8 @@ from viddiff.errors import InputError
 from viddiff.tree.paths import Evaluation
 from viddiff.workflow.targets import Cell, read_grid, read_request
 
-HERE = Evaluation("deep/run", "ema_0.9999_000100", "autoreg_4_2_12_4")
-OTHER = Evaluation("run", "ema_0.9999_000100", "independent_4_2_12_4")
+HERE = Evaluation.named("deep/run", "ema_0.9999_000100", "autoreg_4_2_12_4")
+OTHER = Evaluation.named("run", "ema_0.9999_000100", "independent_4_2_12_4")
 GRID = [Cell(OTHER, 2, 1, 12)]
 NAMES = ["all", "samples"], ["data"]
 AT = str(HERE.directory)
@@ -61,7 +61,7 @@ def test_elbos_are_asked_for_by_path_by_name_or_by_the_configuration():
 
 @pytest.mark.parametrize("mode", ["gibbs-1-autoreg_4_2_12_4", "gradientmethod_autoreg_4_2_12_4"])
 def test_modes_without_elbo_are_left_out_of_the_grid_and_refused_by_path(mode):
-    cell = Cell(Evaluation("run", "ema_0.9999_000100", mode), 2, 1, 12)
+    cell = Cell(Evaluation.named("run", "ema_0.9999_000100", mode), 2, 1, 12)
     request = read_request(["elbos"], [*GRID, cell], *NAMES)
     assert set(request.elbos) == {OTHER}
     assert set(request.samples) == {OTHER, cell.evaluation}

@@ -7,7 +7,7 @@ whatever the observed frames are, and also if these are chosen by the content of
 from __future__ import annotations
 
 from viddiff.errors import InputError
-from viddiff.inference.modes import Mode, format_mode
+from viddiff.inference.modes import Mode
 from viddiff.inference.plan import Plan
 
 
@@ -19,14 +19,14 @@ def check_chain_rule(mode: Mode, plan: Plan) -> None:
     """
     if mode.gradient_method:
         raise InputError(
-            f"mode {format_mode(mode)!r} has no ELBO: guidance changes what the network samples from; "
+            f"mode {str(mode)!r} has no ELBO: guidance changes what the network samples from; "
             "ask for that of the mode without gradientmethod"
         )
     made: set[int] = set()
     for number, stage in enumerate(plan.stages):
         if again := made.intersection(stage.latent):
             raise InputError(
-                f"mode {format_mode(mode)!r} has no ELBO: stage {number} makes frame {min(again)} again; "
+                f"mode {str(mode)!r} has no ELBO: stage {number} makes frame {min(again)} again; "
                 "ask for that of a mode that makes each frame once"
             )
         made.update(stage.latent)

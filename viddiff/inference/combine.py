@@ -1,41 +1,52 @@
-"""Plans made from plans, for every strategy: `[gibbs-<n>-][adaptive-[l2-]][goal-directed-]<strategy>`.
+"""Plans made from plans, for every strategy: goals, frames chosen at run time, sweeps that make frames again.
 
-`plan_of` is the way from a name and its parameters to a plan.
+`plan_of` is the way from a recipe and the parameters of a mode to a plan.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Literal
 
-from viddiff.errors import InputError, PlanError
+from viddiff.errors import PlanError
 from viddiff.inference.plan import Plan, Stage
-from viddiff.inference.strategies import check_parameters, expand, mark, newest, stages_of, steps
+from viddiff.inference.recipe import Recipe
+from viddiff.inference.strategies import (
+    check_parameters,
+    find_strategy,
+    mark,
+    newest,
+    stages_of,
+    steps,
+)
 
-MOST_SWEEPS = 9
 
-
-def plan_of(name: str, length: int, n_obs: int, window: int, step_size: int) -> Plan:
-    """The plan by which the named mode completes a video of `length` frames, the first `n_obs` given.
+def plan_of(recipe: Recipe, length: int, n_obs: int, window: int, step_size: int) -> Plan:
+    """The plan by which a recipe completes a video of `length` frames, the first `n_obs` given.
 
     window: the most frames of one stage (`max_frames` of a mode); step_size: how many of them it makes.
-    Raises `InputError` for an unknown name, `PlanError` for parameters with which the mode has no plan.
+    Raises `InputError` for an unknown strategy, `PlanError` for parameters with which the recipe has no plan.
     """
     check_parameters(window, step_size, length, n_obs)
-    name = expand(name)
-    if match := re.fullmatch(r"gibbs-([0-9]+)-(?!gibbs-)(.+)", name):
-        sweeps, base = match.groups()
-        if sweeps not in map(str, range(1, MOST_SWEEPS + 1)):
-            raise InputError(f"{name}: the number of sweeps is {sweeps}, must be 1 to {MOST_SWEEPS}")
-        return refined(plan_of(base, length, n_obs, window, step_size), int(sweeps), window, step_size)
-    if match := re.fullmatch(r"adaptive-(?:l2-)?(?!adaptive-|gibbs-)(.+)", name):
-        hierarchical = re.fullmatch(r"(?:goal-directed-)?hierarchy-.*", match[1]) is not None
-        return adapted(plan_of(match[1], length, n_obs, window, step_size), hierarchical)
-    goals = goal_frames(name, length)
-    if not goals:
-        return Plan(length, n_obs, tuple(stages_of(name, length, n_obs, window, step_size)))
+    if recipe.goal_directed:
+        plan = goal_directed(recipe, length, n_obs, window, step_size)
+    else:
+        plan = Plan(length, n_obs, tuple(stages_of(recipe.strategy, length, n_obs, window, step_size)))
+    if recipe.distance is not None:
+        plan = adapted(plan, find_strategy(recipe.strategy).neighbours)
+    return refined(plan, recipe.sweeps, window, step_size) if recipe.sweeps else plan
+
+
+def goal_frames(recipe: Recipe, length: int) -> tuple[int, ...]:
+    """The frames of a video of `length` that a recipe is given as goals; none if it has no goals."""
+    if not recipe.goal_directed:
+        return ()
+    return tuple(range(length - (1 if recipe.strategy == "mixed" else 5), length))
+
+
+def goal_directed(recipe: Recipe, length: int, n_obs: int, window: int, step_size: int) -> Plan:
+    """The plan that completes a video towards its last frames."""
+    goals = goal_frames(recipe, length)
     if length <= len(goals):
         raise PlanError(f"T is {length}, must be {len(goals) + 1} or more: {_last(len(goals))} given")
     if n_obs >= length - len(goals):
@@ -43,33 +54,19 @@ def plan_of(name: str, length: int, n_obs: int, window: int, step_size: int) -> 
             f"obs_length is {n_obs}, must be 0 to T - {len(goals) + 1} = {length - len(goals) - 1}: "
             f"{_last(len(goals))} given, and a frame must be left to make"
         )
-    base = name.removeprefix("goal-directed-")
-    if base in GOAL_DIRECTED:
-        stages = GOAL_DIRECTED[base](length, n_obs, window, step_size)
+    if recipe.strategy in GOAL_DIRECTED:
+        stages = GOAL_DIRECTED[recipe.strategy](goals, n_obs, window, step_size)
     else:
-        stages = towards_goals(base, goals, n_obs, window, step_size)
+        stages = towards_goals(recipe.strategy, goals, n_obs, window, step_size)
     return Plan(length, n_obs, tuple(stages), goals)
 
 
-def goal_frames(name: str, length: int) -> tuple[int, ...]:
-    """The frames of a video of `length` that the named mode is given as goals; none if it has no goals."""
-    match = re.fullmatch(r"(?:.+-)?goal-directed-(.+)", expand(name))
-    if match is None:
-        return ()
-    return tuple(range(length - (1 if match[1] == "mixed" else 5), length))
-
-
-def distance_of(name: str) -> Literal["lpips", "l2"] | None:
-    """The distance of frames by which the named mode selects; `None` if it selects nothing."""
-    match = re.fullmatch(r"(?:gibbs-[0-9]+-)?adaptive-(l2-)?.+", expand(name))
-    return None if match is None else "l2" if match[1] else "lpips"
-
-
-def adapted(plan: Plan, hierarchical: bool) -> Plan:
+def adapted(plan: Plan, neighbours: int) -> Plan:
     """The plan with as many observed frames in each stage, but most of them selected at run time.
 
-    Not left to selection are observed goals, the observed frames between the latent ones, and of the others
-    the nearest on either side; in hierarchies, the two nearest known ones before and the nearest known after.
+    Not left to selection are observed goals, the observed frames between the latent ones, and the nearest ones on
+    either side: with 1 neighbour, of the observed frames one before and one after; with more, of all known frames as
+    many before and one after.
     """
     known = bytearray(plan.length)
     known[: plan.given] = b"\1" * plan.given
@@ -78,7 +75,7 @@ def adapted(plan: Plan, hierarchical: bool) -> Plan:
         goals = tuple(frame for frame in stage.observed if frame in plan.goals)
         others = bytearray(plan.length)
         mark(others, set(stage.observed).difference(goals))
-        kept = _neighbours(known if hierarchical else others, stage.latent, 1 + hierarchical, others.count(1))
+        kept = _neighbours(known if neighbours > 1 else others, stage.latent, neighbours, others.count(1))
         observed = kept + goals
         stages.append(Stage(observed, stage.latent, len(stage.observed) - len(observed)))
         mark(known, stage.latent)
@@ -145,9 +142,10 @@ def towards_goals(
         ) from None
 
 
-def goal_directed_autoregressive(length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
+def goal_directed_autoregressive(
+    goals: tuple[int, ...], n_obs: int, window: int, step_size: int
+) -> Iterator[Stage]:
     """Each stage observes the newest `window - step_size` frames before it and goals, goals first of all."""
-    goals = goal_frames("goal-directed-autoreg", length)
     if n_obs == 0:
         n_obs = min(window, goals[0])
         yield Stage((), tuple(range(n_obs)))
@@ -157,12 +155,9 @@ def goal_directed_autoregressive(length: int, n_obs: int, window: int, step_size
         yield Stage(recent + goals[max(0, len(goals) - places) :], latent)
 
 
-def goal_directed_mixed(length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
-    """Of the `window - step_size` observed frames half are the goal and the newest, the others the newest given.
-
-    The goal is the last frame of the video.
-    """
-    goal = length - 1
+def goal_directed_mixed(goals: tuple[int, ...], n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
+    """Of the `window - step_size` observed frames half are the goal and the newest, the others the newest given."""
+    (goal,) = goals
     if n_obs == 0:
         n_obs = min(window, goal)
         yield Stage((), tuple(range(n_obs)))
@@ -174,7 +169,7 @@ def goal_directed_mixed(length: int, n_obs: int, window: int, step_size: int) ->
 
 
 # Those of the original code: like `towards_goals`, but for where they observe the goals.
-GOAL_DIRECTED: dict[str, Callable[[int, int, int, int], Iterator[Stage]]] = {
+GOAL_DIRECTED: dict[str, Callable[[tuple[int, ...], int, int, int], Iterator[Stage]]] = {
     "autoreg": goal_directed_autoregressive,
     "mixed": goal_directed_mixed,
 }

@@ -17,6 +17,7 @@ from functools import cache
 from viddiff.errors import InputError
 from viddiff.inference.combine import goal_frames, plan_of
 from viddiff.inference.plan import Plan
+from viddiff.inference.recipe import Recipe
 from viddiff.inference.search import with_observed
 from viddiff.inference.strategies import check_parameters
 
@@ -28,18 +29,22 @@ _FLAGS = ("gradientmethod", "trainset")
 _FORM = "[<dataset>_][gradientmethod_][trainset_]<strategy>[_optimal[-<how>]]_" + "_".join(
     f"<{name}>" for name in _NUMBERS
 )
+_MODE = re.compile(
+    r"(?:(?P<dataset>.+?)_)??(?P<gradientmethod>gradientmethod_)?(?P<trainset>trainset_)?"
+    r"(?P<strategy>(?!optimal(?:_|-[^_]))[^_]+)(?:_(?P<optimal>optimal(?:-[^_]+)?))?"
+    + "".join(f"_(?P<{name}>[^_]+)" for name in _NUMBERS)
+)
 _WORD = r"[a-z0-9]+(?:-[a-z0-9]+)*"
-_OPTIMAL = rf"optimal(?:-({_WORD}))?"
 
 
 @dataclass(frozen=True)
 class Mode:
     """A strategy and its parameters.
 
-    max_frames: the most frames of a window; step_size: frames made per stage; T: frames of the video;
-    obs_length: how many of its first frames are observed. Each is `None` if not given. dataset: another one
-    than the model was trained on; gradient_method: observed frames act by reconstruction guidance; trainset:
-    videos of the training set; optimal: observed frames come from a searched schedule, and how it was
+    strategy: the name of its recipe; max_frames: the most frames of a window; step_size: frames made per stage; T:
+    frames of the video; obs_length: how many of its first frames are observed. Each is `None` if not given. dataset:
+    another one than the model was trained on; gradient_method: observed frames act by reconstruction guidance;
+    trainset: videos of the training set; optimal: observed frames come from a searched schedule, and how it was
     searched ("" if not said).
 
     Raises `InputError` naming the field and what is allowed.
@@ -56,7 +61,7 @@ class Mode:
     optimal: str | None = None
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(_WORD, self.strategy) or re.fullmatch(_OPTIMAL, self.strategy):
+        if not re.fullmatch(_WORD, self.strategy) or re.fullmatch("optimal(-.*)?", self.strategy):
             raise InputError(
                 f"strategy is {self.strategy!r}, must be lower-case letters, digits and single hyphens"
             )
@@ -68,41 +73,50 @@ class Mode:
             _check_dataset_name(self.dataset)
         check_parameters(self.max_frames, self.step_size, self.T, self.obs_length)
 
+    def __str__(self) -> str:
+        """The mode's name; `parse_mode` reads it back."""
+        names = [
+            self.dataset,
+            "gradientmethod" if self.gradient_method else None,
+            "trainset" if self.trainset else None,
+            self.strategy,
+            None if self.optimal is None else f"optimal-{self.optimal}".removesuffix("-"),
+        ]
+        numbers = (self.max_frames, self.step_size, self.T, self.obs_length)
+        return "_".join([name for name in names if name is not None] + [str(number) for number in numbers])
+
+    @property
+    def recipe(self) -> Recipe:
+        """What the strategy's name stands for, by the presets that are known now."""
+        return Recipe.read(self.strategy)
+
+    @property
+    def split(self) -> str:
+        """The split of the dataset whose videos are completed."""
+        return "train" if self.trainset else "test"
+
+    def goals(self, length: int) -> tuple[int, ...]:
+        """The frames of a sample of `length` frames that are given as goals."""
+        return goal_frames(self.recipe, length)
+
 
 @cache
 def parse_mode(text: str) -> Mode:
     """Read a mode's name. Raises `InputError` with the name, what is wrong with it and what is allowed."""
-    parts = text.split("_")
-    if not re.fullmatch(MODE_PATTERN, text) or len(parts) <= len(_NUMBERS):
+    match = _MODE.fullmatch(text) if re.fullmatch(MODE_PATTERN, text) else None
+    if match is None:
         raise InputError(f"mode {text!r} is not of the form {_FORM}")
-    names, numbers = parts[:-4], [_number(text, *pair) for pair in zip(_NUMBERS, parts[-4:], strict=True)]
-    optimal = None
-    if match := re.fullmatch(_OPTIMAL, names[-1]):
-        optimal = match[1] or ""
-        names.pop()
-    if not names:
-        raise InputError(f"mode {text!r} names no strategy; the form is {_FORM}")
-    strategy = names.pop()
-    trainset = names[-1:] == ["trainset"] and bool(names.pop())
-    gradient_method = names[-1:] == ["gradientmethod"] and bool(names.pop())
-    dataset = "_".join(names) if names else None
     try:
-        return Mode(strategy, *numbers, dataset, gradient_method, trainset, optimal)
+        return Mode(
+            match["strategy"],
+            *(_number(name, match[name]) for name in _NUMBERS),
+            match["dataset"],
+            match["gradientmethod"] is not None,
+            match["trainset"] is not None,
+            match["optimal"] and match["optimal"].removeprefix("optimal").removeprefix("-"),
+        )
     except InputError as error:
         raise type(error)(f"mode {text!r}: {error}") from None
-
-
-def format_mode(mode: Mode) -> str:
-    """The mode's name; `parse_mode` reads it back."""
-    names = [
-        mode.dataset,
-        "gradientmethod" if mode.gradient_method else None,
-        "trainset" if mode.trainset else None,
-        mode.strategy,
-        None if mode.optimal is None else f"optimal-{mode.optimal}".removesuffix("-"),
-    ]
-    numbers = (mode.max_frames, mode.step_size, mode.T, mode.obs_length)
-    return "_".join([name for name in names if name is not None] + [str(number) for number in numbers])
 
 
 def make_plan(mode: Mode, schedule: Mapping[int, Sequence[int]] | None = None) -> Plan:
@@ -111,25 +125,17 @@ def make_plan(mode: Mode, schedule: Mapping[int, Sequence[int]] | None = None) -
     schedule: the observed frames of each stage, by its number; an optimal mode needs it, others ignore it.
     `gradient_method`, `dataset` and `trainset` say how and on what a plan is executed; they do not change it.
     """
-    name = format_mode(mode)
-    for field in _NUMBERS:
-        if getattr(mode, field) is None:
-            raise InputError(f"mode {name!r}: {field} is not given, must be a whole number")
+    max_frames, step_size, T, obs_length = (_given(mode, name) for name in _NUMBERS)
     if mode.optimal is not None and schedule is None:
-        raise InputError(f"mode {name!r} needs an optimal schedule, which says what each stage observes")
+        raise InputError(f"mode {str(mode)!r} needs an optimal schedule, which says what each stage observes")
     try:
-        plan = plan_of(mode.strategy, mode.T, mode.obs_length, mode.max_frames, mode.step_size)
-        if mode.optimal is not None:
+        plan = plan_of(mode.recipe, T, obs_length, max_frames, step_size)
+        if mode.optimal is not None and schedule is not None:
             plan = with_observed(plan, schedule)
-        plan.check(mode.max_frames)
+        plan.check(max_frames)
     except InputError as error:
-        raise type(error)(f"mode {name!r}: {error}") from None
+        raise type(error)(f"mode {str(mode)!r}: {error}") from None
     return plan
-
-
-def true_frames(mode: Mode, length: int) -> tuple[int, ...]:
-    """Frames of a sample of `length` frames that are those of the true video: the observed ones, then goals."""
-    return (*range(mode.obs_length), *goal_frames(mode.strategy, length))
 
 
 def base_plan(mode: Mode) -> Plan:
@@ -138,14 +144,27 @@ def base_plan(mode: Mode) -> Plan:
     return make_plan(replace(mode, optimal=None))
 
 
-def _number(text: str, name: str, value: str) -> int | None:
-    if value == "None":
+def true_frames(mode: Mode, length: int) -> tuple[int, ...]:
+    """Frames of a sample of `length` frames that are those of the true video: the observed ones, then goals.
+
+    Raises `InputError` if the mode does not tell `obs_length`.
+    """
+    return (*range(_given(mode, "obs_length")), *mode.goals(length))
+
+
+def _given(mode: Mode, name: str) -> int:
+    value: int | None = getattr(mode, name)
+    if value is None:
+        raise InputError(f"mode {str(mode)!r}: {name} is not given, must be a whole number")
+    return value
+
+
+def _number(name: str, text: str) -> int | None:
+    if text == "None":
         return None
-    if not re.fullmatch(r"-?[1-9][0-9]{0,5}|0", value):
-        raise InputError(
-            f"mode {text!r}: {name} is {value!r}, must be a whole number below a million; the form is {_FORM}"
-        )
-    return int(value)
+    if not re.fullmatch(r"-?[1-9][0-9]{0,5}|0", text):
+        raise InputError(f"{name} is {text!r}, must be a whole number below a million; the form is {_FORM}")
+    return int(text)
 
 
 def _check_dataset_name(name: str) -> None:

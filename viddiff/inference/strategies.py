@@ -41,9 +41,6 @@ strategy = Registry("strategy", "viddiff.inference", Strategy)
 USER_STRATEGIES: dict[str, Strategy] = {}
 PRESETS: dict[str, str] = {}
 
-# What may stand before the name of a strategy, see `combine`.
-COMBINED = r"(?:gibbs-[0-9]+-|goal-directed-|adaptive-(?:l2-)?)*"
-
 # Names with a part to fill in: a pattern, and the function from what the pattern captures to a strategy.
 FAMILIES: dict[str, Callable[..., Strategy]] = {}
 EXAMPLES: list[str] = []  # of names of families
@@ -87,12 +84,6 @@ def find_strategy(name: str) -> Strategy:
             return make(*match.groups())
     error = unknown(f"strategy {name!r}", name, {*strategy_names(), *USER_STRATEGIES, *PRESETS})
     raise InputError(f"{error}, and before any of these: [gibbs-<n>-][adaptive-[l2-]][goal-directed-]")
-
-
-def expand(name: str) -> str:
-    """The name of a strategy or a combination with the configuration's presets replaced by what they stand for."""
-    end = re.match(COMBINED, name).end()
-    return expand(name[:end] + PRESETS[name[end:]]) if name[end:] in PRESETS else name
 
 
 def check_parameters(

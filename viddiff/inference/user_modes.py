@@ -30,14 +30,13 @@ from viddiff.errors import InputError, PlanError
 from viddiff.inference.combine import GOAL_DIRECTED, plan_of
 from viddiff.inference.modes import Mode
 from viddiff.inference.plan import Plan, Stage
+from viddiff.inference.recipe import Recipe, expand, split
 from viddiff.inference.strategies import (
-    COMBINED,
     FAMILIES,
     PRESETS,
     USER_STRATEGIES,
     Stages,
     Strategy,
-    expand,
     find_strategy,
     strategy,
 )
@@ -78,7 +77,7 @@ def _register(name: str, definitions: Mapping[str, Mapping[str, Any]], referring
             raise InputError(f"it stands for itself: {' -> '.join((*referring, name))}")
     if kind == "strategy":
         target = definition["strategy"]
-        base = target[re.match(COMBINED, target).end() :]
+        _, base = split(target)
         if base in definitions:
             _register(base, definitions, (*referring, name))
     with _named(name):
@@ -131,13 +130,14 @@ def _kind(definition: Mapping[str, Any]) -> str:
 def _try(name: str) -> None:
     """Raise `InputError` if a preset has no plan whatever the parameters."""
     with suppress(PlanError):  # of these parameters
-        plan_of(name, *_ANY_PARAMETERS)
+        plan_of(Recipe.read(name), *_ANY_PARAMETERS)
 
 
 def _with_options(target: str, options: Mapping[str, Any]) -> Strategy:
     """The strategy with other values of its options, which are its keyword-only arguments."""
     target = expand(target)
-    if re.match(COMBINED, target).end():
+    prefixes, _ = split(target)
+    if prefixes:
         raise InputError(
             f"options belong to a strategy, {target} is a combination: "
             "make them a mode of their own, and combine that one"

@@ -19,7 +19,6 @@ from viddiff.diffusion.elbo import StepNoise, check_steps, window_bound
 from viddiff.files.npy import is_whole
 from viddiff.files.write import save_npy
 from viddiff.inference.chain_rule import check_chain_rule
-from viddiff.inference.modes import parse_mode
 from viddiff.inference.plan import Plan, Stage
 from viddiff.inference.select import Embed, chosen_plans
 from viddiff.jobs.prepare import OpenVideos, check_videos, prepare
@@ -63,7 +62,7 @@ def measure_elbos(
     if not missing:
         return []
     plan = plan_in(evaluation)
-    check_chain_rule(parse_mode(evaluation.mode), plan)
+    check_chain_rule(evaluation.mode, plan)
     prepared = prepare(evaluation, checkpoint_path, open_videos, plan, device)
     check_videos(prepared.dataset, missing, plan)
     model, diffusion, digest = prepared.network, prepared.diffusion, prepared.digest
@@ -84,7 +83,7 @@ def measure_elbos(
                     rows[number] = finished[number]
                     continue
                 window = true_window(stage, frames)
-                noise = _noise(digest, evaluation.mode, prepared.name.respacing, video, number, window)
+                noise = _noise(digest, str(evaluation.mode), prepared.name.respacing, video, number, window)
                 bound = window_bound(model, diffusion, window, noise, rows_per_call(device, batch_size))
                 rows[number] = (
                     bound.total,

@@ -9,8 +9,6 @@ from typing import Any
 from viddiff.data import VideoDataset, open_dataset
 from viddiff.errors import InputError
 from viddiff.files.json_files import read_json, short_text
-from viddiff.inference.combine import goal_frames
-from viddiff.inference.modes import parse_mode
 from viddiff.metrics.base import MetricSettings
 from viddiff.metrics.measure import Measurement, measure_files
 from viddiff.render.sheet import contact_sheet
@@ -24,7 +22,7 @@ def open_videos(evaluation: Evaluation, config: Mapping[str, Any]) -> VideoDatas
     The latter is told by `model_config.json`. config: the workflow's. Raises `InputError` if that file or the
     data are missing or broken.
     """
-    mode = parse_mode(evaluation.mode)
+    mode = evaluation.mode
     dataset = mode.dataset or _trained_on(evaluation.directory / "model_config.json")
     split = "train" if mode.trainset else "test"
     return open_dataset(dataset, split, config["data_root"], config, config["data_cache"])
@@ -40,14 +38,14 @@ def measure_samples(
 ) -> Measurement:
     """Measure `samples` samples of each of the first `videos` videos by the configured metrics."""
     truth = open_videos(evaluation, config)
-    mode = parse_mode(evaluation.mode)
+    mode = evaluation.mode
     return measure_files(
         [[evaluation.sample(video, sample) for sample in range(samples)] for video in range(videos)],
         lambda video: truth.video(video, T),
         mode.obs_length,
         config["metrics"]["names"],
         settings,
-        goals=[frame for frame in goal_frames(mode.strategy, mode.T or T) if frame < T],
+        goals=[frame for frame in mode.goals(mode.T or T) if frame < T],
     )
 
 
@@ -58,11 +56,11 @@ def draw_contact_sheet(
 
     The evaluations complete the same videos from the same first frames, each towards goals of its own.
     """
-    modes = {evaluation.mode: parse_mode(evaluation.mode) for evaluation in evaluations}
-    mode = modes[evaluations[0].mode]
+    modes = {str(evaluation.mode): evaluation.mode for evaluation in evaluations}
+    mode = evaluations[0].mode
     truth = open_videos(evaluations[0], config)
     samples = {
-        evaluation.mode: {video: load_sample(evaluation.sample(video, 0)) for video in range(videos)}
+        str(evaluation.mode): {video: load_sample(evaluation.sample(video, 0)) for video in range(videos)}
         for evaluation in evaluations
     }
     contact_sheet(
@@ -70,7 +68,7 @@ def draw_contact_sheet(
         {video: truth.video(video, mode.T) for video in range(videos)},
         samples,
         mode.obs_length,
-        goals={name: goal_frames(modes[name].strategy, len(shown[0])) for name, shown in samples.items()},
+        goals={name: modes[name].goals(len(shown[0])) for name, shown in samples.items()},
     )
 
 

@@ -25,7 +25,7 @@ def network_arguments(snakemake: Any) -> dict[str, Any]:
     torch.set_num_threads(snakemake.threads)
     wildcards, config = snakemake.wildcards, snakemake.config
     return {
-        "evaluation": Evaluation(wildcards.run, wildcards.checkpoint, wildcards.mode),
+        "evaluation": Evaluation.named(wildcards.run, wildcards.checkpoint, wildcards.mode),
         "checkpoint_path": Path(snakemake.input.checkpoint),
         "open_videos": lambda name, split: open_dataset(
             name, split, config["data_root"], config, config["data_cache"]

@@ -16,9 +16,9 @@ from viddiff.data.base import VideoDataset
 from viddiff.diffusion.process import Diffusion, diffusion_of
 from viddiff.errors import InputError
 from viddiff.files.write import sha256_file
-from viddiff.inference.modes import Mode, parse_mode
+from viddiff.inference.modes import Mode
 from viddiff.inference.plan import Plan
-from viddiff.inference.strategies import expand
+from viddiff.inference.recipe import expand
 from viddiff.model.unet import UNetVideoModel
 from viddiff.network import load_network
 from viddiff.tree.paths import CheckpointName, Evaluation
@@ -86,7 +86,7 @@ def prepare(
 
     Raises `InputError` if checkpoint, mode and dataset do not fit.
     """
-    mode, name = parse_mode(evaluation.mode), CheckpointName.parse(evaluation.checkpoint)
+    mode, name = evaluation.mode, evaluation.checkpoint
     checkpoint = load_checkpoint(checkpoint_path)
     config = with_defaults(checkpoint.config)
     check_fit(mode, name, checkpoint)

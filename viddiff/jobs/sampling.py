@@ -19,7 +19,6 @@ from viddiff.diffusion.samplers import SAMPLERS
 from viddiff.errors import InputError
 from viddiff.files.npy import is_whole
 from viddiff.files.write import save_npy, write_text
-from viddiff.inference.combine import distance_of
 from viddiff.inference.complete import MadeStage, SampleWindow, complete
 from viddiff.inference.modes import Mode
 from viddiff.inference.plan import Plan, Stage
@@ -103,7 +102,10 @@ def sample_videos(
             completed = complete(
                 plan,
                 to_model(given).to(device),
-                [SampleIdentity(prepared.digest, evaluation.mode, sampler, video, sample) for video in batch],
+                [
+                    SampleIdentity(prepared.digest, str(evaluation.mode), sampler, video, sample)
+                    for video in batch
+                ],
                 window_sampler,
                 windows_per_call=rows_per_call(device, batch_size),
                 embed=embed,
@@ -189,7 +191,7 @@ def network_sampler(
 
 def frame_embedding(mode: Mode, alexnet: Path | None, device: str | torch.device) -> Embed | None:
     """By what the mode selects frames; `None` if it selects none. Raises `InputError` if it lacks weights."""
-    distance = distance_of(mode.strategy)
+    distance = mode.recipe.distance
     if distance == "lpips":
         if alexnet is None:
             raise InputError(f"{mode.strategy} selects frames by LPIPS: it needs the AlexNet weights file")

@@ -29,7 +29,7 @@ from viddiff.diffusion.denoiser import Denoise, clipped, network_denoiser
 from viddiff.diffusion.noise_schedule import Level
 from viddiff.diffusion.process import Diffusion
 from viddiff.errors import InputError
-from viddiff.inference.modes import base_plan, parse_mode
+from viddiff.inference.modes import base_plan
 from viddiff.inference.search import Errors, StageSearch, choose
 from viddiff.jobs.prepare import OpenVideos, prepare
 from viddiff.precision import full_float32, rows_per_call
@@ -87,7 +87,7 @@ def search_stage(
     if output.exists():
         return
     search = _find(searches_of(evaluation), stage)
-    plan = base_plan(parse_mode(evaluation.mode))
+    plan = base_plan(evaluation.mode)
     prepared = prepare(evaluation, checkpoint_path, open_videos, plan, device, split="train", respaced=False)
     dataset, model, diffusion = prepared.dataset, prepared.network, prepared.diffusion
     videos = [video for video in range(len(dataset)) if dataset.length(video) >= plan.length]

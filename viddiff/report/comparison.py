@@ -21,9 +21,9 @@ from viddiff.diffusion.respacing import diffusion_steps
 from viddiff.errors import InputError
 from viddiff.files.json_files import number, read_json, short_text, whole_number
 from viddiff.files.write import write_text
-from viddiff.inference.modes import base_plan, parse_mode
+from viddiff.inference.modes import base_plan
 from viddiff.report.text_table import align
-from viddiff.tree.paths import CheckpointName, Evaluation
+from viddiff.tree.paths import Evaluation
 
 _NAMES = ["run", "checkpoint", "mode"]
 _COUNTS = ["videos", "samples", "frames", "stages", "evaluations"]
@@ -69,7 +69,7 @@ def frame_curves(paths: Sequence[Path], metric: str) -> tuple[dict[str, list[flo
             raise InputError(
                 f"{record.path}: {protocol}; other files differ, their curves are not comparable"
             )
-    modes = [record.evaluation.mode for record in records]
+    modes = [str(record.evaluation.mode) for record in records]
     names = modes if len(set(modes)) == len(modes) else [str(record.path) for record in records]
     curves = {name: record.metrics[metric].per_frame for name, record in zip(names, records, strict=True)}
     return curves, records[0].obs_length
@@ -187,11 +187,7 @@ def _read_bound(path: Path) -> dict[str, _Summary]:
 
 def _row(record: _Record) -> dict[str, Any]:
     evaluation = record.evaluation
-    row: dict[str, Any] = {
-        "run": evaluation.run,
-        "checkpoint": evaluation.checkpoint,
-        "mode": evaluation.mode,
-    }
+    row: dict[str, Any] = dict(zip(_NAMES, evaluation.names, strict=True))
     for name, summary in record.metrics.items():
         unit = f" [{summary.unit}]" if summary.unit else ""
         row[f"{name}{unit}"] = summary.mean
@@ -211,14 +207,14 @@ def _row(record: _Record) -> dict[str, Any]:
 def _stages(evaluation: Evaluation) -> int | None:
     """Stages of the mode's plan; None if its name does not determine them."""
     try:
-        return len(base_plan(parse_mode(evaluation.mode)).stages)
+        return len(base_plan(evaluation.mode).stages)
     except InputError:
         return None
 
 
 def _diffusion_steps(record: _Record) -> int | None:
     """Network evaluations per stage, from the checkpoint's folder or as trained; None if not on record."""
-    spec = CheckpointName.parse(record.evaluation.checkpoint).respacing
+    spec = record.evaluation.checkpoint.respacing
     try:
         if not spec:
             config = read_json(record.path.parent / "model_config.json")

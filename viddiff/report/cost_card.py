@@ -18,9 +18,8 @@ from viddiff.errors import InputError
 from viddiff.files.json_files import number, read_json, short_text
 from viddiff.files.write import write_json
 from viddiff.inference.cost import PlanCost, plan_cost
-from viddiff.inference.modes import parse_mode
 from viddiff.inference.plan import Plan
-from viddiff.tree.paths import CheckpointName, Evaluation
+from viddiff.tree.paths import Evaluation
 from viddiff.tree.timing import read_timings
 
 DIFFUSION_STEPS = 1000  # of a training that does not say
@@ -121,7 +120,7 @@ def cost_card(
     Raises `PlanError` if the plan does not fit the mode's windows, `InputError` for files that cannot be read.
     """
     steps, source = _diffusion_steps(evaluation, training, model_config)
-    cost = plan_cost(plan, parse_mode(evaluation.mode).max_frames, steps)
+    cost = plan_cost(plan, evaluation.mode.max_frames, steps)
     return CostCard(cost, source, _estimates(timings))
 
 
@@ -129,7 +128,7 @@ def _diffusion_steps(
     evaluation: Evaluation, training: Mapping[str, Any], model_config: Path | None
 ) -> tuple[int, str]:
     """Network evaluations per window, and what tells their number."""
-    respacing = CheckpointName.parse(evaluation.checkpoint).respacing
+    respacing = evaluation.checkpoint.respacing
     if respacing:
         return diffusion_steps(respacing), "by the folder's name"
     settings = training if model_config is None else _read_settings(model_config)

@@ -31,9 +31,7 @@ def plan_table(cards: Mapping[Evaluation, CostCard]) -> pd.DataFrame:
     for evaluation, card in cards.items():
         cost = card.cost
         row = {
-            "run": evaluation.run,
-            "checkpoint": evaluation.checkpoint,
-            "mode": evaluation.mode,
+            **dict(zip(_NAMES, evaluation.names, strict=True)),
             "stages": cost.stages,
             "chain": cost.chain,
             "diffusion steps": cost.diffusion_steps,

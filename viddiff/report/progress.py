@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from viddiff.errors import InputError
-from viddiff.inference.modes import base_plan, parse_mode
+from viddiff.inference.modes import base_plan
 from viddiff.report.rate import Trace
 from viddiff.tree.paths import Evaluation, sample_of
 
@@ -77,7 +77,7 @@ def stages_of(evaluation: Evaluation) -> int:
 
     Raises `InputError` if the mode has no plan.
     """
-    mode = parse_mode(evaluation.mode)
+    mode = evaluation.mode
     if None in (mode.max_frames, mode.step_size, mode.T, mode.obs_length):
         return 1
     return len(base_plan(mode).stages)

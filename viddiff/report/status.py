@@ -110,7 +110,7 @@ def status(wanted: Mapping[Evaluation, set[Pair] | None], now: float) -> str:
     parts = [read_progress(evaluation, samples) for evaluation, samples in wanted.items()]
     total = summarise(parts, now)
     lines = [summarise([part], now) for part in parts] + ([total] if len(parts) > 1 else [])
-    names = [(part.evaluation.run, part.evaluation.checkpoint, part.evaluation.mode) for part in parts]
+    names = [part.evaluation.names for part in parts]
     columns = dict(zip(("run", "checkpoint", "mode"), zip(*names, strict=True), strict=True))
     shared = [name for name in ("run", "checkpoint") if len(set(columns[name])) == 1]
     if len(parts) > 1:

@@ -18,11 +18,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePath
 
 from viddiff.diffusion.respacing import RESPACING
 from viddiff.errors import InputError
-from viddiff.inference.modes import parse_mode
+from viddiff.inference.modes import Mode, parse_mode
 
 RESULTS = "results"
 CHECKPOINTS = "checkpoints"
@@ -85,37 +86,50 @@ class CheckpointName:
             match["stem"], step, match["sampler"] or SAMPLER_NAMES[0], match["respacing"] or ""
         )
 
-    def checkpoint_file(self, folder: str | Path) -> Path:
-        """The checkpoint's file in the folder of its run."""
-        return Path(folder) / f"{self.stem}.pt"
-
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One evaluation directory: a run, a checkpoint with its sampler, and a mode, as their names in the tree.
+    """One evaluation directory: a run, a checkpoint with its sampler, and a mode, in the tree at `root`.
 
-    Raises `InputError` for a name that does not parse, or that could lead out of the tree.
+    Raises `InputError` for names that could lead out of the tree, or that no file system takes.
     """
 
     run: str
-    checkpoint: str
-    mode: str
+    checkpoint: CheckpointName
+    mode: Mode
+    root: Path = Path(RESULTS)
 
     def __post_init__(self) -> None:
         check_run(self.run)
         for name, value in (("checkpoint", self.checkpoint), ("mode", self.mode)):
-            _check_length(name, value, LONGEST_NAME)
-        CheckpointName.parse(self.checkpoint)
-        parse_mode(self.mode)
+            _check_length(name, str(value), LONGEST_NAME)
+
+    @staticmethod
+    def named(run: str, checkpoint: str, mode: str, root: str | Path = RESULTS) -> Evaluation:
+        """The evaluation directory of these names. Raises `InputError` for one that does not parse."""
+        return Evaluation(run, CheckpointName.parse(checkpoint), parse_mode(mode), Path(root))
+
+    @staticmethod
+    def parse(path: str | PurePath, root: str | Path = RESULTS) -> Evaluation:
+        """Read the path of an evaluation directory, `<root>/<run>/<checkpoint>/<mode>`."""
+        match = re.fullmatch(rf"{re.escape(str(root))}/(.+)/([^/]+)/([^/]+)/?", str(path), re.DOTALL)
+        if match is None:
+            raise InputError(f"{str(path)!r} is not an evaluation directory {root}/<run>/<checkpoint>/<mode>")
+        return Evaluation.named(*match.groups(), root)
 
     @property
+    def names(self) -> tuple[str, str, str]:
+        """Run, checkpoint and mode, as the tree names them."""
+        return self.run, str(self.checkpoint), str(self.mode)
+
+    @cached_property
     def directory(self) -> Path:
         """The evaluation directory."""
-        return Path(RESULTS, self.run, self.checkpoint, self.mode)
+        return self.root.joinpath(*self.names)
 
-    def checkpoint_file(self, root: str | Path = CHECKPOINTS) -> Path:
-        """The checkpoint's file below `root`, the folder of all runs."""
-        return CheckpointName.parse(self.checkpoint).checkpoint_file(Path(root, self.run))
+    def checkpoint_file(self, folder: str | Path = CHECKPOINTS) -> Path:
+        """The checkpoint's file below the folder of all runs."""
+        return Path(folder, self.run, f"{self.checkpoint.stem}.pt")
 
     def sample(self, video: int, sample: int) -> Path:
         """One completion of one test video: uint8 `[T, C, H, W]`."""
@@ -148,38 +162,6 @@ class Evaluation:
     def elbo_summary(self, videos: int) -> Path:
         """The ELBOs of the first `videos` test videos, summarised."""
         return self.directory / f"elbos_{videos}.json"
-
-    @staticmethod
-    def parse(path: str | PurePath) -> Evaluation:
-        """Read the path of an evaluation directory, `results/<run>/<checkpoint>/<mode>`."""
-        match = re.fullmatch(rf"{RESULTS}/(.+)/([^/]+)/([^/]+)/?", str(path), re.DOTALL)
-        if match is None:
-            raise InputError(
-                f"{str(path)!r} is not an evaluation directory {RESULTS}/<run>/<checkpoint>/<mode>"
-            )
-        return Evaluation(*match.groups())
-
-    @staticmethod
-    def of_checkpoint(
-        path: str | PurePath,
-        mode: str,
-        *,
-        step: int | None = None,
-        sampler: str = SAMPLER_NAMES[0],
-        respacing: str = "",
-    ) -> Evaluation:
-        """The evaluation directory of a checkpoint file.
-
-        The run is what stands between the first folder with `checkpoint` in its name and the file. step: what
-        the file holds; needed if its name ends with `latest`, else ignored.
-        """
-        *folders, file = str(path).split("/")
-        roots = [index for index, folder in enumerate(folders) if "checkpoint" in folder]
-        if not roots or not file.endswith(".pt"):
-            raise InputError(f"{str(path)!r} is not a checkpoint …{CHECKPOINTS}/<run>/<name>.pt")
-        stem = file.removesuffix(".pt")
-        name = CheckpointName(stem, step if stem.endswith("_latest") else None, sampler, respacing)
-        return Evaluation("/".join(folders[roots[0] + 1 :]), str(name), mode)
 
 
 def check_run(run: str) -> None:

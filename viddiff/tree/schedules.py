@@ -17,7 +17,7 @@ from typing import Any
 from viddiff.errors import InputError
 from viddiff.files.json_files import number, read_json, whole_number
 from viddiff.files.write import write_json
-from viddiff.inference.modes import base_plan, make_plan, parse_mode
+from viddiff.inference.modes import base_plan, make_plan
 from viddiff.inference.plan import Plan
 from viddiff.inference.search import Choice, StageSearch, stage_searches
 from viddiff.tree.fingerprint import NAME as FINGERPRINT
@@ -52,7 +52,7 @@ def plan_in(evaluation: Evaluation) -> Plan:
 
     Raises `InputError` if there is none: no schedule, or one that lacks a stage or does not fit the mode.
     """
-    mode = parse_mode(evaluation.mode)
+    mode = evaluation.mode
     if mode.optimal is None:
         return make_plan(mode)
     path = schedule_file(evaluation)
@@ -70,14 +70,16 @@ def schedule_file(evaluation: Evaluation) -> Path:
 
 def searches_of(evaluation: Evaluation) -> list[StageSearch]:
     """What is searched for an optimal mode. Raises `InputError` for a mode that has nothing to search."""
-    mode = parse_mode(evaluation.mode)
+    mode = evaluation.mode
     if mode.optimal is None:
-        raise InputError(f"mode {evaluation.mode!r} is not optimal: it has no _optimal behind its strategy")
+        raise InputError(
+            f"mode {str(evaluation.mode)!r} is not optimal: it has no _optimal behind its strategy"
+        )
     plan = base_plan(mode)
     try:
         return stage_searches(plan, mode.max_frames, mode.optimal)
     except InputError as error:
-        raise type(error)(f"mode {evaluation.mode!r}: {error}") from None
+        raise type(error)(f"mode {str(evaluation.mode)!r}: {error}") from None
 
 
 def stage_file(evaluation: Evaluation, stage: int) -> Path:

@@ -13,8 +13,7 @@ from pathlib import Path
 from viddiff.errors import InputError
 from viddiff.files.json_files import read_json
 from viddiff.files.write import write_json
-from viddiff.inference.modes import parse_mode
-from viddiff.tree.paths import RESULTS, Evaluation
+from viddiff.tree.paths import Evaluation
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,8 @@ def timing_files(evaluation: Evaluation) -> list[Path]:
     wanted = _kind(evaluation)
     return [
         path
-        for path in sorted(Path(RESULTS, evaluation.run).glob("*/*/timings/samples_*.json"))
-        if _kind_of(path.parents[1]) == wanted
+        for path in sorted((evaluation.root / evaluation.run).glob("*/*/timings/samples_*.json"))
+        if _kind_of(path.parents[1], evaluation.root) == wanted
     ]
 
 
@@ -87,12 +86,12 @@ def _read(path: Path) -> Timing:
 
 
 def _kind(evaluation: Evaluation) -> tuple[int | None, bool]:
-    mode = parse_mode(evaluation.mode)
+    mode = evaluation.mode
     return mode.max_frames, mode.gradient_method
 
 
-def _kind_of(directory: Path) -> tuple[int | None, bool] | None:
+def _kind_of(directory: Path, root: Path) -> tuple[int | None, bool] | None:
     try:
-        return _kind(Evaluation.parse(directory))
+        return _kind(Evaluation.parse(directory, root))
     except InputError:  # some other folder
         return None

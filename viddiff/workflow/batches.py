@@ -180,7 +180,7 @@ def _run_pattern(span: Span, files: Mapping[Evaluation, Mapping[str, set[int]]])
         names = "|".join(
             f"{_any_of(blocks)}{ending}(?:-(?:{samples}))?[.]" for samples, blocks in by_samples.items()
         )
-        directory = re.escape(f"{evaluation.run}/{evaluation.checkpoint}/{evaluation.mode}")
+        directory = re.escape("/".join(evaluation.names))
         paths.append(f"{directory}/[a-z]+/[a-z]+_(?:{names})")
     return f"(?={'|'.join(paths)}){RUN_PATTERN}"
 

@@ -11,7 +11,7 @@ from typing import Any
 from viddiff.errors import InputError, OutputError
 from viddiff.files.archives import check_whole
 from viddiff.files.json_files import read_json
-from viddiff.inference.modes import make_plan, parse_mode
+from viddiff.inference.modes import make_plan
 from viddiff.tree.fingerprint import check_claim
 from viddiff.tree.paths import CHECKPOINTS, Evaluation, check_run
 from viddiff.tree.schedules import SearchSettings, plan_in, schedule_file, searches_of
@@ -21,7 +21,7 @@ MADE_DATASET = "bouncy_balls"  # the one that a rule makes, as its key of the co
 
 def dataset_of(config: Mapping[str, Any], evaluation: Evaluation) -> str | None:
     """The dataset of an evaluation as far as the configuration tells: the mode's own, or the training's."""
-    return parse_mode(evaluation.mode).dataset or config["training"].get(evaluation.run, {}).get("dataset")
+    return evaluation.mode.dataset or config["training"].get(evaluation.run, {}).get("dataset")
 
 
 def trained_files(config: Mapping[str, Any], run: str) -> list[str]:
@@ -67,7 +67,7 @@ def check_sampling(config: Mapping[str, Any], evaluation: Evaluation, videos: in
     is wrong or cannot be searched, its videos are longer than the dataset's, the test set is too small, the checkpoint
     is cut off, or there is none and no training that would make it, or samples cannot be written.
     """
-    mode = parse_mode(evaluation.mode)
+    mode = evaluation.mode
     if mode.optimal is None or schedule_file(evaluation).is_file():
         check_claim(evaluation.directory, {"plan_sha256": plan_in(evaluation).sha256})
     else:
@@ -78,7 +78,7 @@ def check_sampling(config: Mapping[str, Any], evaluation: Evaluation, videos: in
     known = made if dataset == MADE_DATASET else config["datasets"].get(dataset, {})
     if known.get("length", mode.T) < mode.T:
         raise InputError(
-            f"mode {evaluation.mode!r}: T is {mode.T}, but videos of {dataset} have {known['length']} frames"
+            f"mode {str(mode)!r}: T is {mode.T}, but videos of {dataset} have {known['length']} frames"
         )
     count = known.get("train" if mode.trainset else "test", videos)
     if videos > count:
@@ -129,7 +129,7 @@ def check_writable(folder: str | Path) -> None:
 
 def plan_is_outdated(evaluation: Evaluation) -> bool:
     """Whether `plan.json` exists and is no longer the mode's plan, because a user's mode was defined anew."""
-    path, mode = evaluation.directory / "plan.json", parse_mode(evaluation.mode)
+    path, mode = evaluation.directory / "plan.json", evaluation.mode
     if mode.optimal is not None or not path.is_file():
         return False
     try:

@@ -12,7 +12,7 @@ from typing import Any
 
 from viddiff.errors import InputError
 from viddiff.inference.chain_rule import check_chain_rule
-from viddiff.inference.modes import Mode, base_plan, format_mode, parse_mode
+from viddiff.inference.modes import Mode, base_plan
 from viddiff.tree.paths import RESULTS, Evaluation
 from viddiff.tree.schedules import searches_of
 
@@ -44,7 +44,7 @@ class Cell:
     @property
     def group(self) -> str:
         """The videos, `[<dataset>_][trainset_]<T>_<obs_length>`: the same go into one picture."""
-        mode = parse_mode(self.evaluation.mode)
+        mode = self.evaluation.mode
         names = [mode.dataset, "trainset" if mode.trainset else None, str(mode.T), str(mode.obs_length)]
         return "_".join(name for name in names if name)
 
@@ -52,7 +52,7 @@ class Cell:
     def has_elbo(self) -> bool:
         """Whether the mode gives videos a probability."""
         try:
-            check_elbo(parse_mode(self.evaluation.mode))
+            check_elbo(self.evaluation.mode)
         except InputError:
             return False
         return True
@@ -89,14 +89,14 @@ class Request:
             return False
         evaluation = Evaluation.parse(match["directory"])
         if match["kind"]:
-            check_obs_length(parse_mode(evaluation.mode))
+            check_obs_length(evaluation.mode)
         if match["kind"] == "plans":
             self.samples[evaluation].add((int(match["video"]), int(match["sample"])))
         elif match["kind"]:
             getattr(self, match["kind"])[evaluation].add((int(match["video"]), int(match["sample"])))
             self.files.add(path)
         elif match["elbo"] or match["elbos"]:
-            check_elbo(parse_mode(evaluation.mode))
+            check_elbo(evaluation.mode)
             if match["elbo"]:
                 self.elbos[evaluation].add((int(match["elbo"]), 0))
                 self.files.add(path)
@@ -124,7 +124,7 @@ def metrics_cell(path: str) -> Cell | None:
     if match is None or not match["videos"]:
         return None
     evaluation = Evaluation.parse(match["directory"])
-    check_metrics_length(parse_mode(evaluation.mode), int(match["T"]))
+    check_metrics_length(evaluation.mode, int(match["T"]))
     return Cell(evaluation, *(int(match[name]) for name in ("videos", "samples", "T")))
 
 
@@ -160,11 +160,11 @@ def read_grid(config: Mapping[str, Any]) -> list[Cell]:
     for block in config["grid"]:
         for names in product(block["runs"], block["checkpoints"], block["modes"]):
             try:
-                evaluation = Evaluation(*names)
-                T = block.get("frames") or parse_mode(evaluation.mode).T
+                evaluation = Evaluation.named(*names)
+                T = block.get("frames") or evaluation.mode.T
                 if T is None:
-                    raise InputError(f"mode {evaluation.mode!r} has no T, so frames must be given")
-                check_metrics_length(parse_mode(evaluation.mode), T)
+                    raise InputError(f"mode {str(evaluation.mode)!r} has no T, so frames must be given")
+                check_metrics_length(evaluation.mode, T)
                 check_count(block["videos"], block["samples"])
             except InputError as error:
                 raise InputError(f"config key grid: {error}") from None
@@ -177,7 +177,7 @@ def read_grid(config: Mapping[str, Any]) -> list[Cell]:
 def check_metrics_length(mode: Mode, T: int) -> None:
     """Metrics of T frames need videos that long, and one generated frame at least. Raises `InputError`."""
     check_obs_length(mode)
-    name = format_mode(mode)
+    name = str(mode)
     if mode.T is not None and mode.T < T:
         raise InputError(f"metrics of {T} frames: videos of mode {name!r} have {mode.T}")
     if mode.obs_length >= T:
@@ -202,7 +202,7 @@ def check_count(videos: int, samples: int) -> None:
 def check_obs_length(mode: Mode) -> None:
     """Raise `InputError` for a mode whose name does not tell which frames of a sample are generated."""
     if mode.obs_length is None:
-        raise InputError(f"mode {format_mode(mode)!r}: obs_length is not given, must be a whole number")
+        raise InputError(f"mode {str(mode)!r}: obs_length is not given, must be a whole number")
 
 
 def _check_path(argument: str) -> None:

@@ -1,0 +1,74 @@
+"""What the name of a strategy in a mode stands for: `[gibbs-<n>-][adaptive-[l2-]][goal-directed-]<strategy>`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from viddiff.errors import InputError
+from viddiff.inference.strategies import PRESETS
+
+MOST_SWEEPS = 9
+FORM = "[gibbs-<n>-][adaptive-[l2-]][goal-directed-]<strategy>"
+
+_RECIPE = re.compile(
+    r"(?:gibbs-(?P<sweeps>[0-9]+)-)?"
+    r"(?P<adaptive>adaptive-(?P<l2>l2-)?)?"
+    r"(?P<goal_directed>goal-directed-)?"
+    r"(?P<strategy>.+)",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A strategy, and what is made of its plan.
+
+    goal_directed: the last frames of the video are given as well; distance: by which observed frames are chosen while
+    the plan is executed, `None` if the plan says them all; sweeps: how often the whole video is made again after that.
+    """
+
+    strategy: str
+    goal_directed: bool = False
+    distance: Literal["lpips", "l2"] | None = None
+    sweeps: int = 0
+
+    @staticmethod
+    def read(name: str) -> Recipe:
+        """The recipe of a name, with the configuration's presets replaced by what they stand for.
+
+        Raises `InputError` for another order, or a number of sweeps that is not 1 to `MOST_SWEEPS`.
+        """
+        name = expand(name)
+        match = _match(name)
+        if split(match["strategy"])[0]:
+            raise InputError(f"strategy {name!r} is unknown; the form is {FORM}")
+        sweeps = match["sweeps"]
+        if sweeps is not None and sweeps not in map(str, range(1, MOST_SWEEPS + 1)):
+            raise InputError(f"{name}: the number of sweeps is {sweeps}, must be 1 to {MOST_SWEEPS}")
+        return Recipe(
+            strategy=match["strategy"],
+            goal_directed=match["goal_directed"] is not None,
+            distance=None if match["adaptive"] is None else "l2" if match["l2"] else "lpips",
+            sweeps=int(sweeps or 0),
+        )
+
+
+def expand(name: str) -> str:
+    """A name with the configuration's presets replaced by what they stand for."""
+    prefixes, base = split(name)
+    return expand(prefixes + PRESETS[base]) if base in PRESETS else name
+
+
+def split(name: str) -> tuple[str, str]:
+    """What stands before the name of the strategy, and that name."""
+    start = _match(name).start("strategy")
+    return name[:start], name[start:]
+
+
+def _match(name: str) -> re.Match[str]:
+    match = _RECIPE.fullmatch(name)
+    if match is None:
+        raise InputError("a mode must name a strategy")
+    return match
