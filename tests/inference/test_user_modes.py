@@ -327,3 +327,19 @@ def test_what_goes_wrong_in_a_file_is_no_plan(zigzag, body, message):
     register({"zigzag": zigzag(header + body)})
     with pytest.raises(PlanError, match=f"mode 'zigzag_10_2_8_3': {message}"):
         plan("zigzag_10_2_8_3")
+
+
+def test_adaptive_variants_keep_as_many_neighbours_as_a_strategy_declares(tmp_path, monkeypatch):
+    """By what it declares, not by its name: a strategy with the stages of a hierarchy has the same adaptive plan."""
+    monkeypatch.chdir(tmp_path)
+    for name, facts in (("mine", ", neighbours=2"), ("other", "")):
+        Path(f"{name}.py").write_text(
+            "from viddiff.inference.strategies import hierarchical, strategy\n\n"
+            f'@strategy("{name}"{facts})\n'
+            f"def {name}(length, n_obs, window, step_size):\n"
+            "    yield from hierarchical(2, length, n_obs, window, step_size)\n"
+        )
+    register_modes({name: {"file": f"{name}.py"} for name in ("mine", "other")})
+    parameters = (60, 10, 8, 3)
+    assert plan_of("adaptive-mine", *parameters) == plan_of("adaptive-hierarchy-2", *parameters)
+    assert plan_of("adaptive-other", *parameters) != plan_of("adaptive-hierarchy-2", *parameters)

@@ -33,7 +33,8 @@ def plan_of(recipe: Recipe, length: int, n_obs: int, window: int, step_size: int
     else:
         plan = Plan(length, n_obs, tuple(stages_of(recipe.strategy, length, n_obs, window, step_size)))
     if recipe.distance is not None:
-        plan = adapted(plan, find_strategy(recipe.strategy).neighbours)
+        own_goals = recipe.goal_directed and recipe.strategy in GOAL_DIRECTED
+        plan = adapted(plan, 1 if own_goals else find_strategy(recipe.strategy).neighbours)
     return refined(plan, recipe.sweeps, window, step_size) if recipe.sweeps else plan
 
 
