@@ -7,10 +7,11 @@ import sys
 
 import pytest
 
+from viddiff.diffusion.samplers import sampler
 from viddiff.errors import InputError
 from viddiff.inference.strategies import strategy
 
-REGISTRIES = [strategy]
+REGISTRIES = [strategy, sampler]
 
 
 @pytest.fixture(params=REGISTRIES, ids=lambda registry: registry.kind)

@@ -15,7 +15,7 @@ from viddiff.diffusion.denoiser import Denoise, Estimate, clipped, network_denoi
 from viddiff.diffusion.guidance import all_latent, guided
 from viddiff.diffusion.noise_schedule import Level
 from viddiff.diffusion.process import diffusion_of
-from viddiff.diffusion.samplers import SAMPLERS
+from viddiff.diffusion.samplers import sampler as samplers
 from viddiff.jobs.sampling import network_sampler
 from viddiff.window import Window
 
@@ -75,7 +75,7 @@ def gaussian(x_t: Tensor, level: Level) -> Estimate:
     return linear(level.alpha * COVARIANCE @ torch.linalg.inv(noisy))(x_t, level)._replace(v=None)
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", samplers.names())
 def test_samples_are_drawn_to_the_observed_frame_and_what_follows_from_it(sampler: str) -> None:
     levels = diffusion_of(DEFAULTS | {"diffusion_steps": 100, "noise_schedule": "cosine"}).levels()
     w = window(torch.full((400, 3, 1, 1, 1), 1.5, dtype=torch.float64), [True, False, False])
@@ -86,7 +86,7 @@ def test_samples_are_drawn_to_the_observed_frame_and_what_follows_from_it(sample
 
     means = {}
     for weight in (0.0, 1.0):
-        x = SAMPLERS[sampler](guided(gaussian, w, weight), noise(), levels, noise, "small")
+        x = samplers.find(sampler)(guided(gaussian, w, weight), noise(), levels, noise, "small")
         means[weight] = x.mean(dim=0).flatten()
     # Of 400 samples: give or take 0.05.
     assert means[0.0].abs().max() < 0.2
@@ -139,7 +139,7 @@ class Mixing(torch.nn.Module):
         return window.frames.where(window.observed[:, :, None, None, None], x_t).mean(1, True).expand_as(x_t)
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", samplers.names())
 def test_the_networks_sampler_is_guided_if_told(sampler: str) -> None:
     diffusion = diffusion_of(DEFAULTS | {"predict_xstart": True}, "10")
     w = window(torch.full((1, 3, 3, 2, 2), 0.5), [True, False, False])

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from viddiff.diffusion.samplers import sampler as samplers
 from viddiff.errors import InputError
 from viddiff.inference.modes import Mode
-from viddiff.tree.paths import CHECKPOINT_PATTERN, RUN_PATTERN, SAMPLER_NAMES, CheckpointName, Evaluation
+from viddiff.tree.paths import CHECKPOINT_PATTERN, RUN_PATTERN, CheckpointName, Evaluation
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "evaluation_directories.json").read_text())
 MODE = "autoreg_20_10_300_36"
@@ -84,7 +85,7 @@ RATES = st.sampled_from(["model", "ema_0.9999", "ema_0.999"])
 @given(
     st.builds("{}_{:06d}".format, RATES, st.integers(0, 10**9)).map(lambda stem: (stem, None))
     | st.tuples(RATES.map("{}_latest".format), st.integers(0, 10**9)),
-    st.sampled_from(SAMPLER_NAMES),
+    st.sampled_from(samplers.names()),
     RESPACINGS,
 )
 def test_parse_reads_what_str_writes(stem_and_step, sampler, respacing):

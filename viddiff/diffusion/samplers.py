@@ -1,8 +1,8 @@
 """Samplers: pure functions from noise and a denoiser to clean frames.
 
 Each takes the noise levels from the noisiest on and walks down to x_0. To add one, write a function with
-the same signature and register it, and list its name in `viddiff.tree.paths.SAMPLER_NAMES`: it becomes part of the
-checkpoint folder's name (`ema_0.9999_400000_ddim`).
+the same signature here, with the decorator `@sampler("<name>")`: the name becomes part of the checkpoint folder's
+(`ema_0.9999_400000_ddim`).
 """
 
 from __future__ import annotations
@@ -18,11 +18,16 @@ from torch import Tensor
 from viddiff.diffusion.denoiser import Denoise, Estimate
 from viddiff.diffusion.noise_schedule import CLEAN, Level
 from viddiff.diffusion.process import Variance
+from viddiff.registry import Registry
 
 Frames = Float[Tensor, "B K C H W"]
 Noise = Callable[[], Frames]  # fresh standard normal noise, one draw for each diffusion step that needs it
+Sampler = Callable[..., Frames]
+
+sampler: Registry[Sampler] = Registry("sampler", __name__)
 
 
+@sampler("ancestral")
 def ancestral(
     denoise: Denoise, x: Frames, levels: Sequence[Level], noise: Noise, variance: Variance = "large"
 ) -> Frames:
@@ -33,6 +38,7 @@ def ancestral(
     return x
 
 
+@sampler("ddim")
 def ddim(
     denoise: Denoise, x: Frames, levels: Sequence[Level], noise: Noise, variance: Variance, eta: float = 0.0
 ) -> Frames:
@@ -70,6 +76,3 @@ def reverse_transition(
     else:
         log_variance = x_t.new_tensor(large if variance == "large" else small)
     return mean, log_variance
-
-
-SAMPLERS: dict[str, Callable[..., Frames]] = {"ancestral": ancestral, "ddim": ddim}

@@ -12,10 +12,10 @@ from types import MappingProxyType
 import numpy as np
 import torch
 
+from viddiff.diffusion import samplers
 from viddiff.diffusion.denoiser import Denoise, clipped, network_denoiser
 from viddiff.diffusion.guidance import all_latent, guided
 from viddiff.diffusion.process import Diffusion
-from viddiff.diffusion.samplers import SAMPLERS
 from viddiff.errors import InputError
 from viddiff.files.npy import is_whole
 from viddiff.files.write import save_npy, write_text
@@ -173,7 +173,7 @@ def network_sampler(
 
     guidance_weight: if given, observed frames act by reconstruction guidance, and the network sees them as latent.
     """
-    levels = diffusion.levels()
+    walk, levels = samplers.sampler.find(sampler), diffusion.levels()
 
     def denoiser(window: Window) -> Denoise:
         if guidance_weight is None:
@@ -184,7 +184,7 @@ def network_sampler(
     def sample_window(window, noise):
         # Inference mode is quicker, but forbids the gradient that guides.
         with torch.inference_mode(guidance_weight is None), torch.no_grad(), full_float32():
-            return SAMPLERS[sampler](denoiser(window), noise(), levels, noise, diffusion.variance)
+            return walk(denoiser(window), noise(), levels, noise, diffusion.variance)
 
     return sample_window
 

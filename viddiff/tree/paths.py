@@ -22,8 +22,9 @@ from functools import cached_property
 from pathlib import Path, PurePath
 
 from viddiff.diffusion.respacing import RESPACING
-from viddiff.errors import InputError
+from viddiff.errors import InputError, unknown
 from viddiff.inference.modes import Mode, parse_mode
+from viddiff.registry import declared
 
 RESULTS = "results"
 CHECKPOINTS = "checkpoints"
@@ -32,8 +33,10 @@ CHECKPOINTS = "checkpoints"
 CHECKPOINT_PATTERN = r"[A-Za-z0-9_,=+][A-Za-z0-9._,=+-]*"
 RUN_PATTERN = rf"{CHECKPOINT_PATTERN}(?:/{CHECKPOINT_PATTERN})*"
 
-# Those of `viddiff.diffusion.samplers`. The first one is not named in a folder.
-SAMPLER_NAMES = ("ancestral", "ddim")
+DEFAULT_SAMPLER = "ancestral"  # which is not named in a folder
+NAMED_SAMPLERS = tuple(
+    name for name in declared("sampler", "viddiff.diffusion.samplers") if name != DEFAULT_SAMPLER
+)
 
 LONGEST_NAME = 200  # of a folder; file systems take 255, of which names of logs need some
 LONGEST_RUN = 1000
@@ -41,13 +44,13 @@ LONGEST_RUN = 1000
 _CHECKPOINT = re.compile(
     r"(?P<stem>(?:model|ema_[0-9][0-9.e-]*)_(?:[0-9]+|(?P<latest>latest)))"
     r"(?(latest)_(?P<step>0|[1-9][0-9]{0,11}))"
-    rf"(?:_(?P<sampler>{'|'.join(SAMPLER_NAMES[1:])}))?"
+    rf"(?:_(?P<sampler>{'|'.join(map(re.escape, NAMED_SAMPLERS))}))?"
     rf"(?:_respace(?P<respacing>{RESPACING}))?"
 )
 _SAMPLE = re.compile(r"sample_([0-9]{4}|[1-9][0-9]{4,})-(0|[1-9][0-9]*)")
 _CHECKPOINT_FORM = (
     "{model,ema_<rate>}_{<step>,latest_<step>}"
-    f"[_{{{','.join(SAMPLER_NAMES[1:])}}}][_respace{{<n>,ddim<n>,<n>,<n>,…}}]"
+    f"[_{{{','.join(NAMED_SAMPLERS)}}}][_respace{{<n>,ddim<n>,<n>,<n>,…}}]"
 )
 
 
@@ -56,24 +59,25 @@ class CheckpointName:
     """A checkpoint and the sampler that it is used with.
 
     stem: of the file, `ema_0.9999_400000` or `ema_0.9999_latest`; step: what a `latest` file holds, else
-    `None`; sampler: one of `SAMPLER_NAMES`; respacing: which diffusion steps are used, "" for those of the
+    `None`; sampler: its name; respacing: which diffusion steps are used, "" for those of the
     training.
     """
 
     stem: str
     step: int | None = None
-    sampler: str = SAMPLER_NAMES[0]
+    sampler: str = DEFAULT_SAMPLER
     respacing: str = ""
 
     def __post_init__(self) -> None:
-        if self.sampler not in SAMPLER_NAMES:
-            raise InputError(f"sampler is {self.sampler!r}, must be one of {', '.join(SAMPLER_NAMES)}")
+        known = (DEFAULT_SAMPLER, *NAMED_SAMPLERS)
+        if self.sampler not in known:
+            raise unknown(f"sampler {self.sampler!r}", self.sampler, known)
         _match_checkpoint(str(self))
 
     def __str__(self) -> str:
         """The name of the checkpoint's folder in the tree of results."""
         step = "" if self.step is None else f"_{self.step}"
-        sampler = "" if self.sampler == SAMPLER_NAMES[0] else f"_{self.sampler}"
+        sampler = "" if self.sampler == DEFAULT_SAMPLER else f"_{self.sampler}"
         respacing = f"_respace{self.respacing}" if self.respacing else ""
         return f"{self.stem}{step}{sampler}{respacing}"
 
@@ -83,7 +87,7 @@ class CheckpointName:
         match = _match_checkpoint(name)
         step = None if match["step"] is None else int(match["step"])
         return CheckpointName(
-            match["stem"], step, match["sampler"] or SAMPLER_NAMES[0], match["respacing"] or ""
+            match["stem"], step, match["sampler"] or DEFAULT_SAMPLER, match["respacing"] or ""
         )
 
 
