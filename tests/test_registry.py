@@ -9,9 +9,10 @@ import pytest
 
 from viddiff.diffusion.samplers import sampler
 from viddiff.errors import InputError
-from viddiff.inference.strategies import strategy
+from viddiff.inference.strategies import Strategy, strategy
+from viddiff.metrics.base import metric
 
-REGISTRIES = [strategy, sampler]
+REGISTRIES = [strategy, sampler, metric]
 
 
 @pytest.fixture(params=REGISTRIES, ids=lambda registry: registry.kind)
@@ -45,9 +46,8 @@ def test_an_unknown_name_is_refused_with_the_nearest_and_all_known(registry):
     assert str(error.value).endswith(", ".join(sorted(registry.names())))
 
 
-def test_what_is_added_apart_is_not_known(registry):
-    before = dict(registry._entries)
-    with registry.apart() as added:
-        registry("other")(len)
-    assert set(added) == {"other"}
-    assert registry._entries == before and "other" not in registry.names()
+def test_what_is_added_apart_is_not_known():
+    with strategy.apart() as added:
+        strategy("other", neighbours=2)(len)
+    assert added == {"other": Strategy(len, neighbours=2)}
+    assert set(strategy._entries) == set(strategy.names())

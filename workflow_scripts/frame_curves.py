@@ -7,6 +7,5 @@ from viddiff.render.curve import draw_frame_curves
 from viddiff.report.comparison import frame_curves
 
 with job(snakemake):
-    metric = snakemake.wildcards.metric
-    curves, observed = frame_curves([Path(path) for path in snakemake.input.metrics], metric)
-    draw_frame_curves(snakemake.output[0], curves, metric, observed)
+    paths = [Path(path) for path in snakemake.input.metrics]
+    draw_frame_curves(snakemake.output[0], *frame_curves(paths, snakemake.wildcards.metric))

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from viddiff.metrics.base import METRICS, MetricSettings
+from viddiff.metrics.base import MetricSettings, metric
 from viddiff.metrics.weights import load_alexnet
 from viddiff.video import to_model, to_unit
 
@@ -94,7 +94,7 @@ def main() -> int:
     times = {}
     for name, reference in references.items():
         slow, theirs = timed(reference)
-        fast, ours = timed(METRICS[name].compute, samples, truth, settings)
+        fast, ours = timed(metric.find(name).compute, samples, truth, settings)
         times[name] = (slow, fast)
         print(f"{name:10}{slow:10.3f} s{fast:8.3f} s{slow / fast:8.1f}   {np.abs(theirs - ours).max():.1e}")
     slow, fast = (times["psnr"][k] + times["ssim"][k] for k in (0, 1))

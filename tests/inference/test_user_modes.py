@@ -214,7 +214,7 @@ def test_an_unknown_mode_is_told_the_nearest_of_the_users():
         ("[]", "modes is [], must be a mapping"),
         ("Far: {strategy: autoreg}", 'modes has the key "Far", must be lower-case letters, digits and single'),
         ("far: autoreg", 'modes.far is "autoreg", must be a mapping'),
-        ("far: {strategi: autoreg}", "modes.far.strategi is unknown; did you mean strategy? Allowed: file,"),
+        ("far: {strategi: autoreg}", "modes.far.strategi is unknown; did you mean strategy? known: file,"),
         ("far: {}", "modes.far: has none of these, must have one of strategy, stages, pattern, file"),
         (
             "far: {stages: [{latent: [0]}], pattern: {latent: [0], step: 1}}",

@@ -8,13 +8,13 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from viddiff.metrics.base import METRICS, MetricSettings
+from viddiff.metrics.base import MetricSettings, metric
 from viddiff.metrics.weights import load_alexnet
 from viddiff.video import to_model, to_unit
 
 
 def compute(name, samples, truth, **settings):
-    return METRICS[name].compute(samples, truth, MetricSettings(**settings))
+    return metric.find(name).compute(samples, truth, MetricSettings(**settings))
 
 
 @pytest.mark.parametrize(("name", "data_range", "key"), [

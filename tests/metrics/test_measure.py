@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from viddiff.errors import InputError
-from viddiff.metrics.base import METRICS, MetricSettings
+from viddiff.metrics.base import MetricSettings
+from viddiff.metrics.base import metric as metrics
 from viddiff.metrics.measure import measure_files
 from viddiff.metrics.record import stale, summarise, write_measurement
 
@@ -107,7 +108,7 @@ def test_pickle_is_a_dict_of_arrays(tree):
 
 
 def test_json_holds_what_a_table_and_a_reader_need(tree, alexnet):
-    _, path = tree.write(metrics=tuple(METRICS), alexnet=alexnet, ssim_data_range=2.0)
+    _, path = tree.write(metrics=metrics.names(), alexnet=alexnet, ssim_data_range=2.0)
     content = read_strictly(path)
     assert (content["videos"], content["samples_per_video"], content["length"], content["obs_length"]) == (
         3,
@@ -122,7 +123,7 @@ def test_json_holds_what_a_table_and_a_reader_need(tree, alexnet):
     protocol = content["metrics"]["lpips"]["protocol"]
     assert len(protocol["weights_sha256"]) == 64 and protocol["weights_source"]
     for name, metric in content["metrics"].items():
-        assert metric["higher_is_better"] == METRICS[name].higher_is_better
+        assert metric["higher_is_better"] == metrics.find(name).higher_is_better
         assert len(metric["per_frame"]) == 4 and len(metric["per_sample"]) == 2
         assert metric["standard_error_videos"] > 0 and metric["standard_error_samples"] > 0
 
@@ -219,7 +220,7 @@ def test_bad_arguments(tree):
         measure_files([tree.files[0], tree.files[1][:1]], videos, 0, NAMES, MetricSettings())
     with pytest.raises(InputError, match="same number of samples"):
         measure_files([], videos, 0, NAMES, MetricSettings())
-    with pytest.raises(InputError, match="unknown metric 'fid'"):
+    with pytest.raises(InputError, match="metric 'fid' is unknown"):
         measure_files(tree.files, videos, 0, ["fid"], MetricSettings())
     with pytest.raises(InputError, match="test video 1"):
         measure_files(tree.files, lambda i: tree.videos[i][: LENGTH - i], 0, NAMES, MetricSettings())

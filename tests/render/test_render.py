@@ -6,7 +6,7 @@ import pytest
 
 from viddiff.errors import InputError, OutputError
 from viddiff.inference.plan import Plan, Stage
-from viddiff.render import contact_sheet, draw_curve, draw_frame_curves, draw_plan, draw_plans, write_gif
+from viddiff.render import contact_sheet, draw_frame_curves, draw_plan, draw_plans, write_gif
 from viddiff.render import gif as gif_module
 from viddiff.render import plan as plan_module
 from viddiff.render import sheet as sheet_module
@@ -321,48 +321,15 @@ def test_no_plans_are_refused(tmp_path):
 
 # Curves
 
-LOG = "step,loss,loss_q0,loss_q1,loss_q2,loss_q3,lr\n10,1.0,2.0,,0.5,0.2,1e-4\n20,0.5,1.0,0.6,,0.1,1e-4\n"
-
-
-def test_curve_is_drawn_from_what_the_log_has(tmp_path):
-    log = tmp_path / "log.csv"
-    sizes = set()
-    for text in (LOG, "step,loss\n10,1.0\n", LOG + "20,0.4,,,,,1e-4\n30,0"):
-        log.write_text(text)
-        draw_curve(tmp_path / "a.png", log)
-        picture = iio.imread(tmp_path / "a.png")
-        sizes.add(picture.shape)
-        assert picture.std() > 0
-    assert len(sizes) == 1
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "log.csv: not a training log"),
-        ("step,loss\n", "no rows"),
-        ("step,lr\n1,2\n", "no column 'loss'; found step, lr"),
-        ("step,loss\n1,what\n", "column 'loss' holds other things"),
-    ],
-)
-def test_curve_refuses(tmp_path, text, message):
-    (tmp_path / "log.csv").write_text(text)
-    with pytest.raises(InputError, match=message):
-        draw_curve(tmp_path / "a.png", tmp_path / "log.csv")
-
 
 def test_frame_curves(tmp_path):
     curves = {"autoreg_4_2_12_5": [30.0, 20.0, np.inf], "b": [25.0]}
     for n_obs in (0, 5):
-        draw_frame_curves(tmp_path / "a.png", curves, "psnr", n_obs)
+        draw_frame_curves(tmp_path / "a.png", curves, "PSNR", n_obs)
         assert iio.imread(tmp_path / "a.png").std() > 0
-    for wrong, metric, message in [
-        ({}, "psnr", "no modes"),
-        ({"m": []}, "ssim", "m: ssim has shape"),
-        (curves, "x", "metric"),
-    ]:
+    for wrong, message in (({}, "no modes"), ({"m": []}, "m: SSIM has shape")):
         with pytest.raises(InputError, match=message):
-            draw_frame_curves(tmp_path / "a.png", wrong, metric, 5)
+            draw_frame_curves(tmp_path / "a.png", wrong, "SSIM", 5)
 
 
 def test_pictures_are_written_whole_or_not_at_all(tmp_path):
@@ -373,7 +340,7 @@ def test_pictures_are_written_whole_or_not_at_all(tmp_path):
         lambda path: contact_sheet(path, videos, {"m": videos}, 2),
         lambda path: draw_plan(path, PLAN, title="m"),
         lambda path: draw_plans(path, [Panel("m", PLAN, "")]),
-        lambda path: draw_frame_curves(path, {"m": [1.0]}, "psnr", 2),
+        lambda path: draw_frame_curves(path, {"m": [1.0]}, "PSNR", 2),
     ):
         with pytest.raises(OutputError, match="cannot write"):
             draw(tmp_path / "file" / "picture")

@@ -17,6 +17,7 @@ from viddiff.metrics.record import write_measurement
 from viddiff.report.comparison import comparison_table, format_table, frame_curves, write_csv
 
 CHECKPOINT = "ema_0.9999_400000_respace10,15,25"
+LABEL = "PSNR in dB (higher is better)"
 
 
 @pytest.fixture(autouse=True)
@@ -90,7 +91,7 @@ def test_reads_what_an_evaluation_writes():
     row = comparison_table([path]).iloc[0]
     assert (row["psnr [dB]"], row["psnr se videos [dB]"]) == pytest.approx((25.0, 10.0))
     assert (row["ssim"], row["videos"], row["samples"], row["frames"], row["stages"]) == (0.5, 2, 1, 2, 2)
-    assert frame_curves([path], "psnr") == ({"autoreg_2_1_4_2": [20.0, 30.0]}, 2)
+    assert frame_curves([path], "psnr") == ({"autoreg_2_1_4_2": [20.0, 30.0]}, LABEL, 2)
 
 
 def test_metrics_that_some_files_lack_are_missing():
@@ -206,7 +207,7 @@ def test_csv_keeps_every_digit(tmp_path):
 def test_frame_curves():
     paths = [write_metrics("autoreg_10_5_60_10"), write_metrics("autoreg_10_10_60_10", psnr=5.0)]
     curves = {"autoreg_10_5_60_10": [21.0, 19.0], "autoreg_10_10_60_10": [6.0, 4.0]}
-    assert frame_curves(paths, "psnr") == (curves, 10)
+    assert frame_curves(paths, "psnr") == (curves, LABEL, 10)
     twice = [paths[0], write_metrics("autoreg_10_5_60_10", run="c")]
     assert len(frame_curves(twice, "psnr")[0]) == 2
     with pytest.raises(InputError, match="no metric 'lpips'; found psnr, ssim"):

@@ -44,6 +44,7 @@ METRICS_CONTENT = {
             "standard_error_videos": None,
             "standard_error_samples": 0.5,
             "unit": "dB",
+            "higher_is_better": True,
             "per_frame": [20.0] * 8,
             "protocol": {"data_range": 1},
         }
@@ -155,6 +156,7 @@ def changed(content: dict, keys: str, value) -> bytes:
             "metrics",
             {'=HYPERLINK("http://x")': METRICS_CONTENT["metrics"]["psnr"]},
         ),  # a formula, to a spreadsheet
+        ("metrics.psnr.higher_is_better", "no"),
         ("metrics.psnr.mean", "20"),
         ("metrics.psnr.mean", float("nan")),
         ("metrics.psnr.standard_error_videos", [1]),

@@ -30,8 +30,7 @@ from viddiff.data import open_dataset
 from viddiff.diffusion.denoiser import Estimate
 from viddiff.diffusion.noise_schedule import Level
 from viddiff.diffusion.samplers import sampler as samplers
-import viddiff.metrics
-from viddiff.metrics.base import METRICS, MetricSettings
+from viddiff.metrics.base import MetricSettings, metric
 from viddiff.tree.paths import CheckpointName
 
 assert CheckpointName.parse("ema_0.999_004181_dpm_respaceddim25").sampler == "dpm"
@@ -55,7 +54,7 @@ assert len(clips) == 1 and clips.length(0) == 3
 assert (clips.video(0) == pictures.transpose(0, 3, 1, 2)).all()
 
 truth = clips.video(0)
-values = METRICS["mae"].compute(numpy.stack([truth, 255 - truth]), truth, MetricSettings())
+values = metric.find("mae").compute(numpy.stack([truth, 255 - truth]), truth, MetricSettings())
 assert (values[0] == 0).all() and values.dtype == numpy.float64
 assert numpy.allclose(values[1], abs(255 - 2.0 * truth).mean((1, 2, 3)) / 255)
 """

@@ -11,7 +11,6 @@ import yaml
 from snakemake.utils import update_config
 
 from viddiff.errors import InputError, OutputError
-from viddiff.metrics.base import METRICS
 from viddiff.tree.paths import Evaluation
 from viddiff.workflow.batches import VIDEOS_PER_JOB
 from viddiff.workflow.config import check_config, load_config, load_schema
@@ -74,19 +73,14 @@ def test_sizes_of_jobs_are_those_that_batches_know():
     assert tuple(SCHEMA["properties"]["sampling"]["properties"]["videos_per_job"]["enum"]) == VIDEOS_PER_JOB
 
 
-def test_metrics_are_those_that_are_registered():
-    names = SCHEMA["properties"]["metrics"]["properties"]["names"]
-    assert set(names["items"]["enum"]) == set(METRICS)
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"smapling": {}}, "config key smapling is unknown; did you mean sampling? Allowed: bouncy_balls, "),
+        ({"smapling": {}}, "config key smapling is unknown; did you mean sampling? known: bouncy_balls, "),
         (
             {"sampling": {"video_per_job": 5}},
             "config key sampling.video_per_job is unknown; did you mean videos_per_job? "
-            "Allowed: batch_size, guidance_weight, videos_per_job",
+            "known: batch_size, guidance_weight, videos_per_job",
         ),
         ({"sampling": {"batch_size": "8"}}, 'config key sampling.batch_size is "8", must be a whole number'),
         (
@@ -109,7 +103,7 @@ def test_metrics_are_those_that_are_registered():
         ({"metrics": {"names": []}}, "config key metrics.names is empty, must have 1 entry at least"),
         (
             {"metrics": {"names": ["pnsr"]}},
-            'config key metrics.names[0] is "pnsr", must be one of psnr, ssim, lpips',
+            "config key metrics.names: metric 'pnsr' is unknown; did you mean psnr? known: lpips, psnr, ssim",
         ),
         ({"data_cache": 3}, "config key data_cache is 3, must be a text or empty"),
         ({"training": {"a b": {}}}, 'config key training has the key "a b", must be folder names'),

@@ -82,7 +82,7 @@ def test_a_misspelt_key_is_refused_in_one_line(fresh):
     fresh.configure(sampling={"video_per_job": 5})
     assert fresh.refused("-n").splitlines()[-1] == (
         "error: config key sampling.video_per_job is unknown; did you mean videos_per_job? "
-        "Allowed: batch_size, guidance_weight, videos_per_job"
+        "known: batch_size, guidance_weight, videos_per_job"
     )
 
 

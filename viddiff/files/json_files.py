@@ -55,6 +55,13 @@ def number(value: Any) -> float:
     return value
 
 
+def truth(value: Any) -> bool:
+    """True or false. Raises `TypeError` for anything else."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{value!r:.60} is neither true nor false")
+    return value
+
+
 def short_text(value: Any) -> str:
     """A short text that can be printed on one line. Raises `TypeError` for anything else: it may steer a terminal."""
     if not isinstance(value, str) or not value.isprintable() or len(value) > LONGEST_TEXT:

@@ -1,13 +1,12 @@
 """What a metric is: a function of one test video and its samples that gives one number per sample and frame.
 
-A new metric is one file in this folder that calls `register`. See `psnr.py`, the shortest.
+A new metric is one function with the decorator `@metric`, in a file of this folder. See `psnr.py`, the shortest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 
 from viddiff.errors import InputError
+from viddiff.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -47,29 +47,14 @@ class Metric:
     infinite.
     """
 
-    name: str
     compute: Callable[[Samples, Truth, MetricSettings], Values]
     protocol: Callable[[MetricSettings], dict[str, Any]]
     higher_is_better: bool
-    unit: str
+    unit: str = ""
     largest_finite: Callable[[int, int], float] | None = None
 
 
-METRICS: dict[str, Metric] = {}
-
-
-def register(metric: Metric) -> None:
-    """Make a metric known by its name."""
-    METRICS[metric.name] = metric
-
-
-def find_metric(name: str) -> Metric:
-    """The metric of that name. Raises `InputError` that lists the known names."""
-    if name not in METRICS:
-        nearest = get_close_matches(name, METRICS, 1)
-        hint = f" (did you mean {nearest[0]}?)" if nearest else ""
-        raise InputError(f"unknown metric {name!r}{hint}; known are {', '.join(METRICS)}")
-    return METRICS[name]
+metric = Registry("metric", "viddiff.metrics", Metric)
 
 
 def check_frames(samples: Samples, truth: Truth, smallest: int = 1) -> None:

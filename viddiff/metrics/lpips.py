@@ -20,14 +20,13 @@ from torch import Tensor
 
 from viddiff.errors import InputError
 from viddiff.metrics.base import (
-    Metric,
     MetricSettings,
     Samples,
     Truth,
     Values,
     check_frames,
     frame_chunks,
-    register,
+    metric,
 )
 from viddiff.metrics.weights import TENSORS_SHA256, AlexNet, load_alexnet
 from viddiff.precision import full_float32
@@ -67,6 +66,22 @@ def shared_network(path: Path, device: str) -> AlexNet:
     return load_alexnet(path, device)
 
 
+def _weights_file(settings: MetricSettings) -> Path:
+    if settings.alexnet is None:
+        raise InputError("lpips needs the AlexNet weights file (setting `alexnet`)")
+    return settings.alexnet
+
+
+def protocol(settings: MetricSettings) -> dict[str, Any]:
+    return {
+        "network": "AlexNet, LPIPS 0.1",
+        "input_range": [-1, 1],
+        "weights_source": shared_network(_weights_file(settings), settings.device).source,
+        "weights_sha256": TENSORS_SHA256,
+    }
+
+
+@metric("lpips", protocol=protocol, higher_is_better=False)
 def lpips(samples: Samples, truth: Truth, settings: MetricSettings) -> Values:
     """LPIPS of each sample and frame, at least 0.
 
@@ -84,21 +99,3 @@ def lpips(samples: Samples, truth: Truth, settings: MetricSettings) -> Values:
             embedding = embed(network, to_model(torch.from_numpy(samples[i, chunk]).to(settings.device)))
             result[i, chunk] = embedding.sub_(reference).square_().sum(-1).cpu().numpy()
     return result
-
-
-def _weights_file(settings: MetricSettings) -> Path:
-    if settings.alexnet is None:
-        raise InputError("lpips needs the AlexNet weights file (setting `alexnet`)")
-    return settings.alexnet
-
-
-def protocol(settings: MetricSettings) -> dict[str, Any]:
-    return {
-        "network": "AlexNet, LPIPS 0.1",
-        "input_range": [-1, 1],
-        "weights_source": shared_network(_weights_file(settings), settings.device).source,
-        "weights_sha256": TENSORS_SHA256,
-    }
-
-
-register(Metric("lpips", lpips, protocol, higher_is_better=False, unit=""))

@@ -16,7 +16,7 @@ from jaxtyping import Float64, UInt8
 
 from viddiff.errors import InputError, unreadable
 from viddiff.files.npy import parse_npy
-from viddiff.metrics.base import MetricSettings, find_metric
+from viddiff.metrics.base import MetricSettings, metric
 
 Frames = UInt8[np.ndarray, "T C H W"]
 
@@ -54,12 +54,12 @@ def measure_files(
     Raises `InputError` that names the file if a sample is unreadable, is no uint8 video of the truth's shape,
     or does not hold the observed frames of the truth.
     """
-    chosen = [find_metric(name) for name in metrics]
+    chosen = {name: metric.find(name) for name in metrics}
     samples_per_video = len(files[0]) if files else 0
     if samples_per_video == 0 or any(len(row) != samples_per_video for row in files):
         raise InputError(f"each video needs the same number of samples, found {[len(row) for row in files]}")
 
-    rows: dict[str, list[np.ndarray]] = {metric.name: [] for metric in chosen}
+    rows: dict[str, list[np.ndarray]] = {name: [] for name in metrics}
     hashes: dict[Path, str] = {}
     truth_digest = hashlib.sha256()
     shape: tuple[int, ...] | None = None
@@ -78,9 +78,8 @@ def measure_files(
         for i, path in enumerate(paths):
             samples[i], hashes[path] = read_sample(path, reference, [*range(obs_length), *goals])
         generated = np.setdiff1d(np.arange(obs_length, len(reference)), goals)
-        for metric in chosen:
-            values = metric.compute(samples[:, generated], reference[generated], settings)
-            rows[metric.name].append(values)
+        for name, entry in chosen.items():
+            rows[name].append(entry.compute(samples[:, generated], reference[generated], settings))
         progress(video + 1, len(files))
 
     length, _, height, width = reference.shape

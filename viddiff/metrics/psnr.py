@@ -12,34 +12,16 @@ from typing import Any
 import numpy as np
 
 from viddiff.metrics.base import (
-    Metric,
     MetricSettings,
     Samples,
     Truth,
     Values,
     check_frames,
     frame_chunks,
-    register,
+    metric,
 )
 
 VALUES_PER_CHUNK = 2**16
-
-
-def psnr(samples: Samples, truth: Truth, settings: MetricSettings) -> Values:
-    """PSNR of each sample and frame, in dB; infinite where a channel equals the truth's."""
-    check_frames(samples, truth)
-    count, (length, *frame) = len(samples), truth.shape
-    result = np.empty((count, length))
-    for chunk in frame_chunks(length, math.prod(frame), VALUES_PER_CHUNK):
-        for i in range(count):
-            x, y = samples[i, chunk], truth[chunk]
-            difference = np.maximum(x, y) - np.minimum(x, y)
-            squares = np.multiply(difference, difference, dtype=np.uint16)  # 255^2 < 2^16
-            error = squares.sum(-1, dtype=np.uint32).sum(-1, dtype=np.int64)
-            mse = error / (255.0**2 * frame[-2] * frame[-1])
-            with np.errstate(divide="ignore"):
-                result[i, chunk] = -10.0 * np.log10(mse).mean(-1)
-    return result
 
 
 def largest_finite_psnr(height: int, width: int) -> float:
@@ -55,4 +37,19 @@ def protocol(settings: MetricSettings) -> dict[str, Any]:
     }
 
 
-register(Metric("psnr", psnr, protocol, higher_is_better=True, unit="dB", largest_finite=largest_finite_psnr))
+@metric("psnr", protocol=protocol, higher_is_better=True, unit="dB", largest_finite=largest_finite_psnr)
+def psnr(samples: Samples, truth: Truth, settings: MetricSettings) -> Values:
+    """PSNR of each sample and frame, in dB; infinite where a channel equals the truth's."""
+    check_frames(samples, truth)
+    count, (length, *frame) = len(samples), truth.shape
+    result = np.empty((count, length))
+    for chunk in frame_chunks(length, math.prod(frame), VALUES_PER_CHUNK):
+        for i in range(count):
+            x, y = samples[i, chunk], truth[chunk]
+            difference = np.maximum(x, y) - np.minimum(x, y)
+            squares = np.multiply(difference, difference, dtype=np.uint16)  # 255^2 < 2^16
+            error = squares.sum(-1, dtype=np.uint32).sum(-1, dtype=np.int64)
+            mse = error / (255.0**2 * frame[-2] * frame[-1])
+            with np.errstate(divide="ignore"):
+                result[i, chunk] = -10.0 * np.log10(mse).mean(-1)
+    return result

@@ -21,7 +21,7 @@ from jaxtyping import Float64
 from viddiff.errors import InputError
 from viddiff.files.json_files import read_json
 from viddiff.files.write import atomic_path, sha256_file, write_json
-from viddiff.metrics.base import find_metric
+from viddiff.metrics.base import metric
 from viddiff.metrics.measure import Measurement
 
 FORMAT = 1
@@ -40,13 +40,13 @@ def describe(measurement: Measurement, folder: Path) -> dict[str, Any]:
     videos, samples, _ = next(iter(measurement.values.values())).shape
     metrics = {}
     for name, values in measurement.values.items():
-        metric = find_metric(name)
-        ceiling = metric.largest_finite(*measurement.frame_size) if metric.largest_finite else None
+        entry = metric.find(name)
+        ceiling = entry.largest_finite(*measurement.frame_size) if entry.largest_finite else None
         metrics[name] = {
             **summarise(values, ceiling),
-            "unit": metric.unit,
-            "higher_is_better": metric.higher_is_better,
-            "protocol": metric.protocol(measurement.settings),
+            "unit": entry.unit,
+            "higher_is_better": entry.higher_is_better,
+            "protocol": entry.protocol(measurement.settings),
         }
     hashes = {
         Path(os.path.relpath(path, folder)).as_posix(): digest for path, digest in measurement.hashes.items()

@@ -18,14 +18,13 @@ from jaxtyping import Float64, Int32, UInt8
 
 from viddiff.errors import InputError
 from viddiff.metrics.base import (
-    Metric,
     MetricSettings,
     Samples,
     Truth,
     Values,
     check_frames,
     frame_chunks,
-    register,
+    metric,
 )
 
 WINDOW = 7
@@ -34,6 +33,18 @@ DATA_RANGES = (1.0, 2.0)
 VALUES_PER_CHUNK = 2**17
 
 
+def protocol(settings: MetricSettings) -> dict[str, Any]:
+    return {
+        "data_range": settings.ssim_data_range,
+        "colour": "per channel, mean of channels",
+        "window": "7x7 uniform, inside the frame",
+        "covariance": "sample (n - 1)",
+        "K1": K1,
+        "K2": K2,
+    }
+
+
+@metric("ssim", protocol=protocol, higher_is_better=True)
 def ssim(samples: Samples, truth: Truth, settings: MetricSettings) -> Values:
     """SSIM of each sample and frame, in [-1, 1].
 
@@ -120,17 +131,3 @@ def _sum_of_seven(
     np.add(pairs[:, :size], pairs[:, 2 * step : 2 * step + size], out=total)
     total += pairs[:, 4 * step : 4 * step + size]
     total += x[:, 6 * step :]
-
-
-def protocol(settings: MetricSettings) -> dict[str, Any]:
-    return {
-        "data_range": settings.ssim_data_range,
-        "colour": "per channel, mean of channels",
-        "window": "7x7 uniform, inside the frame",
-        "covariance": "sample (n - 1)",
-        "K1": K1,
-        "K2": K2,
-    }
-
-
-register(Metric("ssim", ssim, protocol, higher_is_better=True, unit=""))

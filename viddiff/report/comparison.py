@@ -19,7 +19,7 @@ import pandas as pd
 
 from viddiff.diffusion.respacing import diffusion_steps
 from viddiff.errors import InputError
-from viddiff.files.json_files import number, read_json, short_text, whole_number
+from viddiff.files.json_files import number, read_json, short_text, truth, whole_number
 from viddiff.files.write import write_text
 from viddiff.inference.modes import base_plan
 from viddiff.report.text_table import align
@@ -53,8 +53,8 @@ def comparison_table(paths: Sequence[Path], elbos: Sequence[Path] = ()) -> pd.Da
     return table.assign(protocol=_protocols(records))
 
 
-def frame_curves(paths: Sequence[Path], metric: str) -> tuple[dict[str, list[float]], int]:
-    """The mean of a metric at each generated frame, by mode, and the number of observed frames before them.
+def frame_curves(paths: Sequence[Path], metric: str) -> tuple[dict[str, list[float]], str, int]:
+    """The mean of a metric at each generated frame, by mode, what it is, and the number of frames before them.
 
     Where a mode occurs twice, run and checkpoint are part of its name. Raises `InputError` if a file lacks
     the metric, or if it was not measured alike in all: the curves of one picture must be comparable.
@@ -72,7 +72,7 @@ def frame_curves(paths: Sequence[Path], metric: str) -> tuple[dict[str, list[flo
     modes = [str(record.evaluation.mode) for record in records]
     names = modes if len(set(modes)) == len(modes) else [str(record.path) for record in records]
     curves = {name: record.metrics[metric].per_frame for name, record in zip(names, records, strict=True)}
-    return curves, records[0].obs_length
+    return curves, _label(metric, records[0].metrics[metric]), records[0].obs_length
 
 
 def write_csv(path: Path | str, table: pd.DataFrame) -> None:
@@ -111,6 +111,7 @@ class _Summary:
     se_videos: float | None
     se_samples: float | None
     unit: str
+    higher_is_better: bool
     per_frame: list[float]
     protocol: Mapping[str, Any]
 
@@ -121,6 +122,7 @@ class _Summary:
             se_videos=_number_or_none(content["standard_error_videos"]),
             se_samples=_number_or_none(content["standard_error_samples"]),
             unit=short_text(content["unit"]),
+            higher_is_better=truth(content["higher_is_better"]),
             per_frame=list(map(number, content["per_frame"])),
             protocol=dict(content["protocol"]),
         )
@@ -259,6 +261,11 @@ def _flat(record: _Record) -> dict[str, str]:
             if name != "weights_source":
                 flat[f"{metric}.{name}"] = json.dumps(value)
     return flat
+
+
+def _label(metric: str, summary: _Summary) -> str:
+    unit = f" in {summary.unit}" if summary.unit else ""
+    return f"{metric.upper()}{unit} ({'higher' if summary.higher_is_better else 'lower'} is better)"
 
 
 def _error_column(column: str) -> str:

@@ -5,7 +5,6 @@ Snakemake reads the files. It evaluates Python in those that say `__use_yte__`, 
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
@@ -16,9 +15,10 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
-from viddiff.errors import InputError
+from viddiff.errors import InputError, unknown
 from viddiff.files.json_files import read_text
 from viddiff.files.nested import nested_parts
+from viddiff.registry import declared
 
 _NAMES = {
     "object": "a mapping",
@@ -114,6 +114,10 @@ def check_config(config: dict[str, Any], schema: Mapping[str, Any]) -> None:
     errors = sorted(_Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
         raise InputError(_describe(errors[0]))
+    metrics = declared("metric", "viddiff.metrics")
+    for name in config["metrics"]["names"]:
+        if name not in metrics:
+            raise unknown(f"config key metrics.names: metric {name!r}", name, metrics)
 
 
 def _check_count(value: Any, inner: Callable[[Any], Iterable[Any]] | None = None) -> None:
@@ -155,11 +159,8 @@ def _describe(error: ValidationError) -> str:
     match error.validator:
         case "additionalProperties":
             allowed = sorted(error.schema["properties"])
-            unknown = next(name for name in sorted(map(str, found)) if name not in allowed)
-            near = difflib.get_close_matches(unknown, allowed, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            name = f"{key}.{unknown}" if key else unknown
-            return f"config key {name} is unknown; {hint}Allowed: {', '.join(allowed)}"
+            name = next(name for name in sorted(map(str, found)) if name not in allowed)
+            return str(unknown(f"config key {f'{key}.' if key else ''}{name}", name, allowed))
         case "required":
             missing = next(name for name in wanted if name not in found)
             return f"{where} lacks {missing}, which must be given"
