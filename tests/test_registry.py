@@ -7,12 +7,14 @@ import sys
 
 import pytest
 
+from viddiff.data.base import dataset
 from viddiff.diffusion.samplers import sampler
 from viddiff.errors import InputError
 from viddiff.inference.strategies import Strategy, strategy
 from viddiff.metrics.base import metric
+from viddiff.training.masks import mask_distribution
 
-REGISTRIES = [strategy, sampler, metric]
+REGISTRIES = [strategy, sampler, metric, dataset, mask_distribution]
 
 
 @pytest.fixture(params=REGISTRIES, ids=lambda registry: registry.kind)

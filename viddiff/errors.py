@@ -28,9 +28,9 @@ def unreadable(path: Path, error: Exception) -> InputError:
     return InputError(f"{path}: cannot be read: {reason}")
 
 
-def unknown(what: str, name: object, known: Iterable[str]) -> InputError:
+def unknown(what: str, name: object, known: Iterable[object]) -> InputError:
     """One line that says that `what`, which is called `name`, is none of those known: the nearest, and all of these."""
-    names = sorted(known)
+    names = sorted(map(str, known))
     near = difflib.get_close_matches(str(name), names, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     return InputError(f"{what} is unknown; {hint}known: {', '.join(names)}")

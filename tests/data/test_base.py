@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from viddiff.data import DATASETS, TrainingCrops, open_dataset
+from viddiff.data import TrainingCrops, open_dataset
+from viddiff.data.base import dataset as datasets
 from viddiff.errors import InputError
 
 OWN = {"datasets": {"mine": {"kind": "minerl", "path": "clips", "image_size": 8, "length": 5}}}
@@ -60,9 +61,9 @@ def test_wrong_configuration(tmp_path, settings, message):
         open_dataset("mine", "test", tmp_path, {"datasets": {"mine": settings}})
 
 
-@pytest.mark.parametrize("name", [name for name, entry in DATASETS.items() if len(entry.folders) > 1])
+@pytest.mark.parametrize("name", [name for name in datasets.names() if datasets.find(name).folders])
 def test_folders_of_the_original_are_found(tmp_path, name):
-    folder = tmp_path / DATASETS[name].folders[-1]
+    folder = tmp_path / datasets.find(name).folders[-1]
     folder.mkdir(parents=True)
     with pytest.raises(InputError, match=str(folder)):  # found, but empty
         open_dataset(name, "test", tmp_path)

@@ -10,10 +10,10 @@ from scipy.stats import chi2_contingency
 
 from viddiff.errors import InputError
 from viddiff.training.masks import (
-    MASK_DISTRIBUTIONS,
     check_mask_distribution,
     loss_mask,
     make_window,
+    mask_distribution,
     sample_masks,
 )
 
@@ -72,7 +72,7 @@ def test_a_wrong_distribution_is_told_apart():
 
 
 def test_every_distribution_is_tested():
-    assert len(NAMES) == len(MASK_DISTRIBUTIONS)
+    assert len(NAMES) == len(mask_distribution.names())
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -119,10 +119,15 @@ def test_linspace_marks_the_named_frames():
 @pytest.mark.parametrize(
     ("name", "T", "max_frames", "message"),
     [
-        ("differntly-spaced-groups", 30, 8, "nearest: differently-spaced-groups"),
-        ("autoregressive", 30, 8, "allowed: .*autoregressive-<n_observed>"),
+        (
+            "differntly-spaced-groups",
+            30,
+            8,
+            "did you mean differently-spaced-groups.*known: autoregressive, ",
+        ),
+        ("autoregressive", 30, 8, "must be autoregressive-<n_observed>"),
         ("autoregressive-8", 30, 8, "less than max_frames 8"),
-        ("uniform-3", 30, 8, "unknown"),
+        ("uniform-3", 30, 8, "is 'uniform-3', must be uniform"),
         ("uniform", 30, 1, "2 at least"),
         ("linspace-0-30-8", 30, 8, "T 30"),
         ("linspace-0-9-9", 30, 8, "8 .max_frames."),

@@ -57,7 +57,7 @@ def test_defaults_are_the_originals():
         ({"ema_rate": "0.9,1.5"}, "ema_rate is '0.9,1.5'"),
         ({"wandb": "on"}, "wandb is 'on'; allowed: off, offline, online"),
         ({"lr_anneal_steps": 50}, "steps is 100; must not exceed lr_anneal_steps 50"),
-        ({"mask_distribution": "unifrom"}, "nearest: uniform"),
+        ({"mask_distribution": "unifrom"}, "did you mean uniform?"),
         ({"max_frames": 31}, "max_frames is 31; must be 1 to T, which is 30"),
         ({"use_fp16": True}, "use_fp16 is True; only False is supported"),
         ({"seed": -1}, "seed is -1; must not be negative"),

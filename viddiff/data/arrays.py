@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import UInt8
 from torch import Tensor
 
-from viddiff.data.base import CHANNELS, DATASETS, Entry, Source, VideoDataset
+from viddiff.data.base import CHANNELS, Source, VideoDataset, dataset
 from viddiff.errors import InputError, unreadable
 from viddiff.files.npy import open_npy
 from viddiff.files.torch_files import load_torch
@@ -100,6 +100,8 @@ class VideoFiles(VideoDataset):
         return np.array(video[start:stop].transpose(0, 3, 1, 2), order="C")
 
 
+@dataset("minerl", image_size=64, length=500, folders=("minerl_navigate-torch",))
+@dataset("mazes_cwvae", image_size=64, length=300, folders=("gqn_mazes-torch",))
 class NumberedArrays(VideoFiles):
     """`<split>/<i>.npy` for i = 0, 1, 2, ..."""
 
@@ -122,7 +124,3 @@ class NumberedArrays(VideoFiles):
             f"{folder / f'{index}.npy'}: missing; indices must run from 0 without gaps" for index in missing
         ]
         return [folder / f"{index}.npy" for index in sorted(numbered)], problems
-
-
-DATASETS["minerl"] = Entry(NumberedArrays, ("minerl", "minerl_navigate-torch"), 64, 500)
-DATASETS["mazes_cwvae"] = Entry(NumberedArrays, ("mazes_cwvae", "gqn_mazes-torch"), 64, 300)

@@ -1,4 +1,4 @@
-"""What every dataset of videos can do, the registry of those known, and seeded crops for training.
+"""What every dataset of videos can do, those that are known, and seeded crops for training.
 
 A dataset is a list of videos, uint8 `[T, C, H, W]` with three channels (grey is repeated) and square frames.
 Tests read from frame 0; training reads random crops.
@@ -6,7 +6,6 @@ Tests read from frame 0; training reads random crops.
 
 from __future__ import annotations
 
-import difflib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -20,7 +19,8 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from viddiff.data.cache import cached
-from viddiff.errors import InputError
+from viddiff.errors import InputError, unknown
+from viddiff.registry import Registry
 
 SPLITS = ("train", "test")
 CHANNELS = 3
@@ -121,15 +121,15 @@ class TrainingCrops(torch.utils.data.Dataset):
 
 @dataclass(frozen=True)
 class Entry:
-    """A known dataset: its reader, the folders under the data root it may lie in, and its usual shape."""
+    """A known dataset: its reader, its usual shape, and in which folders but that of its name it may lie."""
 
     reader: type[VideoDataset]
-    folders: tuple[str, ...]
     image_size: int
-    length: int | None
+    length: int | None = None
+    folders: tuple[str, ...] = ()
 
 
-DATASETS: dict[str, Entry] = {}
+dataset = Registry("dataset", "viddiff.data", Entry)
 
 
 def find_source(
@@ -145,10 +145,10 @@ def find_source(
     own = (config or {}).get("datasets") or {}
     if name in own:
         return _configured(name, split, Path(root), own[name], cache)
-    if name not in DATASETS:
-        raise InputError(unknown("dataset", name, [*DATASETS, *own]))
-    entry = DATASETS[name]
-    candidates = [Path(root) / folder for folder in entry.folders]
+    if name not in dataset.names():
+        raise unknown(f"dataset {name!r}", name, [*dataset.names(), *own])
+    entry = dataset.find(name)
+    candidates = [Path(root) / folder for folder in (name, *entry.folders)]
     path = next((candidate for candidate in candidates if candidate.is_dir()), candidates[0])
     return entry, Source(name, split, path, entry.image_size, entry.length, Path(cache) if cache else None)
 
@@ -163,11 +163,11 @@ def _configured(
     allowed = ("kind", "path", "image_size", "length")
     for key in settings:
         if key not in allowed:
-            raise InputError(unknown(f"{where}: key", key, allowed))
+            raise unknown(f"{where}: key {key!r}", key, allowed)
     kind = settings.get("kind")
-    if kind not in DATASETS:
-        raise InputError(unknown(f"{where}.kind", kind, DATASETS))
-    entry = DATASETS[kind]
+    if kind not in dataset.names():
+        raise unknown(f"{where}.kind {kind!r}", kind, dataset.names())
+    entry = dataset.find(kind)
     for key in ("image_size", "length"):
         value = settings.get(key)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
@@ -191,7 +191,7 @@ def open_dataset(
 ) -> VideoDataset:
     """Open one split ("train" or "test") of a dataset.
 
-    A name of `DATASETS` is looked for under `root`. `config["datasets"]` may describe more:
+    A known name is looked for under `root`. `config["datasets"]` may describe more:
     `{my_videos: {kind: video_folder, path: ..., image_size: 64, length: 120}}`, where `path` is relative to
     `root` unless absolute. With `cache`, files are copied to that folder as they are first read.
 
@@ -201,11 +201,3 @@ def open_dataset(
     if not source.path.is_dir():
         raise InputError(f"dataset {name}: no folder {source.path}")
     return entry.reader(source)
-
-
-def unknown(what: str, name: object, known: Any) -> str:
-    """The message for a name that is not known: the known ones, and the nearest if one is near."""
-    names = sorted(map(str, known))
-    near = difflib.get_close_matches(str(name), names, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ";"
-    return f"{what} {name!r} is unknown{hint} known: {', '.join(names)}"

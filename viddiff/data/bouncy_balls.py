@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Float32, UInt8
 
 from viddiff.data.arrays import open_pt
-from viddiff.data.base import CHANNELS, DATASETS, Entry, Source, VideoDataset
+from viddiff.data.base import CHANNELS, Source, VideoDataset, dataset
 from viddiff.errors import InputError
 from viddiff.files.write import atomic_path
 
@@ -136,6 +136,7 @@ def write_bouncy_balls(
         torch.save(videos, file)
 
 
+@dataset("bouncy_balls", image_size=IMAGE_SIZE, folders=("bouncing_balls_100",))
 class BouncyBalls(VideoDataset):
     """All videos of a split in memory, as uint8 with one channel: a quarter of the file's size."""
 
@@ -184,6 +185,3 @@ class BouncyBalls(VideoDataset):
 
     def frames(self, index: int, start: int, stop: int) -> UInt8[np.ndarray, "T C H W"]:
         return self.videos[index, start:stop].repeat(CHANNELS, axis=1)
-
-
-DATASETS["bouncy_balls"] = Entry(BouncyBalls, ("bouncy_balls", "bouncing_balls_100"), IMAGE_SIZE, None)

@@ -12,10 +12,13 @@ from collections import Counter
 from pathlib import Path
 
 from viddiff.data.arrays import VideoFiles
-from viddiff.data.base import DATASETS, Entry, Source
+from viddiff.data.base import Source, dataset
 from viddiff.errors import InputError
 
 
+@dataset("carla_no_traffic", image_size=128, length=1000, folders=("carla/no-traffic",))
+@dataset("carla_with_traffic", image_size=128, length=1000, folders=("carla/with-traffic",))
+@dataset("carla_town02_no_traffic", image_size=128, length=1000, folders=("carla/town02-no-traffic",))
 class Carla(VideoFiles):
     """The files that a list names."""
 
@@ -48,6 +51,7 @@ class Carla(VideoFiles):
         return [source.path / name for name in names if name not in missing], problems
 
 
+@dataset("carla_no_traffic_variable_length", image_size=128, folders=("carla/no-traffic-variable-length",))
 class CarlaVariableLength(VideoFiles):
     """All `video_*.pt` of the folder; test videos only."""
 
@@ -57,16 +61,3 @@ class CarlaVariableLength(VideoFiles):
             raise InputError(f"dataset {source.name}: has test videos only, no split {source.split!r}")
         paths = sorted(source.path.glob("video_*.pt"))
         return paths, ([] if paths else [f"{source.path}: no video_*.pt files"])
-
-
-DATASETS["carla_no_traffic"] = Entry(Carla, ("carla_no_traffic", "carla/no-traffic"), 128, 1000)
-DATASETS["carla_with_traffic"] = Entry(Carla, ("carla_with_traffic", "carla/with-traffic"), 128, 1000)
-DATASETS["carla_town02_no_traffic"] = Entry(
-    Carla, ("carla_town02_no_traffic", "carla/town02-no-traffic"), 128, 1000
-)
-DATASETS["carla_no_traffic_variable_length"] = Entry(
-    CarlaVariableLength,
-    ("carla_no_traffic_variable_length", "carla/no-traffic-variable-length"),
-    128,
-    None,
-)

@@ -21,7 +21,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageSequence
 
 from viddiff.data.arrays import VideoFiles, open_array
-from viddiff.data.base import CHANNELS, DATASETS, Entry, Source
+from viddiff.data.base import CHANNELS, Source, dataset
 from viddiff.errors import InputError, unreadable
 
 ARRAYS = (".npy", ".pt")
@@ -36,6 +36,7 @@ KEPT_BYTES = 2**29  # of decoded videos kept in memory by each process, so that 
 CHUNK_PIXELS = 2**22  # resized at a time
 
 
+@dataset("video_folder", image_size=64)
 class VideoFolder(VideoFiles):
     """Videos of any size and length, brought to `image_size`."""
 
@@ -201,6 +202,3 @@ def _ppm_size(path: Path, header: bytes, stream: IO[bytes]) -> tuple[int, int]:
     except ValueError:
         pass
     raise InputError(f"{path}: cannot be decoded")
-
-
-DATASETS["video_folder"] = Entry(VideoFolder, ("video_folder",), 64, None)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from viddiff.checkpoint import DEFAULTS, with_defaults
-from viddiff.errors import InputError
+from viddiff.errors import InputError, unknown
 from viddiff.training.ema import parse_rates
 from viddiff.training.masks import check_mask_distribution
 
@@ -100,14 +99,12 @@ def training_config(settings: Mapping[str, Any]) -> TrainingConfig:
     Raises `InputError` that names a key which is unknown (with the nearest), missing, or of the wrong type.
     """
     own = {item.name: item for item in fields(TrainingConfig) if item.name != "network"}
-    known = sorted({*own, *DEFAULTS} - set(_FLAT_NAME.values()))
+    known = {*own, *DEFAULTS} - set(_FLAT_NAME.values())
     values: dict[str, Any] = {}
     network: dict[str, Any] = {}
     for key, value in settings.items():
         if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(known)}"
-            raise InputError(f"training key {key!r} is unknown{hint}")
+            raise unknown(f"training key {key!r}", key, known)
         value = _typed(key, value)
         if key in _FIXED and value != DEFAULTS[key]:
             raise InputError(f"training key {key} is {value!r}; only {DEFAULTS[key]!r} is supported")

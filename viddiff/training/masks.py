@@ -6,7 +6,6 @@ A network meets many arrangements of frames in training, so that it fits every i
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import re
 from collections.abc import Callable
@@ -17,23 +16,14 @@ from jaxtyping import Bool, Int, UInt8
 from torch import Tensor
 
 from viddiff.errors import InputError
+from viddiff.registry import Registry
 from viddiff.video import to_model
 from viddiff.window import Window
 
 Masks = tuple[Bool[np.ndarray, " T"], Bool[np.ndarray, " T"]]  # observed, latent
 Distribution = Callable[..., Masks]  # (T, max_frames, generator, *parameters)
 
-MASK_DISTRIBUTIONS: dict[str, Distribution] = {}
-
-
-def mask_distribution(name: str) -> Callable[[Distribution], Distribution]:
-    """Register a distribution of masks."""
-
-    def register(function: Distribution) -> Distribution:
-        MASK_DISTRIBUTIONS[name] = function
-        return function
-
-    return register
+mask_distribution: Registry[Distribution] = Registry("mask_distribution", __name__)
 
 
 def sample_masks(
@@ -218,17 +208,10 @@ def _marks(T: int, frames: Int[np.ndarray, " n"] | list[int]) -> Bool[np.ndarray
 
 def _parse(name: str) -> tuple[Distribution, tuple[int, ...]]:
     base, numbers = re.fullmatch(r"(.*?)((?:-[0-9]+)*)", name, re.DOTALL).groups()
+    distribution = mask_distribution.find(base)
     parameters = tuple(int(number) for number in numbers.split("-")[1:])
-    distribution = MASK_DISTRIBUTIONS.get(base)
-    if distribution is None or len(parameters) != len(_parameter_names(distribution)):
-        known = [
-            "-".join([key, *(f"<{p}>" for p in _parameter_names(f))]) for key, f in MASK_DISTRIBUTIONS.items()
-        ]
-        near = difflib.get_close_matches(base, MASK_DISTRIBUTIONS, n=1)
-        hint = f"; nearest: {near[0]}" if near else ""
-        raise InputError(f"mask_distribution {name!r} is unknown{hint}; allowed: {', '.join(known)}")
+    names = list(inspect.signature(distribution).parameters)[3:]
+    if len(parameters) != len(names):
+        form = "-".join([base, *(f"<{name}>" for name in names)])
+        raise InputError(f"mask_distribution is {name!r}, must be {form}")
     return distribution, parameters
-
-
-def _parameter_names(distribution: Distribution) -> list[str]:
-    return list(inspect.signature(distribution).parameters)[3:]
