@@ -7,7 +7,6 @@ A file that holds anything but tensors and plain values is refused, since unpick
 
 from __future__ import annotations
 
-import difflib
 import io
 import os
 import re
@@ -19,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from viddiff.errors import InputError
+from viddiff.errors import InputError, missing_file
 from viddiff.files.nested import nested_parts
 from viddiff.files.torch_files import load_torch
 from viddiff.files.write import atomic_path
@@ -202,7 +201,7 @@ def load_tensors(path: Path, mmap: bool = False) -> dict[str, Any]:
     mmap: read tensors only when they are used.
     """
     if not path.is_file():
-        raise InputError(f"no checkpoint {path}{_nearest(path)}")
+        raise missing_file("checkpoint", path)
     content = load_torch(path, mmap=mmap)
     if not isinstance(content, dict):
         raise InputError(f"{path}: not a checkpoint: holds a {type(content).__name__}, must hold a dict")
@@ -264,14 +263,3 @@ def _check_plain(path: Path, config: dict[Any, Any]) -> None:
                 )
     except ValueError as error:
         raise InputError(f"{path}: config {error}") from None
-
-
-def _nearest(path: Path) -> str:
-    """Names near a file that does not exist, for its message."""
-    if not path.parent.is_dir():
-        return f"; there is no folder {path.parent}"
-    names = [file.name for file in path.parent.glob("*.pt") if not file.name.startswith(".")]
-    near = difflib.get_close_matches(path.name, names, n=3, cutoff=0.4)
-    if near:
-        return f"; the nearest in that folder: {', '.join(near)}"
-    return f"; {path.parent} holds {', '.join(sorted(names)[:5]) if names else 'no .pt file'}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -21,11 +22,30 @@ class OutputError(InputError):
 
 def unreadable(path: Path, error: Exception) -> InputError:
     """One line that says why a file cannot be read."""
+    return InputError(f"{path}: cannot be read: {_reason(error)}")
+
+
+@contextmanager
+def reading(path: Path, what: str, way_out: str = "") -> Iterator[None]:
+    """Whatever goes wrong while the block takes a file apart is an `InputError` of one line: it is not `what`, and why.
+
+    way_out: what to do then, for the end of the line.
+    """
+    end = f"; {way_out}" if way_out else ""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{unreadable(path, error)}{end}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: not {what}: {_reason(error)}{end}") from error
+
+
+def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
-        reason = error.strerror
-    else:
-        reason = (str(error) or type(error).__name__).strip().splitlines()[0]
-    return InputError(f"{path}: cannot be read: {reason}")
+        return error.strerror
+    if isinstance(error, KeyError):
+        return f"no key {error}"
+    return (str(error) or type(error).__name__).strip().splitlines()[0]
 
 
 def unknown(what: str, name: object, known: Iterable[object]) -> InputError:
@@ -34,3 +54,12 @@ def unknown(what: str, name: object, known: Iterable[object]) -> InputError:
     near = difflib.get_close_matches(str(name), names, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     return InputError(f"{what} is unknown; {hint}known: {', '.join(names)}")
+
+
+def missing_file(what: str, path: Path) -> InputError:
+    """One line that says that `what` is not there: the nearest files of that kind in its folder, or any."""
+    if not path.parent.is_dir():
+        return InputError(f"no {what} {path}; there is no folder {path.parent}")
+    names = [file.name for file in path.parent.glob(f"*{path.suffix}") if not file.name.startswith(".")]
+    near = difflib.get_close_matches(path.name, names, n=3, cutoff=0.4) or sorted(names)[:5]
+    return InputError(f"no {what} {path}; {path.parent} holds {', '.join(near) or f'no {path.suffix} file'}")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from viddiff.errors import PlanError
+from viddiff.errors import InputError, PlanError
 from viddiff.inference.plan import Plan, Stage
 
 GOOD = Plan(length=6, given=2, stages=(Stage((0, 1), (5, 2)), Stage((5, 2), (3, 4))))
@@ -111,6 +111,7 @@ def test_json_goes_both_ways(plan):
         '{"length": 3, "given": 0, "stages": [], "goals": ["2"]}',
     ],
 )
-def test_other_text_is_refused(text):
-    with pytest.raises(PlanError, match="not a plan"):
-        Plan.from_json(text)
+def test_other_text_is_refused(text, tmp_path):
+    (tmp_path / "plan.json").write_text(text)
+    with pytest.raises(InputError, match=r"plan\.json: not a plan with length, given and stages: "):
+        Plan.read(tmp_path / "plan.json")

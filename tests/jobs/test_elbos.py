@@ -209,5 +209,5 @@ def test_the_summary_refuses_what_does_not_belong_together(written):
 
 def test_the_summary_needs_the_fingerprint(written):
     (written.directory / "fingerprint.json").unlink()
-    with pytest.raises(InputError, match=r"fingerprint\.json: does not tell"):
+    with pytest.raises(InputError, match=r"fingerprint\.json: cannot be read"):
         summarise_elbos(written, 1)

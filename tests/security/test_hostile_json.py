@@ -214,7 +214,7 @@ def test_the_summary_of_elbos_needs_a_list_of_steps(put):
     save_npy(RUN.elbo(0), np.ones(2, STAGE))
     names = dict.fromkeys(("checkpoint_sha256", "diffusion_steps", "variance", "dataset"), 3)
     put(RUN.directory / "fingerprint.json", json.dumps(names).encode())
-    with pytest.raises(InputError, match=r"fingerprint\.json: does not tell"):
+    with pytest.raises(InputError, match=r"fingerprint\.json: not a fingerprint of ELBOs"):
         summarise_elbos(RUN, 1)
 
 

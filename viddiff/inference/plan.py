@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from viddiff.errors import PlanError
+from viddiff.errors import PlanError, reading
 from viddiff.files.json_files import parse_json, read_text, whole_number
 
 
@@ -89,24 +89,17 @@ class Plan:
 
     @staticmethod
     def from_json(text: str) -> Plan:
-        """Read what `to_json` wrote. Raises `PlanError` if the text is something else."""
-        try:
-            fields = parse_json(text)
-            stages = tuple(_stage_from_dict(stage) for stage in fields["stages"])
-            goals = tuple(map(whole_number, fields.get("goals", ())))
-            return Plan(whole_number(fields["length"]), whole_number(fields["given"]), stages, goals)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise PlanError(f"not a plan: {error!r}; expected JSON with length, given and stages") from error
+        """Read what `to_json` wrote. Raises `ValueError`, `KeyError` or `TypeError` if the text is something else."""
+        fields = dict(parse_json(text))
+        stages = tuple(_stage_from_dict(dict(stage)) for stage in fields["stages"])
+        goals = tuple(map(whole_number, fields.get("goals", ())))
+        return Plan(whole_number(fields["length"]), whole_number(fields["given"]), stages, goals)
 
     @staticmethod
     def read(path: str | os.PathLike[str]) -> Plan:
-        """Read a file that holds what `to_json` wrote. Raises `PlanError` that names it if it holds something else."""
-        try:
+        """Read a file that holds what `to_json` wrote. Raises `InputError` that names it if it holds something else."""
+        with reading(path, "a plan with length, given and stages"):
             return Plan.from_json(read_text(path))
-        except OSError as error:
-            raise PlanError(f"{path}: cannot be read: {error.strerror}") from error
-        except ValueError as error:
-            raise PlanError(f"{path}: {error}") from error
 
 
 def waves(plan: Plan) -> tuple[tuple[int, ...], ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from viddiff.data import VideoDataset, open_dataset
-from viddiff.errors import InputError
+from viddiff.errors import reading
 from viddiff.files.json_files import read_json, short_text
 from viddiff.metrics.base import MetricSettings
 from viddiff.metrics.measure import Measurement, measure_files
@@ -73,7 +73,5 @@ def draw_contact_sheet(
 
 
 def _trained_on(path: Path) -> str:
-    try:
+    with reading(path, "the settings of a model"):
         return short_text(read_json(path)["dataset"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: does not tell the dataset of the model's training: {error}") from error

@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 
 from viddiff.diffusion.respacing import diffusion_steps
-from viddiff.errors import InputError
+from viddiff.errors import InputError, reading
 from viddiff.files.json_files import number, read_json, short_text, truth, whole_number
 from viddiff.files.write import write_text
 from viddiff.inference.modes import base_plan
@@ -145,7 +145,7 @@ class _Record:
     @staticmethod
     def read(path: Path) -> _Record:
         evaluation = Evaluation.parse(path.parent)
-        try:
+        with reading(path, "a metrics file"):
             content = read_json(path)
             return _Record(
                 path=path,
@@ -163,12 +163,6 @@ class _Record:
                     "test_videos": short_text(content["test_videos_sha256"])[:8],
                 },
             )
-        except OSError as error:
-            raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-        except KeyError as error:
-            raise InputError(f"{path}: not a metrics file: no key {error}") from error
-        except (ValueError, TypeError, AttributeError) as error:
-            raise InputError(f"{path}: not a metrics file: {error}") from error
 
     def adding(self, metrics: Mapping[str, _Summary]) -> _Record:
         """The record with more metrics."""
@@ -177,14 +171,10 @@ class _Record:
 
 def _read_bound(path: Path) -> dict[str, _Summary]:
     """The bits per dimension that a summary of ELBOs tells, as a metric."""
-    try:
+    with reading(path, "a summary of ELBOs"):
         content = read_json(path)
         bpd = {"standard_error_samples": None, "unit": "", "per_frame": [], "protocol": content["protocol"]}
         return {"bpd": _Summary.of(content["bpd"] | bpd)}
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: not a summary of ELBOs: {error!r}") from error
 
 
 def _row(record: _Record) -> dict[str, Any]:

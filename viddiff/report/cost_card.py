@@ -14,7 +14,7 @@ from statistics import median
 from typing import Any
 
 from viddiff.diffusion.respacing import diffusion_steps
-from viddiff.errors import InputError
+from viddiff.errors import reading
 from viddiff.files.json_files import number, read_json, short_text
 from viddiff.files.write import write_json
 from viddiff.inference.cost import PlanCost, plan_cost
@@ -87,7 +87,7 @@ class CostCard:
     @staticmethod
     def read(path: Path) -> CostCard:
         """Read what `write` wrote. Raises `InputError` naming the file if it is something else."""
-        try:
+        with reading(path, "a cost card"):
             content = read_json(path)
             return CostCard(
                 PlanCost(**{field.name: number(content[field.name]) for field in fields(PlanCost)}),
@@ -101,8 +101,6 @@ class CostCard:
                     for item in content["estimates"]
                 ),
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path}: not a cost card: {error!r}") from error
 
 
 def cost_card(
@@ -140,10 +138,8 @@ def _diffusion_steps(
 
 
 def _read_settings(path: Path) -> Mapping[str, Any]:
-    try:
+    with reading(path, "the settings of a training"):
         return dict(read_json(path))
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{path}: not the settings of a training: {error}") from error
 
 
 def _estimates(paths: Iterable[Path]) -> tuple[Estimate, ...]:

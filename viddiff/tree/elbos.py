@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from viddiff.errors import InputError
+from viddiff.errors import InputError, reading
 from viddiff.files.json_files import read_json
 from viddiff.files.npy import open_npy
 from viddiff.files.write import sha256_file, write_json
@@ -96,12 +96,10 @@ def _summary(values: Sequence[float]) -> dict[str, float | None]:
 
 
 def _read_fingerprint(path: Path) -> dict[str, Any]:
-    try:
+    with reading(path, "a fingerprint of ELBOs"):
         content = read_json(path)
         origin = {
             name: content[name] for name in ("checkpoint_sha256", "diffusion_steps", "variance", "dataset")
         }
         len(origin["diffusion_steps"])
         return origin
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: does not tell what the ELBOs were made from: {error}") from error

@@ -8,7 +8,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from viddiff.errors import InputError, OutputError
+from viddiff.errors import InputError, OutputError, reading
 from viddiff.files.json_files import read_json
 
 NAME = "fingerprint.json"
@@ -51,15 +51,8 @@ def check_claim(directory: Path, part: dict[str, Any]) -> None:
 
 def read_fingerprint(path: Path) -> dict[str, Any]:
     """The fingerprint that is there. Raises `InputError` if it is none."""
-    try:
-        present = read_json(path)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path}: cannot be read ({error}); remove {path.parent} to sample it anew"
-        ) from error
-    if not isinstance(present, dict):
-        raise InputError(f"{path}: holds no fingerprint; remove {path.parent} to sample it anew")
-    return present
+    with reading(path, "a fingerprint", f"remove {path.parent} to sample it anew"):
+        return dict(read_json(path))
 
 
 def _compare(directory: Path, present: dict[str, Any], wanted: dict[str, Any]) -> None:

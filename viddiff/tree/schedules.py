@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from viddiff.errors import InputError
+from viddiff.errors import InputError, reading
 from viddiff.files.json_files import number, read_json, whole_number
 from viddiff.files.write import write_json
 from viddiff.inference.modes import base_plan, make_plan
@@ -99,7 +99,7 @@ def write_choices(path: Path, search: StageSearch, chosen: list[Choice]) -> None
 
 def read_choices(path: Path, search: StageSearch) -> list[Choice]:
     """Read what `write_choices` wrote. Raises `InputError` if it is damaged or of another search."""
-    try:
+    with reading(path, "what a search chose", f"remove it to search stage {search.stage} anew"):
         entry = read_json(path)
         pairs = zip(entry["observed"], entry["errors"], strict=True)
         chosen = [
@@ -110,9 +110,7 @@ def read_choices(path: Path, search: StageSearch) -> list[Choice]:
             raise ValueError("of another search")
         if len(set(frames)) < len(frames) or len(frames) > search.count:
             raise ValueError("frames that come twice, or too many")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: {error}; remove it to search stage {search.stage} anew") from error
-    return chosen
+        return chosen
 
 
 def merge_schedule(evaluation: Evaluation) -> None:
@@ -133,22 +131,17 @@ def read_schedule(path: Path) -> dict[int, tuple[int, ...]]:
 
     Raises `InputError` if the file is missing or is not a schedule.
     """
-    try:
-        if path.suffix == ".pt":
-            return _schedule(_load_original(path))
+    if not path.is_file():
+        raise InputError(f"no optimal schedule {path}; the workflow's rule optimal_schedule makes it")
+    original = _load_original(path) if path.suffix == ".pt" else None
+    with reading(path, "an optimal schedule"):
+        if original is not None:
+            return _schedule(original)
         entries = read_json(path)["stages"]
         schedule = _schedule({entry["stage"]: entry["observed"] for entry in entries})
         if len(schedule) < len(entries):
             raise ValueError("a stage comes twice")
         return schedule
-    except InputError:
-        raise
-    except FileNotFoundError as error:
-        raise InputError(
-            f"no optimal schedule {path}; the workflow's rule optimal_schedule makes it"
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: not an optimal schedule: {error!r}") from error
 
 
 def _load_original(path: Path) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from viddiff.errors import InputError
+from viddiff.errors import InputError, reading
 from viddiff.files.json_files import read_json
 from viddiff.files.write import write_json
 from viddiff.tree.paths import Evaluation
@@ -78,11 +78,9 @@ def read_timings(paths: Iterable[Path]) -> dict[Path, Timing]:
 
 def _read(path: Path) -> Timing:
     names = [field.name for field in fields(Timing)]
-    try:
+    with reading(path, f"a timing with {', '.join(names)}"):
         content = read_json(path)
         return Timing(**{name: content[name] for name in names})
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not a timing with {', '.join(names)}: {error}") from error
 
 
 def _kind(evaluation: Evaluation) -> tuple[int | None, bool]:

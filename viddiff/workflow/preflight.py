@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from viddiff.errors import InputError, OutputError
+from viddiff.errors import InputError, OutputError, missing_file
 from viddiff.files.archives import check_whole
 from viddiff.files.json_files import read_json
 from viddiff.inference.modes import make_plan
@@ -90,7 +89,11 @@ def check_sampling(config: Mapping[str, Any], evaluation: Evaluation, videos: in
     if checkpoint.is_file():
         check_whole(checkpoint)
     elif str(checkpoint) not in trained:
-        raise InputError(f"no checkpoint {checkpoint}{_nearest(checkpoint, trained)}")
+        if trained:
+            raise InputError(
+                f"no checkpoint {checkpoint}; the configured training of this run makes {', '.join(trained)}"
+            )
+        raise missing_file("checkpoint", checkpoint)
     check_writable(evaluation.directory / "samples")
 
 
@@ -136,13 +139,3 @@ def plan_is_outdated(evaluation: Evaluation) -> bool:
         return path.read_bytes() != make_plan(mode).to_json().encode()
     except InputError:
         return True  # the job that makes it says what is wrong
-
-
-def _nearest(checkpoint: Path, trained: list[str]) -> str:
-    if trained:
-        return f"; the configured training of this run makes {', '.join(trained)}"
-    if not checkpoint.parent.is_dir():
-        return f"; there is no folder {checkpoint.parent}"
-    names = sorted(path.name for path in checkpoint.parent.glob("*.pt"))
-    near = difflib.get_close_matches(checkpoint.name, names, n=3, cutoff=0.4) or names[:5]
-    return f"; {checkpoint.parent} holds {', '.join(near) if near else 'no .pt file'}"
