@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from viddiff.checkpoint import checkpoint_dict, encode, write_bytes
 from viddiff.model.build import build_model
 from viddiff.model.unet import UNetVideoModel
 from viddiff.window import Window
@@ -88,3 +89,8 @@ def recorded(name: str) -> Recorded:
     )
     x_t, t = torch.from_numpy(arrays["x"]), torch.from_numpy(arrays["t"])
     return Recorded(name, entry["config"], model, window, x_t, t, arrays)
+
+
+def save_checkpoint(path: Path, weights: dict[str, Tensor], config: dict[str, Any], step: int) -> None:
+    """Write a checkpoint as training does."""
+    write_bytes(path, encode(checkpoint_dict(weights, config, step)))

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import torch
 import yaml
-from seeded import TINY
+from seeded import TINY, save_checkpoint
 
-from viddiff.checkpoint import save_checkpoint, with_defaults
+from viddiff.checkpoint import with_defaults
 from viddiff.data.bouncy_balls import write_bouncy_balls
 from viddiff.model.build import build_model
 

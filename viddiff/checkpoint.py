@@ -142,23 +142,6 @@ def config_format(config: Mapping[str, Any]) -> str:
     return "original" if _ORIGINAL_ONLY & set(config) else "refactored"
 
 
-def checkpoint_format(checkpoint: Checkpoint) -> str:
-    """The format, `original` or `refactored`, by config and weights. Raises `InputError` if they disagree.
-
-    The refactored network alone has four input channels: the frame's three and the mark of observed frames.
-    """
-    first = checkpoint.state_dict.get("input_blocks.0.0.weight")
-    if first is None or first.ndim < 2:
-        raise InputError(f"{checkpoint.path}: the weights lack input_blocks.0.0.weight; not a video network")
-    by_weights = "refactored" if first.shape[1] == 4 else "original"
-    by_config = config_format(checkpoint.config)
-    if by_config != by_weights:
-        raise InputError(
-            f"{checkpoint.path}: the config is of the {by_config} format, the weights of the {by_weights}"
-        )
-    return by_config
-
-
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """Read a model or EMA checkpoint onto the CPU.
 
@@ -167,13 +150,6 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """
     path = Path(path)
     return _checked(path, load_tensors(path))
-
-
-def save_checkpoint(
-    path: str | os.PathLike[str], state_dict: Mapping[str, Tensor], config: Mapping[str, Any], step: int
-) -> None:
-    """Write a checkpoint atomically, in the original's layout."""
-    write_bytes(path, encode(checkpoint_dict(state_dict, config, step)))
 
 
 def checkpoint_dict(state_dict: Mapping[str, Tensor], config: Mapping[str, Any], step: int) -> dict[str, Any]:
@@ -211,11 +187,6 @@ def load_tensors(path: Path, mmap: bool = False) -> dict[str, Any]:
 def list_checkpoints(run_dir: str | os.PathLike[str]) -> tuple[Path, ...]:
     """The model and EMA checkpoints of a run, sorted by name."""
     return tuple(sorted(path for path in Path(run_dir).glob("*.pt") if _NUMBERED.fullmatch(path.name)))
-
-
-def latest_step(run_dir: str | os.PathLike[str]) -> int | None:
-    """The highest step of a run's checkpoints, `None` if it has none."""
-    return max(map(resolve_latest, list_checkpoints(run_dir)), default=None)
 
 
 def resolve_latest(path: str | os.PathLike[str]) -> int:

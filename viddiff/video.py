@@ -1,6 +1,6 @@
-"""The three ranges of pixel values and the only conversions between them.
+"""The two ranges of pixel values and the only conversions between them.
 
-On disk: uint8, 0..255. In the network: float32 in [-1, 1]. In the metrics: float32 in [0, 1].
+On disk: uint8, 0..255. In the network: float32 in [-1, 1].
 Frames are `[..., C, H, W]`.
 """
 
@@ -23,8 +23,3 @@ def to_uint8(frames: Float[Tensor, " ..."]) -> UInt8[Tensor, " ..."]:
     `to_uint8(to_model(v)) == v` for every level v.
     """
     return ((frames.clamp(-1.0, 1.0) + 1.0) * 127.5 + 0.5).floor().to(torch.uint8)
-
-
-def to_unit(frames: UInt8[Tensor, " ..."] | np.ndarray) -> Float[Tensor, " ..."]:
-    """uint8 to [0, 1]: `v / 255`."""
-    return torch.as_tensor(frames).to(torch.float32) / 255.0

@@ -21,7 +21,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from viddiff.metrics.base import MetricSettings, metric
 from viddiff.metrics.weights import load_alexnet
-from viddiff.video import to_model, to_unit
+from viddiff.video import to_model
 
 SAMPLES = 3
 
@@ -37,10 +37,10 @@ def moving_pattern(frames: int, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 def per_channel(measure: Callable[..., float], samples: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """One call per frame and channel on float32 frames in [0, 1], as the original does."""
-    truth = to_unit(truth).numpy()
+    truth = truth / np.float32(255.0)
     result = np.zeros(samples.shape[:2])
     for i, t in np.ndindex(result.shape):
-        sample = to_unit(samples[i, t]).numpy()
+        sample = samples[i, t] / np.float32(255.0)
         result[i, t] = np.mean([measure(truth[t, c], sample[c], data_range=1.0) for c in range(3)])
     return result
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from seeded import TINY, seeded_model
+from seeded import TINY, save_checkpoint, seeded_model
 
 import viddiff.inference.complete as engine
-from viddiff.checkpoint import save_checkpoint
 from viddiff.data import open_dataset
 from viddiff.data.bouncy_balls import write_bouncy_balls
 from viddiff.errors import InputError

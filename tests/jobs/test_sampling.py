@@ -7,9 +7,8 @@ import re
 import numpy as np
 import pytest
 import torch
-from seeded import TINY, seeded_model
+from seeded import TINY, save_checkpoint, seeded_model
 
-from viddiff.checkpoint import save_checkpoint
 from viddiff.data import open_dataset
 from viddiff.data.bouncy_balls import write_bouncy_balls
 from viddiff.errors import InputError, OutputError

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from seeded import TINY, seeded_model
+from seeded import TINY, save_checkpoint, seeded_model
 
-from viddiff.checkpoint import save_checkpoint, with_defaults
+from viddiff.checkpoint import with_defaults
 from viddiff.data import open_dataset
 from viddiff.data.bouncy_balls import write_bouncy_balls
 from viddiff.diffusion.denoiser import Estimate

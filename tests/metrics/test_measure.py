@@ -12,7 +12,7 @@ from viddiff.errors import InputError
 from viddiff.metrics.base import MetricSettings
 from viddiff.metrics.base import metric as metrics
 from viddiff.metrics.measure import measure_files
-from viddiff.metrics.record import stale, summarise, write_measurement
+from viddiff.metrics.record import summarise, write_measurement
 
 VIDEOS, SAMPLES, LENGTH, OBSERVED = 3, 2, 7, 3
 NAMES = ("psnr", "ssim")
@@ -152,30 +152,6 @@ def test_standard_errors():
 def test_no_number_is_no_result(value):
     with pytest.raises(InputError, match="finite"):
         summarise(np.full((1, 1, 2), value))
-
-
-def test_stale(tree):
-    _, path = tree.write()
-    assert stale(path) == []
-    np.save(tree.folder / "samples" / "sample_0003-0.npy", tree.videos[0])
-    assert stale(path) == [], "a sample added later changes nothing"
-    np.save(tree.files[2][1], tree.videos[0])
-    tree.files[0][0].unlink()
-    assert stale(path) == ["samples/sample_0000-0.npy", "samples/sample_0002-1.npy"]
-
-
-def test_stale_survives_a_moved_tree(tree, tmp_path):
-    _, path = tree.write()
-    moved = tree.folder.rename(tmp_path.with_name(f"{tmp_path.name}-moved"))
-    assert stale(moved / path.name) == []
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"samples": 3}', "{}"])
-def test_stale_refuses_other_files(tmp_path, content):
-    path = tmp_path / "metrics.json"
-    path.write_text(content)
-    with pytest.raises(InputError, match=r"metrics.json is not a metrics file"):
-        stale(path)
 
 
 class Hostile:

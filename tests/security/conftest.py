@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from seeded import TINY
+from seeded import TINY, save_checkpoint
 
-from viddiff.checkpoint import save_checkpoint, with_defaults
+from viddiff.checkpoint import with_defaults
 from viddiff.model.build import build_model
 
 CONFIG = with_defaults(TINY)

@@ -16,7 +16,6 @@ from viddiff.inference.modes import make_plan
 from viddiff.inference.plan import Plan, Stage
 from viddiff.inference.search import StageSearch
 from viddiff.jobs.measurement import open_videos
-from viddiff.metrics.record import stale
 from viddiff.report.comparison import comparison_table, frame_curves
 from viddiff.report.cost_card import CostCard, cost_card
 from viddiff.tree.elbos import STAGE, summarise_elbos
@@ -72,7 +71,6 @@ READERS = {
     "choices": (RUN.directory / "optimal/stage_0.json", lambda path: read_choices(path, SEARCH)),
     "metrics in a table": (METRICS, lambda path: comparison_table([path])),
     "metrics in a curve": (METRICS, lambda path: frame_curves([path], "psnr")),
-    "hashes of samples": (METRICS, stale),
     "ELBOs": (RUN.elbo_summary(1), lambda path: comparison_table([METRICS], [path])),
     "timing": (RUN.directory / "timings/samples_0000-0-0.json", lambda path: read_timings([path])),
     "cost card": (RUN.directory / "plan_cost.json", CostCard.read),

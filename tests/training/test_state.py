@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from seeded import save_checkpoint
 
-from viddiff.checkpoint import load_checkpoint, save_checkpoint
+from viddiff.checkpoint import load_checkpoint
 from viddiff.errors import InputError, OutputError
 from viddiff.training import state as module
 from viddiff.training.ema import start_average, update_average

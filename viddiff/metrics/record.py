@@ -19,8 +19,7 @@ import torch
 from jaxtyping import Float64
 
 from viddiff.errors import InputError
-from viddiff.files.json_files import read_json
-from viddiff.files.write import atomic_path, sha256_file, write_json
+from viddiff.files.write import atomic_path, write_json
 from viddiff.metrics.base import metric
 from viddiff.metrics.measure import Measurement
 
@@ -95,19 +94,3 @@ def summarise(values: Float64[np.ndarray, "V N F"], largest_finite: float | None
 
 def _standard_error(means: Float64[np.ndarray, " n"]) -> float | None:
     return float(means.std(ddof=1) / math.sqrt(len(means))) if len(means) > 1 else None
-
-
-def stale(json_path: Path) -> list[str]:
-    """Sample files, as named in the JSON file, that vanished or changed since they were measured.
-
-    Samples added later change nothing. Raises `InputError` if the file is not a metrics file.
-    """
-    try:
-        recorded = read_json(json_path)["samples"].items()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{json_path} is not a metrics file: {error}") from error
-    return [name for name, digest in recorded if not _is_file(json_path.parent / name, digest)]
-
-
-def _is_file(path: Path, digest: str) -> bool:
-    return path.is_file() and sha256_file(path) == digest
