@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 from contextlib import contextmanager, redirect_stderr
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from viddiff.workflow.batches import (
     plan_batches,
 )
 from viddiff.workflow.cluster import check_profiles, check_slurm
-from viddiff.workflow.config import check_config, load_schema
+from viddiff.workflow.config import check_config, load_schema, read_config
 from viddiff.errors import InputError
 from viddiff.inference.modes import MODE_PATTERN
 from viddiff.inference.user_modes import register_modes
@@ -78,9 +79,10 @@ def in_one_line():
 
 with in_one_line():
     check_config(config, load_schema(Path(workflow.basedir) / "config" / "schema.yaml"))
-    register_modes(config["modes"])
-    GRID = read_grid(config)
-    TRAINING = training_rules(config)
+    CONFIG = read_config(config)
+    register_modes(CONFIG.modes)
+    GRID = read_grid(CONFIG.grid)
+    TRAINING = training_rules(CONFIG.training)
     for folder in ("results", "logs", "benchmarks"):
         check_writable(folder)
 
@@ -131,7 +133,7 @@ if workflow.is_main_process:
                 resources_named("slurm_partition"), resources_named("slurm_account")
             )
         request = read_request(
-            sys.argv[1:], GRID, GRID_TARGETS, OTHER_TARGETS, config["metrics"]["elbos"]
+            sys.argv[1:], GRID, GRID_TARGETS, OTHER_TARGETS, CONFIG.metrics.elbos
         )
         missing = {
             "sample": missing_samples(request),
@@ -146,9 +148,9 @@ if workflow.is_main_process:
             for evaluation, wanted in missing[kind].items():
                 if wanted:
                     check_sampling(
-                        config, evaluation, 1 + max(video for video, _ in wanted)
+                        CONFIG, evaluation, 1 + max(video for video, _ in wanted)
                     )
-    size = config["sampling"]["videos_per_job"]
+    size = CONFIG.sampling.videos_per_job
     BATCHES = {kind: plan_batches(files, size) for kind, files in missing.items()}
     # A call for plans alone brings cost cards up to date; others leave those that exist.
     RENEW_COSTS = not (request.samples or request.videos or request.elbos)
@@ -176,7 +178,7 @@ def checkpoint_of(wildcards):
 def made_data(dataset, split):
     """The file of the dataset that a rule makes; nothing for other datasets, which the user provides."""
     return (
-        f"{config['data_root']}/bouncy_balls/{split}.pt"
+        f"{CONFIG.data_root}/bouncy_balls/{split}.pt"
         if dataset == "bouncy_balls"
         else []
     )
@@ -188,7 +190,7 @@ def data_of(wildcards):
 
 def videos_of(evaluation):
     """The file of the videos that an evaluation completes, if a rule makes it."""
-    return made_data(dataset_of(config, evaluation), evaluation.mode.split)
+    return made_data(dataset_of(CONFIG, evaluation), evaluation.mode.split)
 
 
 def schedule_of(wildcards):
@@ -206,7 +208,7 @@ def searched_stages_of(wildcards):
 
 
 def search_data_of(wildcards):
-    return made_data(dataset_of(config, evaluation_of(wildcards)), "train")
+    return made_data(dataset_of(CONFIG, evaluation_of(wildcards)), "train")
 
 
 def selection_weights(wildcards):
@@ -248,7 +250,7 @@ def samples_of(wildcards):
     evaluation = evaluation_of(wildcards)
     numbers = (int(wildcards[name]) for name in ("videos", "samples", "T"))
     with in_one_line():
-        check_measured(config, evaluation.metrics(*numbers, ext="json"))
+        check_measured(CONFIG.metrics, evaluation.metrics(*numbers, ext="json"))
     return [
         str(evaluation.sample(*pair))
         for pair in pairs(int(wildcards.videos), int(wildcards.samples))
@@ -325,10 +327,10 @@ def group_cells(wildcards):
 
 def used_datasets():
     """(dataset, split) of the configured training runs and of the grid, as far as the configuration tells."""
-    used = {(settings["dataset"], "train") for settings in config["training"].values()}
+    used = {(settings.dataset, "train") for settings in CONFIG.training.values()}
     for cell in GRID:
         mode = cell.evaluation.mode
-        dataset = dataset_of(config, cell.evaluation)
+        dataset = dataset_of(CONFIG, cell.evaluation)
         used.add((dataset, mode.split))
         if mode.optimal is not None:
             used.add((dataset, "train"))  # for the search
@@ -339,9 +341,9 @@ def training_data(run):
     """The data that training needs first. A finished run needs none: newer data are no reason to train again."""
 
     def input_files(wildcards):
-        if all(Path(file).is_file() for file in trained_files(config, run)):
+        if all(Path(file).is_file() for file in trained_files(CONFIG, run)):
             return []
-        return made_data(config["training"][run]["dataset"], "train")
+        return made_data(CONFIG.training[run].dataset, "train")
 
     return input_files
 
@@ -357,7 +359,7 @@ def report_contents():
         [str(cell.evaluation.directory), cell.videos, cell.samples, cell.T]
         for cell in GRID
     ]
-    return {"cells": cells, "videos": config["report"]["videos"]}
+    return {"cells": cells, "videos": CONFIG.report.videos}
 
 
 def report_contents_file():
@@ -374,9 +376,7 @@ def group_files(pattern):
 
 
 def sheet_videos(wildcards):
-    return min(
-        config["report"]["videos"], *(cell.videos for cell in group_cells(wildcards))
-    )
+    return min(CONFIG.report.videos, *(cell.videos for cell in group_cells(wildcards)))
 
 
 def sheet_samples(wildcards):

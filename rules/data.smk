@@ -26,7 +26,7 @@ rule make_bouncy_balls:
     resources:
         mem_mb=4000,
     params:
-        settings=config["bouncy_balls"],
+        settings=asdict(CONFIG.bouncy_balls),
         root=subpath(output[0], ancestor=2),
     script:
         "../workflow_scripts/make_bouncy_balls.py"
@@ -50,7 +50,7 @@ rule check_data:
 
 rule lpips_weights:
     output:
-        f"{config['data_root']}/lpips_alexnet.pt",
+        f"{CONFIG.data_root}/lpips_alexnet.pt",
     log:
         "logs/lpips_weights.log",
     conda:

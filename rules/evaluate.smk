@@ -14,7 +14,7 @@ rule evaluate:
         model_config=ancient(f"{EVALUATION}/model_config.json"),
         alexnet=(
             ancient(rules.lpips_weights.output[0])
-            if "lpips" in config["metrics"]["names"]
+            if "lpips" in CONFIG.metrics.names
             else []
         ),
     output:

@@ -3,9 +3,7 @@
 REPORT = [
     "results/comparison.csv",
     *group_files([f"{GROUP}/contact_sheet_{{group}}.png"]),
-    *group_files(
-        [f"{GROUP}/{name}_{{group}}.png" for name in config["metrics"]["names"]]
-    ),
+    *group_files([f"{GROUP}/{name}_{{group}}.png" for name in CONFIG.metrics.names]),
 ]
 REPORT_CHANGED = "results/.report_changed"
 
@@ -54,7 +52,7 @@ rule comparison:
     input:
         changed=REPORT_CHANGED,
         metrics=grid_metrics("json"),
-        elbos=grid_elbos if config["metrics"]["elbos"] else [],
+        elbos=grid_elbos if CONFIG.metrics.elbos else [],
         model_config=ancient(grid_files("model_config.json")),
     output:
         csv=report("results/comparison.csv", category="Metrics"),
@@ -109,7 +107,7 @@ rule frame_curves:
     log:
         "logs/{run}/{checkpoint}/{metric}_{group}.log",
     wildcard_constraints:
-        metric="|".join(config["metrics"]["names"]),
+        metric="|".join(CONFIG.metrics.names),
     conda:
         "../environment.yml"
     threads: 1

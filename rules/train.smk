@@ -3,7 +3,7 @@
 
 rule train:
     input:
-        [file for run in config["training"] for file in trained_files(config, run)],
+        [file for run in CONFIG.training for file in trained_files(CONFIG, run)],
 
 
 for name, run in TRAINING.items():
@@ -14,7 +14,7 @@ for name, run in TRAINING.items():
         input:
             ancient(training_data(run)),
         output:
-            [update(file) for file in trained_files(config, run)],
+            [update(file) for file in trained_files(CONFIG, run)],
         log:
             f"logs/{run}/train.log",
         benchmark:
@@ -25,8 +25,7 @@ for name, run in TRAINING.items():
         resources:
             gpu=1,
         params:
-            training=config["training"][run],
+            training=CONFIG.training[run].settings,
             run_dir=subpath(output[0], parent=True),
-            data_root=config["data_root"],
         script:
             "../workflow_scripts/train.py"

@@ -5,10 +5,12 @@ import logging
 from viddiff.data import check_dataset
 from viddiff.errors import InputError
 from viddiff.jobs.job import job
+from viddiff.workflow.config import read_config
 
 with job(snakemake):
+    config = read_config(snakemake.config)
     reports = [
-        check_dataset(name, split, snakemake.config["data_root"], snakemake.config)
+        check_dataset(name, split, config.data_root, config.datasets)
         for name, split in snakemake.params.datasets
     ]
     for report in reports:

@@ -3,6 +3,7 @@
 from viddiff.jobs.job import job
 from viddiff.jobs.measurement import draw_contact_sheet
 from viddiff.tree.paths import Evaluation
+from viddiff.workflow.config import read_config
 
 with job(snakemake):
     wildcards = snakemake.wildcards
@@ -10,5 +11,5 @@ with job(snakemake):
         snakemake.output[0],
         [Evaluation.named(wildcards.run, wildcards.checkpoint, mode) for mode in snakemake.params.modes],
         snakemake.params.videos,
-        snakemake.config,
+        read_config(snakemake.config),
     )

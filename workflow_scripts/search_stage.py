@@ -3,11 +3,11 @@
 from viddiff.jobs.job import job
 from viddiff.jobs.network_job import network_arguments
 from viddiff.jobs.search import search_stage
-from viddiff.tree.schedules import SearchSettings
+from viddiff.workflow.config import read_config
 
 with job(snakemake):
     search_stage(
         **network_arguments(snakemake),
         stage=int(snakemake.wildcards.stage),
-        settings=SearchSettings(**snakemake.config["optimal"]),
+        settings=read_config(snakemake.config).optimal,
     )

@@ -8,11 +8,10 @@ relative to the true ones.
 from __future__ import annotations
 
 import numpy as np
-import yaml
 
 from viddiff.data import open_dataset
+from viddiff.report.status import configured_grid
 from viddiff.tree.paths import Evaluation
-from viddiff.workflow.targets import read_grid
 
 FRAMES = 10
 
@@ -42,8 +41,7 @@ def figures(run: Evaluation, videos: int, samples: int) -> tuple[float, float, f
 
 
 if __name__ == "__main__":
-    with open("config/config.yaml", encoding="utf-8") as file:
-        grid = read_grid(yaml.safe_load(file))
+    grid = configured_grid()
     print(f"{'mode':45} PSNR of the first {FRAMES} frames   last frame repeated   brightness")
     for cell in grid:
         made, repeated, ratio = figures(cell.evaluation, cell.videos, cell.samples)

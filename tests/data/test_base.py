@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from viddiff.data import TrainingCrops, open_dataset
+from viddiff.data import DatasetSettings, TrainingCrops, open_dataset
 from viddiff.data.base import dataset as datasets
 from viddiff.errors import InputError
 
-OWN = {"datasets": {"mine": {"kind": "minerl", "path": "clips", "image_size": 8, "length": 5}}}
+OWN = {"mine": DatasetSettings("minerl", "clips", image_size=8, length=5)}
 
 
 @pytest.fixture
@@ -38,27 +38,15 @@ def test_unknown_names_list_the_known(tmp_path):
         open_dataset("minerl", "test", tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        (
-            {"kind": "video_foldr", "path": "a"},
-            r"datasets\.mine\.kind 'video_foldr'.*did you mean video_folder",
-        ),
-        ({"path": "a"}, r"datasets\.mine\.kind None is unknown"),
-        ({"kind": "minerl"}, r"datasets\.mine\.path: must name the folder"),
-        ({"kind": "minerl", "path": "a", "imagesize": 3}, r"key 'imagesize'.*did you mean image_size"),
-        (
-            {"kind": "minerl", "path": "a", "length": "12"},
-            r"datasets\.mine\.length: must be a positive integer",
-        ),
-        ({"kind": "minerl", "path": "a", "image_size": True}, r"image_size: must be a positive integer"),
-        ("videos", r"datasets\.mine: must be a mapping"),
-    ],
-)
-def test_wrong_configuration(tmp_path, settings, message):
-    with pytest.raises(InputError, match=message):
-        open_dataset("mine", "test", tmp_path, {"datasets": {"mine": settings}})
+def test_wrong_settings(tmp_path):
+    wrong = DatasetSettings("video_foldr", "a")
+    with pytest.raises(
+        InputError, match=r"datasets\.mine\.kind 'video_foldr' is unknown; did you mean video_folder"
+    ):
+        open_dataset("mine", "test", tmp_path, {"mine": wrong})
+    for name, value in (("length", "12"), ("length", 0), ("image_size", True)):
+        with pytest.raises(InputError, match=rf"^dataset a: {name} is {value!r}, must be a positive"):
+            DatasetSettings("minerl", "a", **{name: value})
 
 
 @pytest.mark.parametrize("name", [name for name in datasets.names() if datasets.find(name).folders])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from viddiff.data import DatasetReport, check_dataset
+from viddiff.data import DatasetReport, DatasetSettings, check_dataset
 from viddiff.data.bouncy_balls import write_bouncy_balls
 from viddiff.errors import InputError
 
@@ -15,8 +15,8 @@ def frames(length, size=64, dtype=np.uint8):
 
 
 def shorter(name, length):
-    """The configuration of a dataset `short` of the same files, whose videos need not be as long."""
-    return {"datasets": {"short": {"kind": name, "path": name, "length": length}}}
+    """A dataset `short` of the same files, whose videos need not be as long."""
+    return {"short": DatasetSettings(name, name, length=length)}
 
 
 def test_a_good_dataset(tmp_path):
@@ -95,8 +95,8 @@ def test_video_folder(tmp_path):
     imageio.mimwrite(folder / "b.avi", frames(12))
     (folder / "c.gif").touch()
     (folder / "d.mov").touch()
-    config = {"datasets": {"mine": {"kind": "video_folder", "path": "clips", "length": 10}}}
-    report = check_dataset("mine", "train", tmp_path, config)
+    datasets = {"mine": DatasetSettings("video_folder", "clips", length=10)}
+    report = check_dataset("mine", "train", tmp_path, datasets)
     assert_problems(
         report, "a.mp4: 9 frames, 10 are needed", "c.gif: cannot be read", "d.mov: videos must be"
     )

@@ -6,14 +6,14 @@ import pytest
 import torch
 from PIL import Image
 
-from viddiff.data import open_dataset, video_folder
+from viddiff.data import DatasetSettings, open_dataset, video_folder
 from viddiff.errors import InputError
 
 SIZE = 16
 
 
-def config(**settings):
-    return {"datasets": {"clips": {"kind": "video_folder", "path": "clips", "image_size": SIZE, **settings}}}
+def clips(**settings):
+    return {"clips": DatasetSettings("video_folder", "clips", **{"image_size": SIZE} | settings)}
 
 
 def moving_square(length=12, height=48, width=64):
@@ -32,7 +32,7 @@ def folder(tmp_path):
 
 
 def open_clips(folder, **settings):
-    return open_dataset("clips", "test", folder.parent.parent, config(**settings))
+    return open_dataset("clips", "test", folder.parent.parent, clips(**settings))
 
 
 def write(path, frames):
@@ -74,7 +74,7 @@ def test_nothing_to_read(folder):
     with pytest.raises(InputError, match=r"a\.webm: videos must be \.mp4"):
         open_clips(folder)
     with pytest.raises(InputError, match=r"train: no such folder"):
-        open_dataset("clips", "train", folder.parent.parent, config())
+        open_dataset("clips", "train", folder.parent.parent, clips())
 
 
 def test_exact_frames_keep_their_values(folder):

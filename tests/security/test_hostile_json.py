@@ -25,6 +25,7 @@ from viddiff.tree.samples import executed_plan
 from viddiff.tree.schedules import read_choices, read_schedule
 from viddiff.tree.timing import read_timings
 from viddiff.workflow.preflight import check_measured
+from viddiff.workflow.sections import Metrics
 
 RUN = Evaluation.named("run", "ema_0.9999_000100", "autoreg_4_2_12_4")
 METRICS = RUN.metrics(1, 1, 12, "json")
@@ -128,9 +129,9 @@ def test_a_file_without_end(put, path, read):
 
 def test_what_need_not_be_read_is_left_alone(put):
     """An existing metrics file is looked at in planning, where those who read it are still to come."""
-    config = {"metrics": {"names": ["psnr"], "ssim_data_range": 1}}
+    wanted = Metrics(("psnr",), ssim_data_range=1, elbos=False)
     for content in NO_JSON.values():
-        check_measured(config, put(METRICS, content))
+        check_measured(wanted, put(METRICS, content))
 
 
 def changed(content: dict, keys: str, value) -> bytes:

@@ -26,7 +26,7 @@ CHECKS = """
 import math, torch, numpy
 from pathlib import Path
 from PIL import Image
-from viddiff.data import open_dataset
+from viddiff.data import DatasetSettings, open_dataset
 from viddiff.diffusion.denoiser import Estimate
 from viddiff.diffusion.noise_schedule import Level
 from viddiff.diffusion.samplers import sampler as samplers
@@ -48,8 +48,8 @@ for number, picture in enumerate(pictures):
     file = Path("data/my/clips/test/first", f"{number}.png")
     file.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(picture).save(file)
-config = {"datasets": {"clips": {"kind": "picture_folders", "path": "my/clips", "image_size": 8}}}
-clips = open_dataset("clips", "test", "data", config)
+datasets = {"clips": DatasetSettings("picture_folders", "my/clips", image_size=8)}
+clips = open_dataset("clips", "test", "data", datasets)
 assert len(clips) == 1 and clips.length(0) == 3
 assert (clips.video(0) == pictures.transpose(0, 3, 1, 2)).all()
 

@@ -10,10 +10,11 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
+from viddiff.dataset_settings import DatasetSettings
 from viddiff.errors import InputError, OutputError
 from viddiff.tree.paths import Evaluation
 from viddiff.workflow.batches import VIDEOS_PER_JOB
-from viddiff.workflow.config import check_config, load_config, load_schema
+from viddiff.workflow.config import check_config, load_config, load_schema, read_config
 from viddiff.workflow.preflight import (
     check_measured,
     check_sampling,
@@ -21,6 +22,7 @@ from viddiff.workflow.preflight import (
     trained_files,
     training_rules,
 )
+from viddiff.workflow.sections import Metrics
 from viddiff.workflow.targets import read_grid
 
 ROOT = Path(__file__).parents[2]
@@ -34,10 +36,14 @@ def checked(**changes):
     return config
 
 
+def configured(**changes):
+    return read_config(checked(**changes))
+
+
 def test_the_shipped_configuration_is_valid():
-    config = checked()
-    for cell in read_grid(config):
-        assert cell.evaluation.run in config["training"]
+    config = configured()
+    for cell in read_grid(config.grid):
+        assert cell.evaluation.run in config.training
 
 
 def test_what_is_left_out_gets_a_default():
@@ -127,24 +133,41 @@ def test_a_wrong_key_is_named_in_one_line(changes, message):
 
 def test_training_ends_with_these_checkpoints():
     settings = {"dataset": "x", "T": 3, "steps": 2000, "ema_rate": "0.99, 0.9999"}
-    assert trained_files({"training": {"a/b": settings}}, "a/b") == [
+    latest = settings | {"save_latest_only": True, "ema_rate": 0.999}
+    config = configured(training={"a/b": settings, "a": latest})
+    assert trained_files(config, "a/b") == [
         "checkpoints/a/b/ema_0.99_002000.pt",
         "checkpoints/a/b/ema_0.9999_002000.pt",
     ]
-    latest = settings | {"save_latest_only": True, "ema_rate": 0.999}
-    assert trained_files({"training": {"a": latest}}, "a") == ["checkpoints/a/ema_0.999_latest.pt"]
+    assert trained_files(config, "a") == ["checkpoints/a/ema_0.999_latest.pt"]
 
 
 def test_training_runs_have_rules_of_their_own():
     settings = {"dataset": "x", "T": 3, "steps": 2}
-    assert training_rules({"training": {"a/b": settings, "c": settings}}) == {
-        "train_a_b": "a/b",
-        "train_c": "c",
-    }
+    config = configured(training={"a/b": settings, "c": settings})
+    assert training_rules(config.training) == {"train_a_b": "a/b", "train_c": "c"}
+    config = configured(training={"a/b": settings, "a_b": settings})
     with pytest.raises(InputError, match="a/b and a_b would both be called train_a_b; rename one"):
-        training_rules({"training": {"a/b": settings, "a_b": settings}})
-    with pytest.raises(InputError, match=r"config key training\.a\.ema_rate is 'high', must be numbers"):
-        training_rules({"training": {"a": settings | {"ema_rate": "high"}}})
+        training_rules(config.training)
+
+
+def test_values_that_do_not_go_together_are_refused():
+    settings = {"dataset": "x", "T": 3, "steps": 2, "ema_rate": "high"}
+    with pytest.raises(InputError, match=r"^config key training\.a\.ema_rate is 'high', must be numbers"):
+        configured(training={"a": settings})
+    with pytest.raises(InputError, match=r"^config key optimal\.videos is 3, must be a multiple of"):
+        configured(optimal={"diffusion_steps": 2, "videos": 3})
+
+
+def test_sections_are_typed():
+    own = {"kind": "video_folder", "path": "own", "length": 30}
+    config = configured(datasets={"own": own}, data_cache="/tmp/cache")
+    assert config.datasets == {"own": DatasetSettings("video_folder", "own", length=30)}
+    assert config.metrics == Metrics(("psnr", "ssim", "lpips"), ssim_data_range=1, elbos=False)
+    assert config.training["demo"].settings == SHIPPED["training"]["demo"]
+    assert config.training["demo"].ema_rates == (0.999,)
+    assert (config.grid[0].runs, config.grid[0].frames) == (("demo",), None)
+    assert (config.data_root, config.data_cache, config.device) == ("data", "/tmp/cache", "auto")
 
 
 @pytest.mark.parametrize(
@@ -164,7 +187,7 @@ def test_what_cannot_be_sampled_is_refused(tmp_path, monkeypatch, run, name, mod
     monkeypatch.chdir(tmp_path)
     training = {"a": {"dataset": "bouncy_balls", "T": 12, "steps": 100}}
     own = {"own": {"kind": "video_folder", "path": "own", "length": 30}}
-    config = checked(training=training, datasets=own, bouncy_balls={"test": 100, "length": 100})
+    config = configured(training=training, datasets=own, bouncy_balls={"test": 100, "length": 100})
     with pytest.raises(InputError, match=message):
         check_sampling(config, Evaluation.named(run, name, mode), videos)
 
@@ -183,14 +206,14 @@ def test_what_cannot_be_sampled_is_refused(tmp_path, monkeypatch, run, name, mod
 )
 def test_metrics_that_hold_something_else_than_configured_are_refused(tmp_path, metrics, message):
     path = tmp_path / "metrics_1-1-9.json"
-    check_measured(checked(metrics=metrics), path)
+    check_measured(configured(metrics=metrics).metrics, path)
     held = {"psnr": {}, "ssim": {"protocol": {"data_range": 1.0}}}
     path.write_text(json.dumps({"metrics": held}))
     if message is None:
-        check_measured(checked(metrics=metrics), path)
+        check_measured(configured(metrics=metrics).metrics, path)
     else:
         with pytest.raises(InputError, match=message):
-            check_measured(checked(metrics=metrics), path)
+            check_measured(configured(metrics=metrics).metrics, path)
 
 
 def test_folders_that_cannot_be_written_are_named(tmp_path, monkeypatch):

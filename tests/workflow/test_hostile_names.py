@@ -18,6 +18,7 @@ from viddiff.inference.user_modes import register_modes
 from viddiff.tree.paths import Evaluation, check_run
 from viddiff.workflow.config import check_config, check_plain, load_schema
 from viddiff.workflow.preflight import training_rules
+from viddiff.workflow.sections import GridBlock
 from viddiff.workflow.targets import read_grid, read_request
 
 ROOT = Path(__file__).parents[2]
@@ -123,7 +124,7 @@ def test_targets_out_of_the_tree_or_beyond_all_measure(target):
 def test_no_such_name_is_in_the_grid(key, name):
     block = CONFIG["grid"][0] | {key: [name]}
     with pytest.raises(InputError, match="config key grid: ") as caught:
-        read_grid({"grid": [block]})
+        read_grid([GridBlock(**block)])
     one_line(caught.value)
 
 
@@ -140,14 +141,14 @@ def test_no_such_name_is_in_the_configuration(section, name):
     config = copy.deepcopy(CONFIG) | changes
     with pytest.raises(InputError) as caught:
         check_config(config, SCHEMA)
-        training_rules(config)
+        training_rules(config["training"])
     one_line(caught.value)
 
 
 def test_a_run_has_a_name_that_file_systems_take():
     for run in ("a" * 201, "/".join(["a" * 90] * 12)):
         with pytest.raises(InputError, match=r"must have .* at most"):
-            training_rules({"training": {run: {"steps": 1}}})
+            training_rules([run])
 
 
 def test_names_as_in_the_wild_pass():
@@ -171,7 +172,7 @@ def test_names_as_in_the_wild_pass():
 )
 def test_a_grid_beyond_all_measure(changes, message):
     with pytest.raises(InputError, match=message):
-        read_grid({"grid": [CONFIG["grid"][0] | changes]})
+        read_grid([GridBlock(**CONFIG["grid"][0] | changes)])
 
 
 @pytest.mark.parametrize(

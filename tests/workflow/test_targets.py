@@ -6,6 +6,7 @@ import pytest
 
 from viddiff.errors import InputError
 from viddiff.tree.paths import Evaluation
+from viddiff.workflow.sections import GridBlock
 from viddiff.workflow.targets import Cell, read_grid, read_request
 
 HERE = Evaluation.named("deep/run", "ema_0.9999_000100", "autoreg_4_2_12_4")
@@ -18,7 +19,7 @@ UNKNOWN = AT.removesuffix("_4") + "_None"  # as trees of the original may hold i
 
 def block(**changes):
     names = {"runs": ["run"], "checkpoints": ["ema_0.9999_000100"], "modes": ["independent_4_2_12_4"]}
-    return {"grid": [names | {"videos": 2, "samples": 1} | changes]}
+    return GridBlock(**names | {"videos": 2, "samples": 1} | changes)
 
 
 @pytest.mark.parametrize(
@@ -115,16 +116,16 @@ def test_impossible_targets_are_refused(path, message):
 
 
 def test_the_grid_is_a_product_and_measures_all_frames():
-    cells = read_grid(block(modes=["independent_4_2_12_4", "autoreg_4_2_12_4"], runs=["run", "a/b"]))
+    cells = read_grid([block(modes=["independent_4_2_12_4", "autoreg_4_2_12_4"], runs=["run", "a/b"])])
     assert [(cell.evaluation.run, cell.T) for cell in cells] == [
         ("run", 12),
         ("run", 12),
         ("a/b", 12),
         ("a/b", 12),
     ]
-    assert read_grid(block(frames=8))[0].T == 8
+    assert read_grid([block(frames=8)])[0].T == 8
     assert cells[0].group == "12_4"
-    assert read_grid(block(modes=["minerl_trainset_autoreg_4_2_12_4"]))[0].group == "minerl_trainset_12_4"
+    assert read_grid([block(modes=["minerl_trainset_autoreg_4_2_12_4"])])[0].group == "minerl_trainset_12_4"
 
 
 @pytest.mark.parametrize(
@@ -138,9 +139,9 @@ def test_the_grid_is_a_product_and_measures_all_frames():
 )
 def test_impossible_cells_are_refused(changes, message):
     with pytest.raises(InputError, match=message):
-        read_grid(block(**changes))
+        read_grid([block(**changes)])
 
 
 def test_a_cell_may_not_come_twice():
     with pytest.raises(InputError, match="comes twice"):
-        read_grid({"grid": block()["grid"] * 2})
+        read_grid([block(), block()])

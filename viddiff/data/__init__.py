@@ -2,5 +2,13 @@
 
 from viddiff.data.base import TrainingCrops, VideoDataset, open_dataset
 from viddiff.data.check import DatasetReport, check_dataset
+from viddiff.dataset_settings import DatasetSettings
 
-__all__ = ["DatasetReport", "TrainingCrops", "VideoDataset", "check_dataset", "open_dataset"]
+__all__ = [
+    "DatasetReport",
+    "DatasetSettings",
+    "TrainingCrops",
+    "VideoDataset",
+    "check_dataset",
+    "open_dataset",
+]

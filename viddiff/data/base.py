@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from viddiff.data.cache import cached
+from viddiff.dataset_settings import DatasetSettings
 from viddiff.errors import InputError, unknown
 from viddiff.registry import Registry
 
@@ -136,17 +137,16 @@ def find_source(
     name: str,
     split: str,
     root: str | os.PathLike[str],
-    config: Mapping[str, Any] | None = None,
+    datasets: Mapping[str, DatasetSettings] = MappingProxyType({}),
     cache: str | os.PathLike[str] | None = None,
 ) -> tuple[Entry, Source]:
     """Resolve a dataset's name to its reader and folder; see `open_dataset`."""
     if split not in SPLITS:
         raise InputError(f"split {split!r}: must be one of {', '.join(SPLITS)}")
-    own = (config or {}).get("datasets") or {}
-    if name in own:
-        return _configured(name, split, Path(root), own[name], cache)
+    if name in datasets:
+        return _configured(name, split, Path(root), datasets[name], cache)
     if name not in dataset.names():
-        raise unknown(f"dataset {name!r}", name, [*dataset.names(), *own])
+        raise unknown(f"dataset {name!r}", name, [*dataset.names(), *datasets])
     entry = dataset.find(name)
     candidates = [Path(root) / folder for folder in (name, *entry.folders)]
     path = next((candidate for candidate in candidates if candidate.is_dir()), candidates[0])
@@ -154,31 +154,15 @@ def find_source(
 
 
 def _configured(
-    name: str, split: str, root: Path, settings: Mapping[str, Any], cache: str | os.PathLike[str] | None
+    name: str, split: str, root: Path, settings: DatasetSettings, cache: str | os.PathLike[str] | None
 ) -> tuple[Entry, Source]:
-    """A dataset of the user's: `{kind: <known name>, path: ..., image_size: ..., length: ...}`."""
-    where = f"datasets.{name}"
-    if not isinstance(settings, Mapping):
-        raise InputError(f"{where}: must be a mapping with kind and path, not {settings!r}")
-    allowed = ("kind", "path", "image_size", "length")
-    for key in settings:
-        if key not in allowed:
-            raise unknown(f"{where}: key {key!r}", key, allowed)
-    kind = settings.get("kind")
-    if kind not in dataset.names():
-        raise unknown(f"{where}.kind {kind!r}", kind, dataset.names())
-    entry = dataset.find(kind)
-    for key in ("image_size", "length"):
-        value = settings.get(key)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-            raise InputError(f"{where}.{key}: must be a positive integer, not {value!r}")
-    if not isinstance(settings.get("path"), str | os.PathLike):
-        raise InputError(f"{where}.path: must name the folder of the videos, not {settings.get('path')!r}")
-    if settings.get("image_size"):
-        entry = replace(entry, image_size=settings["image_size"])
-    if "length" in settings:
-        entry = replace(entry, length=settings["length"])
-    path = root / settings["path"]
+    if settings.kind not in dataset.names():
+        raise unknown(f"datasets.{name}.kind {settings.kind!r}", settings.kind, dataset.names())
+    kind = dataset.find(settings.kind)
+    entry = replace(
+        kind, image_size=settings.image_size or kind.image_size, length=settings.length or kind.length
+    )
+    path = root / settings.path
     return entry, Source(name, split, path, entry.image_size, entry.length, Path(cache) if cache else None)
 
 
@@ -186,18 +170,18 @@ def open_dataset(
     name: str,
     split: str,
     root: str | os.PathLike[str],
-    config: Mapping[str, Any] | None = None,
+    datasets: Mapping[str, DatasetSettings] = MappingProxyType({}),
     cache: str | os.PathLike[str] | None = None,
 ) -> VideoDataset:
     """Open one split ("train" or "test") of a dataset.
 
-    A known name is looked for under `root`. `config["datasets"]` may describe more:
-    `{my_videos: {kind: video_folder, path: ..., image_size: 64, length: 120}}`, where `path` is relative to
-    `root` unless absolute. With `cache`, files are copied to that folder as they are first read.
+    A known name is looked for under `root`, unless it is one of `datasets`, which describes more:
+    `{"my_videos": DatasetSettings("video_folder", "my/videos", image_size=64, length=120)}`. With `cache`,
+    files are copied to that folder as they are first read.
 
     Raises `InputError` for an unknown name and for data that is absent or broken.
     """
-    entry, source = find_source(name, split, root, config, cache)
+    entry, source = find_source(name, split, root, datasets, cache)
     if not source.path.is_dir():
         raise InputError(f"dataset {name}: no folder {source.path}")
     return entry.reader(source)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
 
 from viddiff.data.base import find_source
+from viddiff.dataset_settings import DatasetSettings
 
 
 @dataclass(frozen=True)
@@ -21,14 +22,17 @@ class DatasetReport:
 
 
 def check_dataset(
-    name: str, split: str, root: str | os.PathLike[str], config: Mapping[str, Any] | None = None
+    name: str,
+    split: str,
+    root: str | os.PathLike[str],
+    datasets: Mapping[str, DatasetSettings] = MappingProxyType({}),
 ) -> DatasetReport:
     """Look at every video of a split: headers of arrays, whole files of compressed videos.
 
     Videos must have as many frames as the dataset is known for, or more. The arguments are those of `open_dataset`.
     Raises `InputError` if there is no such dataset or split, not for what is wrong with its files.
     """
-    entry, source = find_source(name, split, root, config)
+    entry, source = find_source(name, split, root, datasets)
     needed = source.length or 1
     if source.path.is_dir():
         lengths, problems = entry.reader.examine(source)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from viddiff.data import VideoDataset, open_dataset
 from viddiff.errors import reading
@@ -14,18 +13,19 @@ from viddiff.metrics.measure import Measurement, measure_files
 from viddiff.render.sheet import contact_sheet
 from viddiff.tree.paths import Evaluation
 from viddiff.tree.samples import load_sample
+from viddiff.workflow.config import Configuration
 
 
-def open_videos(evaluation: Evaluation, config: Mapping[str, Any]) -> VideoDataset:
+def open_videos(evaluation: Evaluation, config: Configuration) -> VideoDataset:
     """The videos that an evaluation completes: of the mode's dataset, or of the one the model was trained on.
 
-    The latter is told by `model_config.json`. config: the workflow's. Raises `InputError` if that file or the
-    data are missing or broken.
+    The latter is told by `model_config.json`. Raises `InputError` if that file or the data are missing or
+    broken.
     """
     mode = evaluation.mode
     dataset = mode.dataset or _trained_on(evaluation.directory / "model_config.json")
     split = "train" if mode.trainset else "test"
-    return open_dataset(dataset, split, config["data_root"], config, config["data_cache"])
+    return open_dataset(dataset, split, config.data_root, config.datasets, config.data_cache)
 
 
 def measure_samples(
@@ -33,7 +33,7 @@ def measure_samples(
     videos: int,
     samples: int,
     T: int,
-    config: Mapping[str, Any],
+    config: Configuration,
     settings: MetricSettings,
 ) -> Measurement:
     """Measure `samples` samples of each of the first `videos` videos by the configured metrics."""
@@ -43,14 +43,14 @@ def measure_samples(
         [[evaluation.sample(video, sample) for sample in range(samples)] for video in range(videos)],
         lambda video: truth.video(video, T),
         mode.obs_length,
-        config["metrics"]["names"],
+        config.metrics.names,
         settings,
         goals=[frame for frame in mode.goals(mode.T or T) if frame < T],
     )
 
 
 def draw_contact_sheet(
-    path: Path | str, evaluations: Sequence[Evaluation], videos: int, config: Mapping[str, Any]
+    path: Path | str, evaluations: Sequence[Evaluation], videos: int, config: Configuration
 ) -> None:
     """Draw the first sample of the first `videos` videos of each evaluation under the true videos, as a PNG.
 

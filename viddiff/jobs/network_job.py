@@ -13,6 +13,7 @@ import torch
 from viddiff.data import open_dataset
 from viddiff.errors import InputError
 from viddiff.tree.paths import Evaluation
+from viddiff.workflow.config import Configuration, read_config
 
 log = logging.getLogger(__name__)
 
@@ -23,22 +24,22 @@ def network_arguments(snakemake: Any) -> dict[str, Any]:
     Sets the number of threads. Raises `InputError` as `device_of`.
     """
     torch.set_num_threads(snakemake.threads)
-    wildcards, config = snakemake.wildcards, snakemake.config
+    wildcards, config = snakemake.wildcards, read_config(snakemake.config)
     return {
         "evaluation": Evaluation.named(wildcards.run, wildcards.checkpoint, wildcards.mode),
         "checkpoint_path": Path(snakemake.input.checkpoint),
         "open_videos": lambda name, split: open_dataset(
-            name, split, config["data_root"], config, config["data_cache"]
+            name, split, config.data_root, config.datasets, config.data_cache
         ),
-        "batch_size": config["sampling"]["batch_size"],
+        "batch_size": config.sampling.batch_size,
         "device": device_of(config),
         "progress": LoggedProgress(),
     }
 
 
-def device_of(config: Mapping[str, Any]) -> str:
+def device_of(config: Configuration) -> str:
     """The device by the configuration's key `device`. Raises `InputError` if it wants a GPU and there is none."""
-    wanted, found = config["device"], torch.cuda.is_available()
+    wanted, found = config.device, torch.cuda.is_available()
     if wanted == "cuda" and not found:
         raise InputError(
             "config key device is cuda, but PyTorch finds no GPU here; with auto the job would run on the CPU"

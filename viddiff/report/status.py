@@ -13,7 +13,7 @@ from viddiff.report.progress import Pair, Progress, read_progress
 from viddiff.report.rate import HOUR, MINUTE, Activity, activity
 from viddiff.report.text_table import align
 from viddiff.tree.paths import RESULTS, Evaluation
-from viddiff.workflow.config import check_config, load_config, load_schema
+from viddiff.workflow.config import check_config, load_config, load_schema, read_config
 from viddiff.workflow.targets import Cell, metrics_cell, pairs, read_grid
 
 CONFIG, SCHEMA = Path("config/config.yaml"), Path("config/schema.yaml")
@@ -49,10 +49,11 @@ def configured_grid(overlays: Iterable[Path] = ()) -> list[Cell]:
     for file in (CONFIG, SCHEMA):
         if not file.is_file():
             raise InputError(f"no {file} in {Path.cwd()}: viddiff status runs in the folder of a project")
-    config = load_config([CONFIG, *overlays])
-    check_config(config, load_schema(SCHEMA))
-    register_modes(config["modes"])
-    return read_grid(config)
+    raw = load_config([CONFIG, *overlays])
+    check_config(raw, load_schema(SCHEMA))
+    config = read_config(raw)
+    register_modes(config.modes)
+    return read_grid(config.grid)
 
 
 def wanted_samples(paths: Sequence[str], grid: Sequence[Cell]) -> dict[Evaluation, set[Pair] | None]:

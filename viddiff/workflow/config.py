@@ -1,4 +1,4 @@
-"""The workflow's configuration: checked against its JSON schema, defaults filled in, errors in one line.
+"""The workflow's configuration: checked against its JSON schema, defaults filled in, typed; errors in one line.
 
 Snakemake reads the files. It evaluates Python in those that say `__use_yte__`, so `check_plain` looks at them first.
 """
@@ -15,10 +15,21 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
+from viddiff.dataset_settings import DatasetSettings
 from viddiff.errors import InputError, unknown
 from viddiff.files.json_files import read_text
 from viddiff.files.nested import nested_parts
 from viddiff.registry import declared
+from viddiff.tree.schedules import SearchSettings
+from viddiff.workflow.sections import (
+    BouncyBalls,
+    Configuration,
+    GridBlock,
+    Metrics,
+    Report,
+    Sampling,
+    Training,
+)
 
 _NAMES = {
     "object": "a mapping",
@@ -118,6 +129,41 @@ def check_config(config: dict[str, Any], schema: Mapping[str, Any]) -> None:
     for name in config["metrics"]["names"]:
         if name not in metrics:
             raise unknown(f"config key metrics.names: metric {name!r}", name, metrics)
+
+
+def read_config(raw: Mapping[str, Any]) -> Configuration:
+    """The configuration that `check_config` has checked. Raises `InputError` for values that do not go together."""
+    return Configuration(
+        data_root=raw["data_root"],
+        data_cache=raw["data_cache"],
+        device=raw["device"],
+        bouncy_balls=BouncyBalls(**raw["bouncy_balls"]),
+        datasets={name: DatasetSettings(**settings) for name, settings in raw["datasets"].items()},
+        training={run: _training(run, settings) for run, settings in raw["training"].items()},
+        modes=raw["modes"],
+        grid=tuple(_grid_block(block) for block in raw["grid"]),
+        sampling=Sampling(**raw["sampling"]),
+        optimal=SearchSettings(**raw["optimal"]),
+        metrics=Metrics(**raw["metrics"] | {"names": tuple(raw["metrics"]["names"])}),
+        report=Report(**raw["report"]),
+    )
+
+
+def _training(run: str, settings: Mapping[str, Any]) -> Training:
+    text = str(settings.get("ema_rate", "0.9999"))
+    try:
+        rates = tuple(float(rate) for rate in text.split(","))
+    except ValueError:
+        raise InputError(
+            f"config key training.{run}.ema_rate is {text!r}, must be numbers with commas"
+        ) from None
+    latest_only = settings.get("save_latest_only", False)
+    return Training(settings["dataset"], settings["steps"], rates, latest_only, settings)
+
+
+def _grid_block(block: Mapping[str, Any]) -> GridBlock:
+    names = {key: tuple(block[key]) for key in ("runs", "checkpoints", "modes")}
+    return GridBlock(**block | names)
 
 
 def _check_count(value: Any, inner: Callable[[Any], Iterable[Any]] | None = None) -> None:

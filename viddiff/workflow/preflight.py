@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from viddiff.errors import InputError, OutputError, missing_file
 from viddiff.files.archives import check_whole
@@ -13,43 +12,33 @@ from viddiff.files.json_files import read_json
 from viddiff.inference.modes import make_plan
 from viddiff.tree.fingerprint import check_claim
 from viddiff.tree.paths import CHECKPOINTS, Evaluation, check_run
-from viddiff.tree.schedules import SearchSettings, plan_in, schedule_file, searches_of
+from viddiff.tree.schedules import plan_in, schedule_file, searches_of
+from viddiff.workflow.sections import Configuration, Metrics
 
 MADE_DATASET = "bouncy_balls"  # the one that a rule makes, as its key of the configuration says
 
 
-def dataset_of(config: Mapping[str, Any], evaluation: Evaluation) -> str | None:
+def dataset_of(config: Configuration, evaluation: Evaluation) -> str | None:
     """The dataset of an evaluation as far as the configuration tells: the mode's own, or the training's."""
-    return evaluation.mode.dataset or config["training"].get(evaluation.run, {}).get("dataset")
+    training = config.training.get(evaluation.run)
+    return evaluation.mode.dataset or (training.dataset if training else None)
 
 
-def trained_files(config: Mapping[str, Any], run: str) -> list[str]:
-    """The checkpoints that training of a configured run ends with, those of the averaged weights.
-
-    Raises `InputError` if its `ema_rate` is no list of numbers.
-    """
-    settings = config["training"][run]
-    text = str(settings.get("ema_rate", "0.9999"))
-    try:
-        rates = [float(rate) for rate in text.split(",")]
-    except ValueError:
-        raise InputError(
-            f"config key training.{run}.ema_rate is {text!r}, must be numbers with commas"
-        ) from None
-    end = "latest" if settings.get("save_latest_only") else f"{settings['steps']:06d}"
-    return [f"{CHECKPOINTS}/{run}/ema_{rate}_{end}.pt" for rate in rates]
+def trained_files(config: Configuration, run: str) -> list[str]:
+    """The checkpoints that training of a configured run ends with, those of the averaged weights."""
+    training = config.training[run]
+    end = "latest" if training.save_latest_only else f"{training.steps:06d}"
+    return [f"{CHECKPOINTS}/{run}/ema_{rate}_{end}.pt" for rate in training.ema_rates]
 
 
-def training_rules(config: Mapping[str, Any]) -> dict[str, str]:
+def training_rules(training: Iterable[str]) -> dict[str, str]:
     """The configured runs by the names of their rules.
 
-    Raises `InputError` for a wrong name, if two would share a rule, or if a run's checkpoints cannot be told
-    (`trained_files`).
+    Raises `InputError` for a wrong name, or if two would share a rule.
     """
     rules: dict[str, str] = {}
-    for run in config["training"]:
+    for run in training:
         check_run(run)
-        trained_files(config, run)
         rule = "train_" + run.replace("/", "_")
         if rule in rules:
             raise InputError(
@@ -59,7 +48,7 @@ def training_rules(config: Mapping[str, Any]) -> dict[str, str]:
     return rules
 
 
-def check_sampling(config: Mapping[str, Any], evaluation: Evaluation, videos: int) -> None:
+def check_sampling(config: Configuration, evaluation: Evaluation, videos: int) -> None:
     """Check that `videos` videos of an evaluation can be sampled, as far as the configuration tells.
 
     Raises `InputError`: the mode has no plan, or another one than that of the samples that exist, its optimal schedule
@@ -70,22 +59,17 @@ def check_sampling(config: Mapping[str, Any], evaluation: Evaluation, videos: in
     if mode.optimal is None or schedule_file(evaluation).is_file():
         check_claim(evaluation.directory, {"plan_sha256": plan_in(evaluation).sha256})
     else:
-        SearchSettings(**config["optimal"])
         searches_of(evaluation)
     dataset = dataset_of(config, evaluation)
-    made = config[MADE_DATASET]
-    known = made if dataset == MADE_DATASET else config["datasets"].get(dataset, {})
-    if known.get("length", mode.T) < mode.T:
-        raise InputError(
-            f"mode {str(mode)!r}: T is {mode.T}, but videos of {dataset} have {known['length']} frames"
-        )
-    count = known.get("train" if mode.trainset else "test", videos)
-    if videos > count:
+    length, count = _size_of(config, dataset, mode.split)
+    if length is not None and length < mode.T:
+        raise InputError(f"mode {str(mode)!r}: T is {mode.T}, but videos of {dataset} have {length} frames")
+    if count is not None and count < videos:
         raise InputError(
             f"{evaluation.directory}: video {videos - 1} is asked for, but {dataset} has {count}, from 0"
         )
     checkpoint = evaluation.checkpoint_file()
-    trained = trained_files(config, evaluation.run) if evaluation.run in config["training"] else []
+    trained = trained_files(config, evaluation.run) if evaluation.run in config.training else []
     if checkpoint.is_file():
         check_whole(checkpoint)
     elif str(checkpoint) not in trained:
@@ -97,25 +81,24 @@ def check_sampling(config: Mapping[str, Any], evaluation: Evaluation, videos: in
     check_writable(evaluation.directory / "samples")
 
 
-def check_measured(config: Mapping[str, Any], path: Path) -> None:
+def check_measured(wanted: Metrics, path: Path) -> None:
     """Check that an existing metrics file, `.json`, holds what the configuration asks for.
 
     Raises `InputError` if a metric is missing, or SSIM has another range; the file is never made anew by itself. A file
     that cannot be read is left to those who read it.
     """
-    wanted = config["metrics"]
     try:
         held = read_json(path)["metrics"]
         data_range = held["ssim"]["protocol"]["data_range"] if "ssim" in held else None
     except (OSError, ValueError, KeyError, TypeError):
         return
     way_out = f"remove {path.with_suffix('')}.* to have them measured anew"
-    if lacking := [name for name in wanted["names"] if name not in held]:
+    if lacking := [name for name in wanted.names if name not in held]:
         raise InputError(f"{path} lacks {', '.join(lacking)}, which metrics.names asks for; {way_out}")
-    if "ssim" in wanted["names"] and data_range != wanted["ssim_data_range"]:
+    if "ssim" in wanted.names and data_range != wanted.ssim_data_range:
         raise InputError(
             f"{path} was measured with ssim_data_range {data_range:g}, the configuration says "
-            f"{wanted['ssim_data_range']:g}; {way_out}"
+            f"{wanted.ssim_data_range:g}; {way_out}"
         )
 
 
@@ -139,3 +122,12 @@ def plan_is_outdated(evaluation: Evaluation) -> bool:
         return path.read_bytes() != make_plan(mode).to_json().encode()
     except InputError:
         return True  # the job that makes it says what is wrong
+
+
+def _size_of(config: Configuration, dataset: str | None, split: str) -> tuple[int | None, int | None]:
+    """Frames of a video and number of videos, as far as the configuration tells."""
+    if dataset == MADE_DATASET:
+        made = config.bouncy_balls
+        return made.length, made.train if split == "train" else made.test
+    settings = config.datasets.get(dataset)
+    return settings.length if settings else None, None

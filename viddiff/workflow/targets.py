@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise, product
-from typing import Any
 
 from viddiff.errors import InputError
 from viddiff.inference.chain_rule import check_chain_rule
 from viddiff.inference.modes import Mode, base_plan
 from viddiff.tree.paths import RESULTS, Evaluation
 from viddiff.tree.schedules import searches_of
+from viddiff.workflow.sections import GridBlock
 
 _TARGET = re.compile(
     rf"(?P<directory>{RESULTS}/.+)/"
@@ -154,23 +154,23 @@ def read_request(
     return request
 
 
-def read_grid(config: Mapping[str, Any]) -> list[Cell]:
-    """The cells of the configured `grid`. Raises `InputError` for one that is impossible or comes twice."""
+def read_grid(blocks: Iterable[GridBlock]) -> list[Cell]:
+    """The cells of the configured grid. Raises `InputError` for one that is impossible or comes twice."""
     cells: dict[Evaluation, Cell] = {}
-    for block in config["grid"]:
-        for names in product(block["runs"], block["checkpoints"], block["modes"]):
+    for block in blocks:
+        for names in product(block.runs, block.checkpoints, block.modes):
             try:
                 evaluation = Evaluation.named(*names)
-                T = block.get("frames") or evaluation.mode.T
+                T = block.frames or evaluation.mode.T
                 if T is None:
                     raise InputError(f"mode {str(evaluation.mode)!r} has no T, so frames must be given")
                 check_metrics_length(evaluation.mode, T)
-                check_count(block["videos"], block["samples"])
+                check_count(block.videos, block.samples)
             except InputError as error:
                 raise InputError(f"config key grid: {error}") from None
             if evaluation in cells:
                 raise InputError(f"config key grid: {evaluation.directory} comes twice")
-            cells[evaluation] = Cell(evaluation, block["videos"], block["samples"], T)
+            cells[evaluation] = Cell(evaluation, block.videos, block.samples, T)
     return list(cells.values())
 
 

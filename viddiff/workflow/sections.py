@@ -1,0 +1,86 @@
+"""The sections of the configuration. config/README.md explains the keys, config/schema.yaml says what they may hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from viddiff.dataset_settings import DatasetSettings
+from viddiff.tree.schedules import SearchSettings
+
+
+@dataclass(frozen=True)
+class BouncyBalls:
+    """The dataset that is made: videos of each split, frames of a video."""
+
+    train: int
+    test: int
+    length: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training run: what planning needs of it, and all its settings, which training itself checks."""
+
+    dataset: str
+    steps: int
+    ema_rates: tuple[float, ...]
+    save_latest_only: bool
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class GridBlock:
+    """Each run with each checkpoint and each mode. frames: how many are measured; `None`: all."""
+
+    runs: tuple[str, ...]
+    checkpoints: tuple[str, ...]
+    modes: tuple[str, ...]
+    videos: int
+    samples: int
+    frames: int | None = None
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How samples are made. batch_size: videos in the device's memory at once."""
+
+    videos_per_job: int
+    batch_size: int
+    guidance_weight: float
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What is measured. elbos: whether the comparison shows bits per dimension."""
+
+    names: tuple[str, ...]
+    ssim_data_range: float
+    elbos: bool
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the report shows. videos: in a contact sheet."""
+
+    videos: int
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """All sections. device: `auto`, `cpu` or `cuda`; modes: the definitions that `register_modes` takes."""
+
+    data_root: str
+    data_cache: str | None
+    device: str
+    bouncy_balls: BouncyBalls
+    datasets: Mapping[str, DatasetSettings]
+    training: Mapping[str, Training]
+    modes: Mapping[str, Mapping[str, Any]]
+    grid: tuple[GridBlock, ...]
+    sampling: Sampling
+    optimal: SearchSettings
+    metrics: Metrics
+    report: Report
