@@ -10,27 +10,32 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+import yaml
+from PIL import Image
 from small_project import PARTS, ROOT, Project
 
 from viddiff.inference.plan import Plan, Stage
 
 TEXT = (ROOT / "docs" / "adding.md").read_text()
 FILES = re.findall(r"^`([^`\n]+)`:\n\n```[a-z]+\n(.*?)^```$", TEXT, flags=re.MULTILINE | re.DOTALL)
+BLOCKS = re.findall(r"^```[a-z]+$", TEXT, flags=re.MULTILINE)
 COMMANDS = re.findall(r"^```sh\n(.*?)^```$", TEXT, flags=re.MULTILINE | re.DOTALL)
 MODES = ("twice", "ends-first", "look-ahead", "gibbs-1-zigzag")
+FEW = {"train": 1, "test": 1, "length": 20}  # videos
 NOTHING = "Nothing to be done"
 FOLDER = "results/demo/ema_0.999_004181_respaceddim2"
 
 CHECKS = """
 import math, torch, numpy
-from pathlib import Path
 from PIL import Image
 from viddiff.data import DatasetSettings, open_dataset
 from viddiff.diffusion.denoiser import Estimate
 from viddiff.diffusion.noise_schedule import Level
 from viddiff.diffusion.samplers import sampler as samplers
 from viddiff.metrics.base import MetricSettings, metric
+from viddiff.training.masks import sample_masks
 from viddiff.tree.paths import CheckpointName
 
 assert CheckpointName.parse("ema_0.999_004181_dpm_respaceddim25").sampler == "dpm"
@@ -43,24 +48,27 @@ def error(sampler, steps):  # on a standard normal target, of which x_0 is alpha
 assert error("dpm", 100) < error("ddim", 100) / 40
 assert error("dpm", 1280) < error("dpm", 640) / 3  # towards 4: second order
 
-pictures = numpy.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), dtype=numpy.uint8)
-for number, picture in enumerate(pictures):
-    file = Path("data/my/clips/test/first", f"{number}.png")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture).save(file)
-datasets = {"clips": DatasetSettings("picture_folders", "my/clips", image_size=8)}
+datasets = {"clips": DatasetSettings("picture_folders", "my/clips", image_size=32)}
 clips = open_dataset("clips", "test", "data", datasets)
-assert len(clips) == 1 and clips.length(0) == 3
-assert (clips.video(0) == pictures.transpose(0, 3, 1, 2)).all()
+assert len(clips) == 1 and clips.length(0) == 20
+with Image.open("data/my/clips/test/first/03.png") as picture:
+    assert (clips.video(0)[3] == numpy.asarray(picture).transpose(2, 0, 1)).all()
 
 truth = clips.video(0)
 values = metric.find("mae").compute(numpy.stack([truth, 255 - truth]), truth, MetricSettings())
 assert (values[0] == 0).all() and values.dtype == numpy.float64
 assert numpy.allclose(values[1], abs(255 - 2.0 * truth).mean((1, 2, 3)) / 255)
+
+observed, latent = sample_masks("between-2", 20, 8, 50, numpy.random.default_rng(0))
+for frames, marks in zip(observed, latent):
+    first = frames.argmax()
+    assert frames.nonzero()[0].tolist() == [first, first + 1, first + 6, first + 7]
+    assert marks.nonzero()[0].tolist() == list(range(first + 2, first + 6))
 """
 
 
-def run(command: list[str], folder: Path) -> None:
+def run(command: list[str], folder: Path) -> str:
+    """What a command that must succeed prints."""
     done = subprocess.run(
         command,
         cwd=folder,
@@ -70,6 +78,7 @@ def run(command: list[str], folder: Path) -> None:
         text=True,
     )
     assert done.returncode == 0, done.stdout
+    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +93,21 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Project:
         file = root / name
         file.parent.mkdir(exist_ok=True)
         present = file.read_text() if file.exists() else ""
-        file.write_text(present + ("\n\n" if name.endswith("samplers.py") else "") + content)
-    for commands in COMMANDS:
-        run(["bash", "-e", "-c", commands], root)
+        file.write_text(present + ("\n\n" if present and name.startswith("viddiff") else "") + content)
+    config = root / "config" / "config.yaml"
+    config.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | {"bouncy_balls": FEW}))
+    rng = np.random.default_rng(0)
+    for number in range(20):
+        file = root / "data" / "my" / "clips" / "test" / "first" / f"{number:02d}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(file)
+    told = [run(["bash", "-e", "-c", commands], root) for commands in COMMANDS]
+    (root / "told.txt").write_text("".join(told))
     return Project(root)
+
+
+def test_each_block_of_the_page_is_a_file_or_a_command():
+    assert len(BLOCKS) == len(FILES) + len(COMMANDS)
 
 
 def test_the_modes_of_the_page_are_planned_drawn_and_sampled(followed):
@@ -116,7 +136,16 @@ def test_the_modes_of_the_page_are_planned_drawn_and_sampled(followed):
     )
 
 
-def test_the_sampler_the_dataset_and_the_metric_of_the_page_work(followed):
+def test_the_sampler_the_dataset_and_the_metric_of_the_page_are_used_by_the_workflow(followed):
+    assert "dataset clips, test: 1 good videos, 0 problems" in (followed.root / "told.txt").read_text()
+    table = pd.read_csv(followed.root / "results" / "comparison.csv")
+    assert table["mode"].tolist() == ["clips_autoreg_8_4_20_4"]
+    assert 0 < table["mae"][0] < 1
+    checkpoint = followed.root / "results" / "demo" / "ema_0.999_004181_dpm_respaceddim2"
+    assert len(list(checkpoint.glob("mae_*.png"))) == 1
+
+
+def test_the_sampler_the_masks_the_dataset_and_the_metric_of_the_page_are_right(followed):
     run([sys.executable, "-c", CHECKS], followed.root)
 
 
