@@ -1,6 +1,9 @@
 """Facts about the project as a whole: its parts depend on each other as designed, its files agree."""
 
 import ast
+import re
+import subprocess
+import sys
 import tomllib
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -10,6 +13,8 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 MODULES = sorted(ROOT.joinpath("viddiff").rglob("*.py"))
+SCIENCE = ("model", "diffusion", "inference", "data", "metrics", "training", "render", "files")
+PRODUCT = ("tree", "jobs", "workflow", "report")
 
 
 def imports_of(path: Path, top_level: bool = False) -> set[str]:
@@ -17,7 +22,15 @@ def imports_of(path: Path, top_level: bool = False) -> set[str]:
     tree = ast.parse(path.read_text())
     nodes = tree.body if top_level else list(ast.walk(tree))
     names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    return names | {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    sources = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
+    return names.union(
+        *({node.module, *(f"{node.module}.{alias.name}" for alias in node.names)} for node in sources)
+    )
+
+
+def room_of(path: Path) -> str:
+    """The folder of `viddiff` in which a file lies; "" for the top level."""
+    return (*path.relative_to(ROOT / "viddiff").parts[:-1], "")[0]
 
 
 def reach(module: str, seen: set[str]) -> set[str]:
@@ -47,6 +60,42 @@ def test_planning_needs_no_torch_and_no_numpy(module):
     assert not {name.partition(".")[0] for name in reach(module, set())} & {"torch", "numpy", "jaxtyping"}
 
 
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_science_knows_nothing_of_the_product(path):
+    """Those rooms can be used without a tree of results, jobs, a workflow or reports."""
+    if room_of(path) in SCIENCE:
+        assert not {
+            name for name in imports_of(path) if name.startswith(tuple(f"viddiff.{p}" for p in PRODUCT))
+        }
+
+
+def test_every_module_has_a_room():
+    assert {room_of(path) for path in MODULES} == {*SCIENCE, *PRODUCT, ""}
+    top = {path.stem for path in MODULES if room_of(path) == ""}
+    assert top == {
+        "__init__", "__main__", "checkpoint", "dataset_settings", "device", "errors", "precision", "registry",
+        "seeds", "video", "video_model", "window",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_workflow_alone_knows_snakemakes_objects(path):
+    if room_of(path) != "workflow":
+        tree = ast.parse(path.read_text())
+        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        arguments = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+        assert "snakemake" not in names | arguments
+
+
+def test_planning_loads_no_torch():
+    """All that a Snakefile imports, and the front door as long as nobody passes it."""
+    rules = "".join(path.read_text() for path in [ROOT / "Snakefile", *ROOT.glob("rules/*.smk")])
+    modules = sorted({*re.findall(r"^from (viddiff[\w.]*) import", rules, flags=re.MULTILINE), "viddiff"})
+    assert len(modules) > 5
+    code = f"import sys, {', '.join(modules)}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
 def test_the_engine_sees_neither_network_nor_diffusion():
     reached = reach("viddiff.inference.complete", set())
     assert not {name for name in reached if name.startswith(("viddiff.model", "viddiff.diffusion"))}
@@ -59,9 +108,10 @@ def test_samplers_see_no_network():
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_library_stands_alone(path):
-    """No Snakemake; wandb not at module level; no environment variables; nothing printed."""
+    """Snakemake in its workflow alone; wandb not at module level; no environment variables; nothing printed."""
     tree = ast.parse(path.read_text())
-    assert not any(name.partition(".")[0] == "snakemake" for name in imports_of(path))
+    at_top = imports_of(path, top_level=room_of(path) == "workflow")
+    assert not any(name.partition(".")[0] == "snakemake" for name in at_top)
     assert not any(name.partition(".")[0] == "wandb" for name in imports_of(path, top_level=True))
     attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     assert not attributes & {"environ", "getenv"}

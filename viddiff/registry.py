@@ -88,5 +88,5 @@ def declared(kind: str, package: str) -> dict[str, str]:
         for decorator in getattr(node, "decorator_list", ())
         if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == kind
         for name in decorator.args
-        if isinstance(name, ast.Constant)
+        if isinstance(name, ast.Constant) and isinstance(name.value, str)
     }

@@ -4,13 +4,11 @@ import logging
 
 from viddiff.data import check_dataset
 from viddiff.errors import InputError
-from viddiff.jobs.job import job
-from viddiff.workflow.config import read_config
+from viddiff.workflow.job import job
 
-with job(snakemake):
-    config = read_config(snakemake.config)
+with job(snakemake) as work:
     reports = [
-        check_dataset(name, split, config.data_root, config.datasets)
+        check_dataset(name, split, work.config.data_root, work.config.datasets)
         for name, split in snakemake.params.datasets
     ]
     for report in reports:

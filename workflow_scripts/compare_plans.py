@@ -4,12 +4,12 @@ from pathlib import Path
 
 from viddiff.files.write import write_text
 from viddiff.inference.plan import Plan
-from viddiff.jobs.job import job
 from viddiff.render.plans import Panel, draw_plans
 from viddiff.report.comparison import write_csv
 from viddiff.report.cost_card import CostCard
 from viddiff.report.plan_table import format_plan_table, plan_table
 from viddiff.tree.paths import Evaluation
+from viddiff.workflow.job import job
 
 with job(snakemake):
     cards = {Evaluation.parse(Path(path).parent): CostCard.read(Path(path)) for path in snakemake.input.costs}

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from viddiff.files.write import write_text
-from viddiff.jobs.job import job
 from viddiff.report.comparison import comparison_table, format_table, write_csv
+from viddiff.workflow.job import job
 
 with job(snakemake):
     metrics, elbos = (

@@ -1,15 +1,10 @@
 """Draw the first samples of several modes under the test videos."""
 
-from viddiff.jobs.job import job
 from viddiff.jobs.measurement import draw_contact_sheet
 from viddiff.tree.paths import Evaluation
-from viddiff.workflow.config import read_config
+from viddiff.workflow.job import job
 
-with job(snakemake):
-    wildcards = snakemake.wildcards
-    draw_contact_sheet(
-        snakemake.output[0],
-        [Evaluation.named(wildcards.run, wildcards.checkpoint, mode) for mode in snakemake.params.modes],
-        snakemake.params.videos,
-        read_config(snakemake.config),
-    )
+with job(snakemake) as work:
+    names = snakemake.wildcards.run, snakemake.wildcards.checkpoint
+    evaluations = [Evaluation.named(*names, mode) for mode in snakemake.params.modes]
+    draw_contact_sheet(snakemake.output[0], evaluations, snakemake.params.videos, work.open_videos)

@@ -4,14 +4,14 @@ import logging
 import os
 
 from viddiff.jobs.elbos import measure_elbos
-from viddiff.jobs.job import job
-from viddiff.jobs.network_job import alexnet_of, network_arguments, origin
+from viddiff.workflow.job import job
 
-with job(snakemake):
+with job(snakemake) as work:
     made = measure_elbos(
-        **network_arguments(snakemake),
-        videos=snakemake.params.videos,
-        alexnet=alexnet_of(snakemake),
-        origin=origin(os.environ),
+        work.on_device(os.environ),
+        work.input("checkpoint"),
+        snakemake.params.videos,
+        batch_size=work.config.sampling.batch_size,
+        alexnet=work.input("alexnet"),
     )
     logging.info("made %s", ", ".join(path.name for path in made) or "nothing")

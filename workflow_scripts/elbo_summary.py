@@ -1,11 +1,7 @@
 """Summarise the ELBOs of the first test videos."""
 
-from viddiff.jobs.job import job
 from viddiff.tree.elbos import summarise_elbos
-from viddiff.tree.paths import Evaluation
+from viddiff.workflow.job import job
 
-with job(snakemake):
-    wildcards = snakemake.wildcards
-    summarise_elbos(
-        Evaluation.named(wildcards.run, wildcards.checkpoint, wildcards.mode), int(wildcards.videos)
-    )
+with job(snakemake) as work:
+    summarise_elbos(work.evaluation, work.number("videos"))

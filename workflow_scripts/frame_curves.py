@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from viddiff.jobs.job import job
 from viddiff.render.curve import draw_frame_curves
 from viddiff.report.comparison import frame_curves
+from viddiff.workflow.job import job
 
 with job(snakemake):
     paths = [Path(path) for path in snakemake.input.metrics]

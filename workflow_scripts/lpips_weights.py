@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from viddiff.jobs.job import job
 from viddiff.metrics.weights import fetch_alexnet
+from viddiff.workflow.job import job
 
 with job(snakemake):
     fetch_alexnet(Path(snakemake.output[0]))

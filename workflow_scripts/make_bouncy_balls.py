@@ -1,7 +1,7 @@
 """Make the bouncing balls."""
 
 from viddiff.data.bouncy_balls import write_bouncy_balls
-from viddiff.jobs.job import job
+from viddiff.workflow.job import job
 
 with job(snakemake):
     settings, split = snakemake.params.settings, snakemake.wildcards.split

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from viddiff.inference.plan import Plan
-from viddiff.jobs.job import job
 from viddiff.render.plan import draw_plan
 from viddiff.report.cost_card import CostCard
+from viddiff.workflow.job import job
 
 with job(snakemake):
     plan = Plan.read(snakemake.input.plan)

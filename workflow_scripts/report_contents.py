@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from viddiff.files.write import write_json
-from viddiff.jobs.job import job
+from viddiff.workflow.job import job
 
 with job(snakemake):
     output = Path(snakemake.output[0])

@@ -3,18 +3,18 @@
 import logging
 import os
 
-from viddiff.jobs.job import job
-from viddiff.jobs.network_job import alexnet_of, network_arguments, origin
 from viddiff.jobs.sampling import sample_videos
-from viddiff.workflow.config import read_config
+from viddiff.workflow.job import job
 
-with job(snakemake):
+with job(snakemake) as work:
+    sampling = work.config.sampling
     made = sample_videos(
-        **network_arguments(snakemake),
-        videos=snakemake.params.videos,
-        sample=int(snakemake.wildcards.sample),
-        alexnet=alexnet_of(snakemake),
-        guidance_weight=read_config(snakemake.config).sampling.guidance_weight,
-        origin=origin(os.environ),
+        work.on_device(os.environ),
+        work.input("checkpoint"),
+        snakemake.params.videos,
+        work.number("sample"),
+        batch_size=sampling.batch_size,
+        alexnet=work.input("alexnet"),
+        guidance_weight=sampling.guidance_weight,
     )
     logging.info("made %s", ", ".join(path.name for path in made) or "nothing")

@@ -1,13 +1,15 @@
 """Search the observed frames of one stage of an optimal schedule."""
 
-from viddiff.jobs.job import job
-from viddiff.jobs.network_job import network_arguments
-from viddiff.jobs.search import search_stage
-from viddiff.workflow.config import read_config
+import os
 
-with job(snakemake):
+from viddiff.jobs.search import search_stage
+from viddiff.workflow.job import job
+
+with job(snakemake) as work:
     search_stage(
-        **network_arguments(snakemake),
-        stage=int(snakemake.wildcards.stage),
-        settings=read_config(snakemake.config).optimal,
+        work.on_device(os.environ),
+        work.input("checkpoint"),
+        work.number("stage"),
+        work.config.optimal,
+        batch_size=work.config.sampling.batch_size,
     )

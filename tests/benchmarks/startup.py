@@ -26,18 +26,19 @@ from cluster import Cluster  # noqa: E402
 from conftest import Faulted  # noqa: E402
 from small_project import PARTS, copy_parts  # noqa: E402
 
-IMPORTS = "import viddiff.jobs.network_job, viddiff.jobs.sampling, viddiff.jobs.job"
+IMPORTS = "import viddiff.jobs.sampling, viddiff.workflow.job"
 LOADING = """
 import time; start = time.perf_counter()
 from pathlib import Path
-from viddiff.inference.modes import make_plan, parse_mode
 from viddiff.data import open_dataset
+from viddiff.jobs.job import Job
 from viddiff.jobs.prepare import prepare
+from viddiff.tree.schedules import plan_in
 from viddiff.tree.paths import Evaluation
 run = Evaluation.named("demo", "ema_0.999_004181_respace1", "autoreg_10_10_20_10")
 opened = lambda name, split: open_dataset(name, split, "data")
 imported = time.perf_counter()
-prepare(run, run.checkpoint_file(), opened, make_plan(run.mode), "cpu").fingerprint()
+prepare(Job(run, opened), run.checkpoint_file()).fingerprint(plan_in(run))
 print(time.perf_counter() - imported)
 """
 

@@ -15,15 +15,12 @@ from pathlib import Path
 
 import torch
 
-from viddiff.checkpoint import load_checkpoint, with_defaults
-from viddiff.diffusion.process import diffusion_of
 from viddiff.inference.combine import plan_of
 from viddiff.inference.complete import complete
 from viddiff.inference.plan import waves
 from viddiff.inference.recipe import Recipe
-from viddiff.jobs.sampling import network_sampler
-from viddiff.network import load_network
 from viddiff.seeds import SampleIdentity
+from viddiff.video_model import VideoModel
 
 STRATEGIES = ("autoreg", "independent", "google", "like-google", "hierarchy-5")
 GIVEN, WINDOW, STEP_SIZE, RESPACING = 10, 10, 5, "ddim4"
@@ -36,9 +33,12 @@ def main() -> int:
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    checkpoint = load_checkpoint(next(Path("checkpoints/demo").glob("ema_*.pt")))
-    diffusion = diffusion_of(with_defaults(checkpoint.config), RESPACING)
-    sample = network_sampler(load_network(checkpoint, arguments.device), diffusion, "ddim", None)
+    model = VideoModel.load(
+        next(Path("checkpoints/demo").glob("ema_*.pt")),
+        sampler="ddim",
+        respacing=RESPACING,
+        device=arguments.device,
+    )
     video = torch.rand(1, arguments.frames, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
     worst = 0.0
     for name in STRATEGIES:
@@ -48,7 +48,7 @@ def main() -> int:
             start = time.perf_counter()
             identity = SampleIdentity("", name, "", 0, 0)
             videos = video.to(arguments.device)
-            frames = complete(plan, videos, [identity], sample, windows_per_call=most).frames
+            frames = complete(plan, videos, [identity], model.sample_window, windows_per_call=most).frames
             samples[most] = frames.cpu()  # waits for the device
             seconds[most] = time.perf_counter() - start
         worst = max(worst, float((samples[1] - samples[8]).abs().max()))

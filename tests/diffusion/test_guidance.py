@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from viddiff.diffusion.guidance import all_latent, guided
 from viddiff.diffusion.noise_schedule import Level
 from viddiff.diffusion.process import diffusion_of
 from viddiff.diffusion.samplers import sampler as samplers
-from viddiff.jobs.sampling import network_sampler
+from viddiff.video_model import VideoModel
 from viddiff.window import Window
 
 LEVEL = Level(0.8, 0.6, 3.0)
@@ -146,8 +147,10 @@ def test_the_networks_sampler_is_guided_if_told(sampler: str) -> None:
     network, made = Mixing(), {}
     for weight in (None, 0.0, 1.0):
         generator = torch.Generator().manual_seed(0)
-        sample = network_sampler(network, diffusion, sampler, weight)
-        made[weight] = sample(w, lambda g=generator: torch.randn(w.frames.shape, generator=g))
+        model = VideoModel(Path(), 0, "", DEFAULTS, network, diffusion, sampler, "", torch.device("cpu"))
+        made[weight] = model.sample_window(
+            w, lambda g=generator: torch.randn(w.frames.shape, generator=g), weight
+        )
         assert made[weight].is_inference() == (weight is None)
         assert network.observed[0, 0] == (weight is None)
     miss = {weight: float((x - w.frames)[:, 0].square().mean()) for weight, x in made.items()}

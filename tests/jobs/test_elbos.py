@@ -20,6 +20,7 @@ from viddiff.inference.modes import make_plan, parse_mode
 from viddiff.inference.plan import Stage
 from viddiff.inference.select import chosen_plans, l2_embedding
 from viddiff.jobs.elbos import measure_elbos, true_window
+from viddiff.jobs.job import Job
 from viddiff.seeds import step_generator
 from viddiff.tree.elbos import STAGE, bits_per_dimension, load_elbo, summarise_elbos
 from viddiff.tree.paths import Evaluation
@@ -46,9 +47,8 @@ def measure(tree, tmp_path, monkeypatch):
     def run(videos, *, folder=f"{STEM}_respace3", mode=MODE, path=None, batch_size=8):
         evaluation = Evaluation.named("run", folder, mode)
         made = measure_elbos(
-            evaluation,
+            Job(evaluation, lambda name, split: open_dataset(name, split, tree / "data")),
             path or tree / f"{STEM}.pt",
-            lambda name, split: open_dataset(name, split, tree / "data"),
             videos,
             batch_size=batch_size,
         )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from viddiff.files.write import save_npy
-from viddiff.jobs import measurement
+from viddiff.files.write import save_npy, write_json
 from viddiff.jobs.measurement import draw_contact_sheet
 from viddiff.render import contact_sheet
 from viddiff.tree.paths import Evaluation
@@ -22,12 +21,12 @@ class Videos:
 
 def test_each_row_of_a_sheet_marks_the_goals_of_its_mode(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(measurement, "open_videos", lambda run, config: Videos())
     runs = [Evaluation.named("run", "ema_0.9999_000100", mode) for mode in MODES]
     black = {0: Videos().video(0, 12)}
     for run in runs:
         save_npy(run.sample(0, 0), black[0])
-    draw_contact_sheet("found.png", runs, 1, {})
+    write_json(runs[0].directory / "model_config.json", {"dataset": "black"})
+    draw_contact_sheet("found.png", runs, 1, lambda name, split: {"black": Videos()}[name])
     goals = {MODES[1]: (7, 8, 9, 10, 11), MODES[2]: (11,)}
     contact_sheet("expected.png", black, dict.fromkeys(MODES, black), 3, goals=goals)
     assert (tmp_path / "found.png").read_bytes() == (tmp_path / "expected.png").read_bytes()

@@ -13,6 +13,7 @@ from viddiff.data import open_dataset
 from viddiff.data.bouncy_balls import write_bouncy_balls
 from viddiff.errors import InputError
 from viddiff.jobs.elbos import measure_elbos
+from viddiff.jobs.job import Job
 from viddiff.jobs.sampling import sample_videos
 from viddiff.tree.paths import Evaluation
 
@@ -53,19 +54,17 @@ def run(tree, tmp_path, monkeypatch):
             if len(stages) == kill_after:
                 raise Killed
 
-        arguments = [
-            evaluation,
-            tree / f"{STEM}_{checkpoint}.pt",
-            lambda name, split: open_dataset(name, split, tree / f"data{data}"),
-            videos,
-        ]
+        job = Job(
+            evaluation, lambda name, split: open_dataset(name, split, tree / f"data{data}"), progress=progress
+        )
+        arguments = [job, tree / f"{STEM}_{checkpoint}.pt", videos]
         make = measure_elbos if elbo else sample_videos
         arguments += [] if elbo else [0]
         if kill_after:
             with pytest.raises(Killed):
-                make(*arguments, progress=progress, **{"batch_size": 8} | more)
+                make(*arguments, **{"batch_size": 8} | more)
         else:
-            make(*arguments, progress=progress, **{"batch_size": 8} | more)
+            make(*arguments, **{"batch_size": 8} | more)
         return evaluation
 
     return work

@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from viddiff.errors import InputError, OutputError
 from viddiff.inference.modes import make_plan
 from viddiff.inference.plan import Plan
 from viddiff.inference.user_modes import register_modes
+from viddiff.jobs.job import Job
 from viddiff.jobs.sampling import sample_videos
 from viddiff.tree.paths import Evaluation
 from viddiff.tree.timing import read_timings, timing_files
@@ -43,9 +45,8 @@ def sample(tree, tmp_path, monkeypatch):
     ):
         evaluation = Evaluation.named("run", folder, mode)
         made = sample_videos(
-            evaluation,
+            Job(evaluation, lambda name, split: open_dataset(name, split, root or tree / "data")),
             path or tree / f"{STEM}.pt",
-            lambda name, split: open_dataset(name, split, root or tree / "data"),
             videos,
             number,
             batch_size=batch_size,
@@ -97,8 +98,8 @@ def test_an_adaptive_sample_tells_which_frames_were_chosen(sample, strategy, ale
 
 
 def test_selection_by_lpips_needs_its_weights(sample):
-    with pytest.raises(InputError, match="adaptive-autoreg selects frames by LPIPS: it needs the AlexNet"):
-        sample([0], mode="adaptive-autoreg_4_2_12_3")
+    with pytest.raises(InputError, match=r"nothing\.pt is missing: LPIPS needs the AlexNet weights"):
+        sample([0], mode="adaptive-autoreg_4_2_12_3", alexnet=Path("nothing.pt"))
 
 
 def test_sample_indices_and_samplers_differ(sample):

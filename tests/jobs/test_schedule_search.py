@@ -16,7 +16,9 @@ from viddiff.diffusion.noise_schedule import Level
 from viddiff.diffusion.process import diffusion_of
 from viddiff.errors import InputError
 from viddiff.files.write import write_json
+from viddiff.inference.modes import parse_mode
 from viddiff.inference.search import Choice, StageSearch, choose
+from viddiff.jobs.job import Job
 from viddiff.jobs.sampling import sample_videos
 from viddiff.jobs.search import (
     Example,
@@ -194,15 +196,8 @@ def search(tree, tmp_path, monkeypatch, told):
 
         told.clear()
 
-        search_stage(
-            evaluation,
-            path or tree / f"{STEM}.pt",
-            lambda name, split: open_dataset(name, split, tree / "data"),
-            stage,
-            settings,
-            batch_size=batch_size,
-            progress=progress,
-        )
+        job = Job(evaluation, lambda name, split: open_dataset(name, split, tree / "data"), progress=progress)
+        search_stage(job, path or tree / f"{STEM}.pt", stage, settings, batch_size=batch_size)
         return stage_file(evaluation, stage)
 
     return run
@@ -265,19 +260,19 @@ def test_a_damaged_record_is_refused(content, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "stage", "message"),
+    ("mode", "stage", "message"),
     [
-        ({"mode": "autoreg_4_1_6_4"}, 0, "is not optimal"),
-        ({"mode": "autoreg_optimal_4_1_6_4"}, 2, "stage 2 has nothing to search; stages that have: 0, 1"),
-        ({"mode": "autoreg_optimal_4_1_6_0"}, 0, "stage 0 has nothing to search; stages that have: 1, 2"),
-        ({"mode": "autoreg_optimal-best_4_1_6_4"}, 0, "optimal-best cannot be searched"),
-        ({"mode": "really-independent_optimal_4_1_6_4"}, 0, "no stage observes a frame"),
-        ({"mode": "autoreg_optimal_4_1_13_4"}, 0, "T is 13, but no training video of bouncy_balls has"),
+        ("autoreg_4_1_6_4", 0, "is not optimal"),
+        ("autoreg_optimal_4_1_6_4", 2, "stage 2 has nothing to search; stages that have: 0, 1"),
+        ("autoreg_optimal_4_1_6_0", 0, "stage 0 has nothing to search; stages that have: 1, 2"),
+        ("autoreg_optimal-best_4_1_6_4", 0, "optimal-best cannot be searched"),
+        ("really-independent_optimal_4_1_6_4", 0, "no stage observes a frame"),
+        ("autoreg_optimal_4_1_13_4", 0, "T is 13, but no training video of bouncy_balls has"),
     ],
 )
-def test_what_cannot_be_searched_is_refused(search, changes, stage, message):
+def test_what_cannot_be_searched_is_refused(search, mode, stage, message):
     with pytest.raises(InputError, match=message):
-        search(stage, evaluation=replace(EVALUATION, **changes))
+        search(stage, evaluation=replace(EVALUATION, mode=parse_mode(mode)))
 
 
 def put(name, content):
@@ -352,9 +347,8 @@ def test_samples_of_another_schedule_are_refused(tree, tmp_path, monkeypatch):
 
     def sample(video):
         sample_videos(
-            EVALUATION,
+            Job(EVALUATION, lambda name, split: open_dataset(name, split, tree / "data")),
             tree / f"{STEM}.pt",
-            lambda name, split: open_dataset(name, split, tree / "data"),
             [video],
             0,
             batch_size=2,

@@ -17,8 +17,8 @@ from viddiff.diffusion.process import diffusion_of
 from viddiff.errors import InputError
 from viddiff.files.archives import check_whole
 from viddiff.model.build import build_model
-from viddiff.network import load_network
 from viddiff.training.state import resume_state
+from viddiff.video_model import load_network
 
 EMPTY_CONFIG = {"state_dict": {}, "config": {}, "step": 1}
 

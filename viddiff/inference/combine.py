@@ -91,7 +91,8 @@ def _neighbours(frames: bytearray, latent: tuple[int, ...], n_before: int, most:
     first, last = min(latent), max(latent)
     between = [frame for frame in range(first, last) if frames[frame]]
     after = [frame for frame in (frames.find(1, last + 1),) if frame >= 0]
-    before, frame = [], first
+    before: list[int] = []
+    frame = first
     while len(before) < n_before and (frame := frames.rfind(1, 0, frame)) >= 0:
         before.append(frame)
     kept = [*before[:1], *after, *before[1:]][: most - len(between)]

@@ -75,7 +75,7 @@ def complete(
     true_frames = list(plan.true_frames)
     frames[:, true_frames] = videos[:, true_frames]
     last_choice = max((n for n, stage in enumerate(plan.stages) if stage.n_select), default=-1)
-    selector = Selector(plan, embed) if last_choice >= 0 else None
+    selector = Selector(plan, embed) if embed and last_choice >= 0 else None
     if selector and true_frames:
         selector.see(frames, true_frames)
     chosen: list[dict[int, tuple[int, ...]]] = [{} for _ in videos]
@@ -84,7 +84,11 @@ def complete(
         tasks = []
         for number in wave:
             stage = plan.stages[number]
-            observed = selector.choose(number) if stage.n_select else [stage.observed] * len(videos)
+            observed = [stage.observed] * len(videos)
+            if stage.n_select:
+                if selector is None:
+                    raise ValueError("a plan that selects frames at run time needs embed")
+                observed = selector.choose(number)
             for row, frames_observed in enumerate(observed):
                 if made := finished.get((row, number)):
                     frames[row, list(stage.latent)] = made.frames.to(frames)

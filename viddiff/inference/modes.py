@@ -90,6 +90,13 @@ class Mode:
         """What the strategy's name stands for, by the presets that are known now."""
         return Recipe.read(self.strategy)
 
+    def given(self, name: str) -> int:
+        """One of the four numbers. Raises `InputError` if it is not given."""
+        value: int | None = getattr(self, name)
+        if value is None:
+            raise InputError(f"mode {str(self)!r}: {name} is not given, must be a whole number")
+        return value
+
     @property
     def split(self) -> str:
         """The split of the dataset whose videos are completed."""
@@ -109,11 +116,11 @@ def parse_mode(text: str) -> Mode:
     try:
         return Mode(
             match["strategy"],
-            *(_number(name, match[name]) for name in _NUMBERS),
-            match["dataset"],
-            match["gradientmethod"] is not None,
-            match["trainset"] is not None,
-            match["optimal"] and match["optimal"].removeprefix("optimal").removeprefix("-"),
+            **{name: _number(name, match[name]) for name in _NUMBERS},
+            dataset=match["dataset"],
+            gradient_method=match["gradientmethod"] is not None,
+            trainset=match["trainset"] is not None,
+            optimal=match["optimal"] and match["optimal"].removeprefix("optimal").removeprefix("-"),
         )
     except InputError as error:
         raise type(error)(f"mode {text!r}: {error}") from None
@@ -125,7 +132,7 @@ def make_plan(mode: Mode, schedule: Mapping[int, Sequence[int]] | None = None) -
     schedule: the observed frames of each stage, by its number; an optimal mode needs it, others ignore it.
     `gradient_method`, `dataset` and `trainset` say how and on what a plan is executed; they do not change it.
     """
-    max_frames, step_size, T, obs_length = (_given(mode, name) for name in _NUMBERS)
+    max_frames, step_size, T, obs_length = map(mode.given, _NUMBERS)
     if mode.optimal is not None and schedule is None:
         raise InputError(f"mode {str(mode)!r} needs an optimal schedule, which says what each stage observes")
     try:
@@ -149,14 +156,7 @@ def true_frames(mode: Mode, length: int) -> tuple[int, ...]:
 
     Raises `InputError` if the mode does not tell `obs_length`.
     """
-    return (*range(_given(mode, "obs_length")), *mode.goals(length))
-
-
-def _given(mode: Mode, name: str) -> int:
-    value: int | None = getattr(mode, name)
-    if value is None:
-        raise InputError(f"mode {str(mode)!r}: {name} is not given, must be a whole number")
-    return value
+    return (*range(mode.given("obs_length")), *mode.goals(length))
 
 
 def _number(name: str, text: str) -> int | None:

@@ -12,6 +12,7 @@ import json
 import os
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from viddiff.errors import PlanError, reading
@@ -98,7 +99,7 @@ class Plan:
     @staticmethod
     def read(path: str | os.PathLike[str]) -> Plan:
         """Read a file that holds what `to_json` wrote. Raises `InputError` that names it if it holds something else."""
-        with reading(path, "a plan with length, given and stages"):
+        with reading(Path(path), "a plan with length, given and stages"):
             return Plan.from_json(read_text(path))
 
 

@@ -53,8 +53,8 @@ def stage_searches(plan: Plan, max_frames: int, method: str) -> list[StageSearch
     or that observes none.
     """
     if method not in METHODS:
-        known = ", ".join(f"optimal-{name}" if name else "optimal" for name in METHODS)
-        raise InputError(f"optimal-{method} cannot be searched; known: {known}")
+        names = ", ".join(f"optimal-{name}" if name else "optimal" for name in METHODS)
+        raise InputError(f"optimal-{method} cannot be searched; known: {names}")
     _check_static(plan)
     searches = []
     known = set(plan.true_frames)

@@ -40,7 +40,7 @@ def farthest_frames(
     for frame in chosen:
         pick = torch.full((batch,), frame, device=embeddings.device)
         distance = torch.minimum(distance, _distances(embeddings, pick))
-    picks = []
+    picks: list[Tensor] = []
     for _ in range(n):
         if chosen or picks:
             pick = distance.masked_fill(~free, -torch.inf).argmax(1)
@@ -68,12 +68,12 @@ class Selector:
     def __init__(self, plan: Plan, embed: Embed) -> None:
         self._stages, self._embed = plan.stages, embed
         self._known = _known_before_stages(plan)
-        self._embeddings: Tensor | None = None  # [B, T, D], once a frame was seen
+        self._embeddings = torch.empty(0, 0, 0)  # [B, T, D], once a frame was seen
 
     def see(self, frames: Float[Tensor, "B T C H W"], index: Sequence[int]) -> None:
         """Embed the frames `index` of each video."""
         embedded = torch.stack([self._embed(video[list(index)]) for video in frames])
-        if self._embeddings is None:
+        if not len(self._embeddings):
             self._embeddings = embedded.new_zeros(*frames.shape[:2], embedded.shape[2])
         self._embeddings[:, list(index)] = embedded
 

@@ -249,10 +249,12 @@ def _surroundings(known: bytearray, latent: tuple[int, ...], places: int) -> tup
     """`places` known frames: all between the latent ones, then for half of the places left the nearest after
     them, then the nearest before them."""
     between = [frame for frame in range(latent[0], latent[-1]) if known[frame]]
-    frame, after = latent[-1], []
+    frame = latent[-1]
+    after: list[int] = []
     while len(after) < (places - len(between)) // 2 and (frame := known.find(1, frame + 1)) >= 0:
         after.append(frame)
-    frame, before = latent[0], []
+    frame = latent[0]
+    before: list[int] = []
     while len(before) < places - len(between) - len(after) and (frame := known.rfind(1, 0, frame)) >= 0:
         before.append(frame)
     return (*between, *after, *before)

@@ -216,7 +216,9 @@ def _load(name: str, path: Path) -> Strategy:
         raise InputError(f"no file {path}")
     module_name = f"viddiff_mode_{name.replace('-', '_')}"
     loader = _Source(module_name, str(path))
-    module = module_from_spec(spec_from_loader(module_name, loader))
+    spec = spec_from_loader(module_name, loader)
+    assert spec is not None  # of a loader that is given
+    module = module_from_spec(spec)
     sys.modules[module_name] = module
     try:
         with strategy.apart() as registered:

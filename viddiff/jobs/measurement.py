@@ -5,71 +5,74 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from viddiff.data import VideoDataset, open_dataset
+from viddiff.data.base import VideoDataset
 from viddiff.errors import reading
 from viddiff.files.json_files import read_json, short_text
+from viddiff.jobs.job import Job, OpenVideos
 from viddiff.metrics.base import MetricSettings
-from viddiff.metrics.measure import Measurement, measure_files
+from viddiff.metrics.measure import measure_files
+from viddiff.metrics.record import write_measurement
 from viddiff.render.sheet import contact_sheet
 from viddiff.tree.paths import Evaluation
 from viddiff.tree.samples import load_sample
-from viddiff.workflow.config import Configuration
-
-
-def open_videos(evaluation: Evaluation, config: Configuration) -> VideoDataset:
-    """The videos that an evaluation completes: of the mode's dataset, or of the one the model was trained on.
-
-    The latter is told by `model_config.json`. Raises `InputError` if that file or the data are missing or
-    broken.
-    """
-    mode = evaluation.mode
-    dataset = mode.dataset or _trained_on(evaluation.directory / "model_config.json")
-    split = "train" if mode.trainset else "test"
-    return open_dataset(dataset, split, config.data_root, config.datasets, config.data_cache)
 
 
 def measure_samples(
-    evaluation: Evaluation,
-    videos: int,
-    samples: int,
-    T: int,
-    config: Configuration,
-    settings: MetricSettings,
-) -> Measurement:
-    """Measure `samples` samples of each of the first `videos` videos by the configured metrics."""
-    truth = open_videos(evaluation, config)
-    mode = evaluation.mode
-    return measure_files(
-        [[evaluation.sample(video, sample) for sample in range(samples)] for video in range(videos)],
-        lambda video: truth.video(video, T),
-        mode.obs_length,
-        config.metrics.names,
-        settings,
-        goals=[frame for frame in mode.goals(mode.T or T) if frame < T],
-    )
+    job: Job, videos: int, samples: int, T: int, metrics: Sequence[str], settings: MetricSettings
+) -> None:
+    """Measure `samples` samples of each of the first `videos` videos, and write `evaluation.metrics(…)`.
+
+    Progress counts videos.
+    """
+    evaluation, mode = job.evaluation, job.evaluation.mode
+    truth = true_videos(evaluation, job.open_videos)
+    pkl, json = (evaluation.metrics(videos, samples, T, ext) for ext in ("pkl", "json"))
+    with job.recorded(pkl.stem) as made:
+        measurement = measure_files(
+            [[evaluation.sample(video, sample) for sample in range(samples)] for video in range(videos)],
+            lambda video: truth.video(video, T),
+            mode.given("obs_length"),
+            metrics,
+            settings,
+            job.progress,
+            goals=[frame for frame in mode.goals(mode.T or T) if frame < T],
+        )
+        write_measurement(measurement, pkl, json)
+        made += [pkl, json]
 
 
 def draw_contact_sheet(
-    path: Path | str, evaluations: Sequence[Evaluation], videos: int, config: Configuration
+    path: Path | str, evaluations: Sequence[Evaluation], videos: int, open_videos: OpenVideos
 ) -> None:
     """Draw the first sample of the first `videos` videos of each evaluation under the true videos, as a PNG.
 
     The evaluations complete the same videos from the same first frames, each towards goals of its own.
     """
-    modes = {str(evaluation.mode): evaluation.mode for evaluation in evaluations}
-    mode = evaluations[0].mode
-    truth = open_videos(evaluations[0], config)
+    first = evaluations[0].mode
+    truth = true_videos(evaluations[0], open_videos)
     samples = {
         str(evaluation.mode): {video: load_sample(evaluation.sample(video, 0)) for video in range(videos)}
         for evaluation in evaluations
     }
     contact_sheet(
         path,
-        {video: truth.video(video, mode.T) for video in range(videos)},
+        {video: truth.video(video, first.T) for video in range(videos)},
         samples,
-        mode.obs_length,
-        goals={name: modes[name].goals(len(shown[0])) for name, shown in samples.items()},
+        first.given("obs_length"),
+        goals={
+            str(evaluation.mode): evaluation.mode.goals(len(samples[str(evaluation.mode)][0]))
+            for evaluation in evaluations
+        },
     )
+
+
+def true_videos(evaluation: Evaluation, open_videos: OpenVideos) -> VideoDataset:
+    """The videos that an evaluation completes: of the mode's dataset, or of the one the model was trained on.
+
+    The latter is told by `model_config.json`. Raises `InputError` if that file or the data are missing or broken.
+    """
+    mode = evaluation.mode
+    return open_videos(mode.dataset or _trained_on(evaluation.directory / "model_config.json"), mode.split)
 
 
 def _trained_on(path: Path) -> str:

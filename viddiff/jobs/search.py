@@ -31,11 +31,11 @@ from viddiff.diffusion.process import Diffusion
 from viddiff.errors import InputError
 from viddiff.inference.modes import base_plan
 from viddiff.inference.search import Errors, StageSearch, choose
-from viddiff.jobs.prepare import OpenVideos, prepare
+from viddiff.jobs.job import Job
+from viddiff.jobs.prepare import prepare
 from viddiff.precision import full_float32, rows_per_call
 from viddiff.seeds import generator_of
 from viddiff.tree.fingerprint import claim
-from viddiff.tree.paths import Evaluation
 from viddiff.tree.schedules import (
     SearchSettings,
     progress_file,
@@ -64,41 +64,34 @@ Denoiser = Callable[[Window], Denoise]
 
 
 def search_stage(
-    evaluation: Evaluation,
-    checkpoint_path: Path,
-    open_videos: OpenVideos,
-    stage: int,
-    settings: SearchSettings,
-    *,
-    batch_size: int,
-    device: str | torch.device = "cpu",
-    progress: Callable[[int, int], None] = lambda chosen, count: None,
+    job: Job, checkpoint: Path, stage: int, settings: SearchSettings, *, batch_size: int
 ) -> None:
     """Search the observed frames of one stage and write `stage_file(evaluation, stage)`, unless it is there.
 
     What is chosen is recorded at once: a search that was interrupted goes on from there, with the same result.
-    batch_size: windows in a network call, on a GPU.
-    progress: called after each choice with the frames chosen and their number at the end.
+    batch_size: windows in a network call, on a GPU. Progress counts the frames chosen.
 
     Raises `InputError` before any work if checkpoint, mode or dataset do not fit, or if other stages were
     searched with another checkpoint, other videos or settings.
     """
+    evaluation = job.evaluation
     output, part = stage_file(evaluation, stage), progress_file(evaluation, stage)
     if output.exists():
         return
     search = _find(searches_of(evaluation), stage)
     plan = base_plan(evaluation.mode)
-    prepared = prepare(evaluation, checkpoint_path, open_videos, plan, device, split="train", respaced=False)
-    dataset, model, diffusion = prepared.dataset, prepared.network, prepared.diffusion
+    prepared = prepare(job, checkpoint, split="train", respaced=False)
+    dataset, model = prepared.dataset, prepared.model
+    model.compare_window(evaluation.mode)
     videos = [video for video in range(len(dataset)) if dataset.length(video) >= plan.length]
     if not videos:
         raise InputError(f"T is {plan.length}, but no training video of {dataset.name} has as many frames")
-    levels = evenly_spaced(diffusion, settings.diffusion_steps)
+    levels = evenly_spaced(model.diffusion, settings.diffusion_steps)
     protocol: dict[str, Any] = {
-        "checkpoint_sha256": prepared.digest,
-        "mode": asdict(prepared.mode),
+        "checkpoint_sha256": model.sha256,
+        "mode": asdict(evaluation.mode),
         "plan_sha256": plan.sha256,
-        "diffusion_steps": [round(level.t / diffusion.time_scale) for level in levels],
+        "diffusion_steps": [round(level.t / model.diffusion.time_scale) for level in levels],
         "videos": settings.videos,
         "seeds": "stage, frames chosen before, number of the draw",
         "dataset": {"name": dataset.name, "split": "train", "videos": len(videos), "T": plan.length},
@@ -109,19 +102,21 @@ def search_stage(
     errors = measured_errors(
         search,
         lambda count, draw: draw_example(dataset, videos, plan.length, search, count, draw),
-        lambda window: clipped(network_denoiser(model, diffusion, window)),
+        lambda window: clipped(network_denoiser(model.network, model.diffusion, window)),
         levels,
         settings.videos,
-        batch_size=rows_per_call(device, batch_size),
-        device=device,
+        batch_size=rows_per_call(job.device, batch_size),
+        device=job.device,
     )
-    chosen = read_choices(part, search) if part.exists() else []
-    for choice in choose(search, errors, chosen):
-        chosen.append(choice)
-        write_choices(part, search, chosen)
-        progress(len(chosen), search.count)
-    write_choices(output, search, chosen)
-    part.unlink(missing_ok=True)
+    with job.recorded(f"optimal_stage_{stage}") as made:
+        chosen = read_choices(part, search) if part.exists() else []
+        for choice in choose(search, errors, chosen):
+            chosen.append(choice)
+            write_choices(part, search, chosen)
+            job.progress(len(chosen), search.count)
+        write_choices(output, search, chosen)
+        part.unlink(missing_ok=True)
+        made.append(output)
 
 
 def evenly_spaced(diffusion: Diffusion, count: int) -> list[Level]:

@@ -23,7 +23,8 @@ class MetricSettings:
 
     `device`: where networks run.
     `ssim_data_range`: 1 (right for frames in [0, 1]) or 2 (what the original code used).
-    `alexnet`: the file made by `viddiff.metrics.weights.fetch_alexnet`; only LPIPS reads it.
+    `alexnet`: the file made by `viddiff.metrics.weights.fetch_alexnet`, `None` for the machine's own; only LPIPS
+    reads it.
     """
 
     device: str = "cpu"

@@ -28,7 +28,7 @@ from viddiff.metrics.base import (
     frame_chunks,
     metric,
 )
-from viddiff.metrics.weights import TENSORS_SHA256, AlexNet, load_alexnet
+from viddiff.metrics.weights import TENSORS_SHA256, AlexNet, default_alexnet, load_alexnet
 from viddiff.precision import full_float32
 from viddiff.video import to_model
 
@@ -67,9 +67,7 @@ def shared_network(path: Path, device: str) -> AlexNet:
 
 
 def _weights_file(settings: MetricSettings) -> Path:
-    if settings.alexnet is None:
-        raise InputError("lpips needs the AlexNet weights file (setting `alexnet`)")
-    return settings.alexnet
+    return settings.alexnet or default_alexnet()
 
 
 def protocol(settings: MetricSettings) -> dict[str, Any]:
@@ -85,7 +83,7 @@ def protocol(settings: MetricSettings) -> dict[str, Any]:
 def lpips(samples: Samples, truth: Truth, settings: MetricSettings) -> Values:
     """LPIPS of each sample and frame, at least 0.
 
-    Raises `InputError` without weights, for other than three channels and for frames under 31x31.
+    Raises `InputError` for other than three channels and for frames under 31x31.
     """
     check_frames(samples, truth, smallest=SMALLEST_FRAME)
     count, (length, channels, height, width) = len(samples), truth.shape

@@ -14,11 +14,39 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64, UInt8
 
+from viddiff.device import find_device
 from viddiff.errors import InputError, unreadable
 from viddiff.files.npy import parse_npy
 from viddiff.metrics.base import MetricSettings, metric
 
 Frames = UInt8[np.ndarray, "T C H W"]
+
+
+def measure(
+    name: str,
+    samples: np.ndarray,
+    truth: np.ndarray,
+    *,
+    device: str = "auto",
+    ssim_data_range: float = 1.0,
+    alexnet: Path | None = None,
+) -> Float64[np.ndarray, "N T"]:
+    """A metric of each of N samples of a video at each of their T frames.
+
+    samples: uint8 `[N, T, C, H, W]`; truth: uint8 `[T, C, H, W]`; leave out the frames that were observed. device:
+    where networks run; ssim_data_range: 1, or 2 as the original code had it; alexnet: the file of LPIPS weights, by
+    default the machine's, fetched if it is not there.
+
+    Raises `InputError` for an unknown metric, and for frames of another type, or that do not match.
+    """
+    found = metric.find(name)
+    for what, frames, shape in (("samples", samples, "[N, T, C, H, W]"), ("truth", truth, "[T, C, H, W]")):
+        if not isinstance(frames, np.ndarray):
+            raise InputError(f"{what} is a {type(frames).__name__}, must be an array uint8 {shape}")
+        if frames.dtype != np.uint8 or frames.ndim != shape.count(",") + 1 or 0 in frames.shape:
+            raise InputError(f"{what} is {frames.dtype} {list(frames.shape)}, must be uint8 {shape}")
+    settings = MetricSettings(str(find_device(device)), ssim_data_range, alexnet)
+    return found.compute(samples, truth, settings)
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,17 @@ def load_alexnet(path: Path, device: str = "cpu") -> AlexNet:
     return AlexNet({name: tensor.to(device) for name, tensor in tensors.items()}, str(content.get("source")))
 
 
+def default_alexnet() -> Path:
+    """The weights file of this machine, in the folder where PyTorch keeps weights; fetched if it is not there.
+
+    Raises `InputError` if it cannot be had.
+    """
+    path = Path(torch.hub.get_dir()) / "checkpoints" / "viddiff_lpips_alexnet.pt"
+    if not path.is_file():
+        fetch_alexnet(path)
+    return path
+
+
 def fetch_alexnet(
     path: Path, download: Callable[[Path], Path] | None = None, torch_cache: Path | None = None
 ) -> None:

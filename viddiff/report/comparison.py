@@ -23,7 +23,7 @@ from viddiff.files.json_files import number, read_json, short_text, truth, whole
 from viddiff.files.write import write_text
 from viddiff.inference.modes import base_plan
 from viddiff.report.text_table import align
-from viddiff.tree.paths import Evaluation
+from viddiff.tree.paths import RESULTS, Evaluation
 
 _NAMES = ["run", "checkpoint", "mode"]
 _COUNTS = ["videos", "samples", "frames", "stages", "evaluations"]
@@ -31,8 +31,10 @@ _ERROR = " se videos"
 _MISSING = "-"
 
 
-def comparison_table(paths: Sequence[Path], elbos: Sequence[Path] = ()) -> pd.DataFrame:
-    """A row for each metrics file, in the order given; paths start at the tree of results, `results/…`.
+def comparison_table(
+    paths: Sequence[Path], elbos: Sequence[Path] = (), root: str | Path = RESULTS
+) -> pd.DataFrame:
+    """A row for each metrics file, in the order given; root: the tree of results, with which paths begin.
 
     elbos: summaries of ELBOs, `elbos_*.json`; an evaluation with one has the bits per dimension as a metric `bpd`.
 
@@ -46,7 +48,7 @@ def comparison_table(paths: Sequence[Path], elbos: Sequence[Path] = ()) -> pd.Da
     if not paths:
         raise InputError("no metrics files to compare")
     bounds = {path.parent: _read_bound(path) for path in elbos}
-    records = [_Record.read(path).adding(bounds.get(path.parent, {})) for path in paths]
+    records = [_Record.read(path, root).adding(bounds.get(path.parent, {})) for path in paths]
     table = pd.DataFrame([_row(record) for record in records])
     metrics = [column for column in table if column not in (*_NAMES, *_COUNTS)]
     table = table[[*_NAMES, *metrics, *_COUNTS]].astype(dict.fromkeys(_COUNTS, "Int64"))
@@ -59,7 +61,7 @@ def frame_curves(paths: Sequence[Path], metric: str) -> tuple[dict[str, list[flo
     Where a mode occurs twice, run and checkpoint are part of its name. Raises `InputError` if a file lacks
     the metric, or if it was not measured alike in all: the curves of one picture must be comparable.
     """
-    records = [_Record.read(path) for path in paths]
+    records = [_Record.read(path, RESULTS) for path in paths]
     lacking = [record for record in records if metric not in record.metrics]
     if lacking:
         raise InputError(f"{lacking[0].path}: no metric {metric!r}; found {', '.join(lacking[0].metrics)}")
@@ -91,7 +93,7 @@ def format_table(table: pd.DataFrame) -> str:
         if table[column].nunique(dropna=False) == 1
     ]
     columns = {}
-    for column in table:
+    for column in map(str, table):
         if column in shared or " se " in column or (column == "protocol" and not any(table[column])):
             continue
         if column in (*_NAMES, *_COUNTS, "protocol"):
@@ -143,8 +145,8 @@ class _Record:
     protocol: Mapping[str, Any]
 
     @staticmethod
-    def read(path: Path) -> _Record:
-        evaluation = Evaluation.parse(path.parent)
+    def read(path: Path, root: str | Path) -> _Record:
+        evaluation = Evaluation.parse(path.parent, root)
         with reading(path, "a metrics file"):
             content = read_json(path)
             return _Record(

@@ -15,7 +15,7 @@ from typing import Any
 
 from viddiff.diffusion.respacing import diffusion_steps
 from viddiff.errors import reading
-from viddiff.files.json_files import number, read_json, short_text
+from viddiff.files.json_files import number, read_json, short_text, whole_number
 from viddiff.files.write import write_json
 from viddiff.inference.cost import PlanCost, plan_cost
 from viddiff.inference.plan import Plan
@@ -90,7 +90,7 @@ class CostCard:
         with reading(path, "a cost card"):
             content = read_json(path)
             return CostCard(
-                PlanCost(**{field.name: number(content[field.name]) for field in fields(PlanCost)}),
+                _read_cost(content),
                 short_text(content["steps_from"]),
                 tuple(
                     Estimate(
@@ -101,6 +101,12 @@ class CostCard:
                     for item in content["estimates"]
                 ),
             )
+
+
+def _read_cost(content: Mapping[str, Any]) -> PlanCost:
+    counts = {field.name: content[field.name] for field in fields(PlanCost) if field.name != "filled"}
+    whole = {name: whole_number(value) for name, value in counts.items()}
+    return PlanCost(**whole, filled=number(content["filled"]))
 
 
 def cost_card(
@@ -118,7 +124,7 @@ def cost_card(
     Raises `PlanError` if the plan does not fit the mode's windows, `InputError` for files that cannot be read.
     """
     steps, source = _diffusion_steps(evaluation, training, model_config)
-    cost = plan_cost(plan, evaluation.mode.max_frames, steps)
+    cost = plan_cost(plan, evaluation.mode.given("max_frames"), steps)
     return CostCard(cost, source, _estimates(timings))
 
 

@@ -50,7 +50,7 @@ def format_plan_table(table: pd.DataFrame) -> str:
     shared = [name for name in ("run", "checkpoint") if table[name].nunique() == 1]
     columns = {
         name: [_cell(name, value) for value in table[name]]
-        for name in table
+        for name in map(str, table)
         if name not in shared and (name != "selected" or table[name].any())
     }
     heading = "   ".join(f"{name}: {table[name].iloc[0]}" for name in shared)

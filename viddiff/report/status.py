@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from viddiff.errors import InputError
@@ -62,7 +63,9 @@ def wanted_samples(paths: Sequence[str], grid: Sequence[Cell]) -> dict[Evaluatio
     paths: evaluation directories, which the grid tells how many samples are wanted of, or metrics files in them, which
     tell it themselves. Raises `InputError` for a path that is neither.
     """
-    of_grid = {cell.evaluation: set(pairs(cell.videos, cell.samples)) for cell in grid}
+    of_grid: dict[Evaluation, set[Pair] | None] = {
+        cell.evaluation: set(pairs(cell.videos, cell.samples)) for cell in grid
+    }
     if not paths:
         return of_grid
     wanted: dict[Evaluation, set[Pair] | None] = {}
@@ -75,28 +78,32 @@ def wanted_samples(paths: Sequence[str], grid: Sequence[Cell]) -> dict[Evaluatio
                 f"{path} does not exist and is not in the configured grid; add /{_METRICS} to tell the samples wanted"
             )
         known = [samples for samples in (wanted.get(evaluation), asked) if samples]
-        wanted[evaluation] = set().union(*known) if known else None
+        wanted[evaluation] = set(chain(*known)) if known else None
     return wanted
 
 
 def summarise(parts: Sequence[Progress], now: float) -> Line:
     """One line for one or more evaluations, of which `now` is the time."""
     seen = activity([part.trace for part in parts], now)
-    known = all(part.wanted is not None for part in parts)
-    wanted = sum(part.wanted for part in parts) if known else None
-    work = sum(part.wanted * part.trace.stages for part in parts) if known else None
     rate = seen.rate if seen else None
-    stages = work / wanted if known else parts[0].trace.stages if len(parts) == 1 else None
     done = sum(part.work_done for part in parts)
+    known = [(part.wanted, part.trace.stages) for part in parts if part.wanted is not None]
+    wanted = work = stages = None
+    if len(known) == len(parts):
+        wanted = sum(samples for samples, _ in known)
+        work = sum(samples * each for samples, each in known)
+        stages = work / wanted
+    elif len(parts) == 1:
+        stages = parts[0].trace.stages
     return Line(
         wanted=wanted,
         done=sum(len(part.trace.finished) for part in parts),
         begun=sum(len(part.trace.under_way) for part in parts),
         stages_begun=sum(part.stages_begun for part in parts),
         stages_to_do=sum(part.trace.stages * len(part.trace.under_way) for part in parts),
-        share=done / work if known else None,
+        share=None if work is None else done / work,
         rate=rate * HOUR / stages if rate and stages else None,
-        seconds_left=(work - done) / rate if rate and known else None,
+        seconds_left=(work - done) / rate if rate and work is not None else None,
         activity=seen,
     )
 

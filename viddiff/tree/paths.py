@@ -119,7 +119,8 @@ class Evaluation:
         match = re.fullmatch(rf"{re.escape(str(root))}/(.+)/([^/]+)/([^/]+)/?", str(path), re.DOTALL)
         if match is None:
             raise InputError(f"{str(path)!r} is not an evaluation directory {root}/<run>/<checkpoint>/<mode>")
-        return Evaluation.named(*match.groups(), root)
+        run, checkpoint, mode = match.groups()
+        return Evaluation.named(run, checkpoint, mode, root)
 
     @property
     def names(self) -> tuple[str, str, str]:

@@ -9,7 +9,8 @@ optimal/stage_<n>.part.json what is chosen so far, while the stage is searched
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,14 @@ from typing import Any
 from viddiff.errors import InputError, reading
 from viddiff.files.json_files import number, read_json, whole_number
 from viddiff.files.write import write_json
-from viddiff.inference.modes import base_plan, make_plan
+from viddiff.inference.modes import Mode, base_plan, make_plan, parse_mode
 from viddiff.inference.plan import Plan
 from viddiff.inference.search import Choice, StageSearch, stage_searches
 from viddiff.tree.fingerprint import NAME as FINGERPRINT
 from viddiff.tree.fingerprint import read_fingerprint
 from viddiff.tree.paths import Evaluation
+
+Schedule = Mapping[int, Sequence[int]]  # by the number of a stage, the frames that it observes
 
 NAME = "optimal_schedule.json"
 ORIGINAL_NAME = "optimal_schedule.pt"
@@ -47,19 +50,30 @@ class SearchSettings:
             )
 
 
+def plan_of_mode(mode: str | Mode, schedule: Schedule | str | os.PathLike[str] | None = None) -> Plan:
+    """The plan of a mode: which frames are made in which order, and from what.
+
+    schedule: the observed frames of each stage of an optimal mode, or the file that holds them; others ignore it.
+    Raises `InputError` if the mode has no plan, or the file is no schedule.
+    """
+    mode = parse_mode(mode) if isinstance(mode, str) else mode
+    if mode.optimal is None:
+        return make_plan(mode)
+    if schedule is None or isinstance(schedule, Mapping):
+        return make_plan(mode, schedule)
+    path = Path(schedule)
+    try:
+        return make_plan(mode, read_schedule(path))
+    except InputError as error:
+        raise error if str(path) in str(error) else type(error)(f"{path}: {error}") from None
+
+
 def plan_in(evaluation: Evaluation) -> Plan:
     """The plan of an evaluation's mode; for an optimal mode with the schedule in its directory.
 
     Raises `InputError` if there is none: no schedule, or one that lacks a stage or does not fit the mode.
     """
-    mode = evaluation.mode
-    if mode.optimal is None:
-        return make_plan(mode)
-    path = schedule_file(evaluation)
-    try:
-        return make_plan(mode, read_schedule(path))
-    except InputError as error:
-        raise error if str(path) in str(error) else type(error)(f"{path}: {error}") from None
+    return plan_of_mode(evaluation.mode, schedule_file(evaluation))
 
 
 def schedule_file(evaluation: Evaluation) -> Path:
@@ -77,7 +91,7 @@ def searches_of(evaluation: Evaluation) -> list[StageSearch]:
         )
     plan = base_plan(mode)
     try:
-        return stage_searches(plan, mode.max_frames, mode.optimal)
+        return stage_searches(plan, mode.given("max_frames"), mode.optimal)
     except InputError as error:
         raise type(error)(f"mode {str(evaluation.mode)!r}: {error}") from None
 

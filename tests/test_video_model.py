@@ -1,0 +1,201 @@
+"""The front door: a model from a file, all kinds of modes, and what misuse is told."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from seeded import TINY, save_checkpoint, seeded_model
+
+import viddiff
+from viddiff.data.bouncy_balls import write_bouncy_balls
+from viddiff.errors import InputError
+from viddiff.files.write import write_json
+from viddiff.window import Window
+
+PATH = "ema_0.9999_000100.pt"
+MODE = "autoreg_4_2_9_3"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("front")
+    save_checkpoint(root / PATH, seeded_model(TINY).state_dict(), TINY, 100)
+    write_bouncy_balls(root / "data", "test", 4, length=12)
+    return root
+
+
+@pytest.fixture(scope="module")
+def model(root):
+    return viddiff.VideoModel.load(root / PATH, respacing="3", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def videos(root):
+    truth = viddiff.open_dataset("bouncy_balls", "test", root / "data")
+    return np.stack([truth.video(index, 12) for index in range(4)])
+
+
+def test_public_names_are_there_and_load_no_torch_until_they_are_used():
+    for name in viddiff.__all__:
+        assert getattr(viddiff, name) is not None and name in dir(viddiff)
+    assert viddiff.__version__
+    with pytest.raises(AttributeError, match="has no attribute 'VideoModl'"):
+        viddiff.VideoModl  # noqa: B018
+    code = "import sys, viddiff; viddiff.plan('hierarchy-2_4_2_12_3'); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_completed_videos_begin_with_the_observed_frames(model, videos):
+    completed = model.complete(videos[:2], MODE)
+    assert completed.dtype == np.uint8 and completed.shape == (2, 9, 3, 32, 32)
+    assert np.array_equal(completed[:, :3], videos[:2, :3])
+    assert np.array_equal(model.complete(torch.from_numpy(videos[:2]), MODE), completed)
+
+
+def test_a_video_depends_on_its_indices_alone(model, videos):
+    many = model.complete(videos[[2, 0, 3]], MODE, indices=[2, 0, 3])
+    alone = model.complete(videos[3:], MODE, indices=[3])
+    assert np.array_equal(many[2], alone[0])
+    assert not np.array_equal(model.complete(videos[3:], MODE, indices=[3], sample=1), alone)
+    assert not np.array_equal(model.complete(videos[3:], MODE), alone)
+
+
+def test_more_videos_than_share_a_call(model, videos, monkeypatch):
+    done = []
+    whole = model.complete(videos, MODE, progress=lambda *counts: done.append(counts))
+    assert done == [(1, 3), (2, 3), (3, 3)]
+    monkeypatch.setattr("viddiff.video_model.WINDOWS_PER_CALL", 3)
+    done.clear()
+    again = model.complete(videos, MODE, progress=lambda *counts: done.append(counts))
+    assert np.array_equal(again, whole) and done[-1] == (6, 6)
+
+
+def test_guidance_is_part_of_a_mode(model, videos):
+    """With the public pieces a guided mode once gave the samples of the unguided one."""
+    free, guided, harder = (
+        model.complete(videos[:1], f"{prefix}autoreg_4_2_7_3", guidance_weight=weight)
+        for prefix, weight in (("", 1.0), ("gradientmethod_", 1.0), ("gradientmethod_", 8.0))
+    )
+    assert not np.array_equal(free, guided) and not np.array_equal(guided, harder)
+    assert np.array_equal(free, model.complete(videos[:1], "autoreg_4_2_7_3", guidance_weight=8.0))
+
+
+def test_a_schedule_is_given_or_read(model, videos, tmp_path):
+    mode, schedule = "autoreg_optimal_4_2_7_3", {0: (2, 0), 1: [1, 4]}
+    entries = [{"stage": stage, "observed": list(observed)} for stage, observed in schedule.items()]
+    write_json(tmp_path / "schedule.json", {"stages": entries})
+    given = model.complete(videos[:1], mode, schedule=schedule)
+    assert np.array_equal(model.complete(videos[:1], mode, schedule=tmp_path / "schedule.json"), given)
+    assert [stage.observed for stage in viddiff.plan(mode, schedule).stages] == [(2, 0), (1, 4)]
+    with pytest.raises(InputError, match="needs an optimal schedule"):
+        model.complete(videos[:1], mode)
+
+
+def test_adaptive_modes_find_their_weights(model, videos, alexnet, monkeypatch):
+    mode = "adaptive-autoreg_4_2_12_3"
+    given = model.complete(videos[:1], mode, alexnet=alexnet)
+    monkeypatch.setattr("viddiff.video_model.default_alexnet", lambda: alexnet)
+    assert np.array_equal(model.complete(videos[:1], mode), given)
+    plans = model.completion(mode).run(torch.from_numpy(videos[:1]), [0], 0).plans
+    assert all(stage.n_select == 0 for stage in plans[0].stages)
+
+
+def test_weights_of_the_machine_are_fetched_once(tmp_path, monkeypatch, alexnet):
+    from viddiff.metrics import weights
+
+    fetched = []
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(weights, "fetch_alexnet", lambda path: fetched.append(path) or path.touch())
+    (tmp_path / "checkpoints").mkdir()
+    assert weights.default_alexnet() == weights.default_alexnet() == fetched[0]
+    assert len(fetched) == 1 and fetched[0].parent == tmp_path / "checkpoints"
+
+
+def test_one_window_can_be_sampled(model, videos):
+    frames = torch.zeros(1, 3, 3, 32, 32)
+    observed = torch.tensor([[True, False, False]])
+    window = Window(frames, torch.tensor([[0, 1, 2]]), observed, ~observed)
+    generator = torch.Generator().manual_seed(0)
+    made = model.sample_window(window, lambda: torch.randn(frames.shape, generator=generator))
+    assert made.shape == frames.shape and made.abs().max() <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"path": "nothing.pt"}, "no checkpoint .*nothing.pt"),
+        ({"sampler": "ddmi"}, "sampler 'ddmi' is unknown; did you mean ddim"),
+        ({"respacing": "ddim999"}, "respacing 'ddim999'"),
+        ({"respacing": "many"}, "respacing .*'many'"),
+        ({"device": "gpu"}, "device is 'gpu', must be auto, cpu, cuda"),
+        ({"device": "cuda"}, "device is cuda, but PyTorch finds no GPU here"),
+    ],
+)
+def test_a_model_that_cannot_be_is_refused_in_one_line(root, changes, message, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    arguments = {"path": PATH, "device": "cpu"} | changes
+    with pytest.raises(InputError, match=message) as error:
+        viddiff.VideoModel.load(root / arguments.pop("path"), **arguments)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("videos_of", "changes", "message"),
+    [
+        (
+            lambda videos: videos[:, :8],
+            {},
+            r"videos are uint8 \[4, 8, 3, 32, 32\]; .*need uint8 \[B, 9 or more",
+        ),
+        (lambda videos: videos[0], {}, r"videos are uint8 \[12, 3, 32, 32\]"),
+        (lambda videos: videos[:0], {}, r"videos are uint8 \[0, 12"),
+        (lambda videos: videos / 255, {}, "videos are float64"),
+        (lambda videos: videos[..., :16], {}, "need uint8 .*3, 32, 32"),
+        (lambda videos: videos.transpose(0, 1, 3, 4, 2), {}, r"videos are uint8 \[4, 12, 32, 32, 3\]"),
+        (lambda videos: videos.tolist(), {}, "videos are a list, must be an array"),
+        (lambda videos: videos, {"mode": "autoregg_4_2_9_3"}, "'autoregg' is unknown; did you mean autoreg"),
+        (lambda videos: videos, {"mode": "autoreg_4_2"}, "is not of the form"),
+        (lambda videos: videos, {"mode": "autoreg_4_2_9_9"}, "obs_length is 9"),
+        (lambda videos: videos, {"mode": "autoreg_4_2_None_3"}, "T is not given"),
+        (lambda videos: videos, {"indices": [1, 2]}, "indices are 2, must be one for each of 4 videos"),
+        (
+            lambda videos: videos,
+            {"mode": "adaptive-autoreg_4_2_9_3", "alexnet": "no.pt"},
+            "no.pt is missing: LPIPS",
+        ),
+    ],
+)
+def test_what_cannot_be_completed_is_refused_in_one_line_before_any_work(
+    model, videos, videos_of, changes, message, monkeypatch
+):
+    monkeypatch.setattr("viddiff.video_model.complete", None)
+    arguments = {"mode": MODE} | changes
+    with pytest.raises(InputError, match=message) as error:
+        model.complete(videos_of(videos), **arguments)
+    assert "\n" not in str(error.value)
+
+
+def test_measuring(videos):
+    values = viddiff.measure("psnr", videos[:2, 3:], videos[0, 3:], device="cpu")
+    assert values.shape == (2, 9) and np.isinf(values[0]).all() and np.isfinite(values[1]).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "samples_of", "truth_of", "message"),
+    [
+        ("psnrr", lambda v: v, lambda v: v[0], "metric 'psnrr' is unknown; did you mean psnr"),
+        ("psnr", lambda v: v[0], lambda v: v[0], r"samples is uint8 \[12, 3, 32, 32\], must be uint8 \[N, T"),
+        ("psnr", lambda v: v, lambda v: v, r"truth is uint8 \[4, 12, 3, 32, 32\], must be uint8 \[T, C"),
+        ("psnr", lambda v: v / 255, lambda v: v[0], "samples is float64"),
+        ("psnr", lambda v: v, lambda v: v[0].tolist(), "truth is a list"),
+        ("psnr", lambda v: v[:, 3:], lambda v: v[0], "samples have frames"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_in_one_line(videos, name, samples_of, truth_of, message):
+    with pytest.raises(InputError, match=message) as error:
+        viddiff.measure(name, samples_of(videos), truth_of(videos))
+    assert "\n" not in str(error.value)

@@ -1,0 +1,290 @@
+"""A trained model that completes videos: the way in for notebooks, and what the jobs of the workflow work with.
+
+    model = VideoModel.load("checkpoints/demo/ema_0.999_004181.pt", respacing="ddim10")
+    completed = model.complete(videos, "autoreg_10_3_60_10")
+
+What a mode means, all its prefixes and options, is put together here alone, in `VideoModel.completion`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from viddiff.checkpoint import Checkpoint, load_checkpoint, with_defaults
+from viddiff.device import find_device
+from viddiff.diffusion.denoiser import Denoise, clipped, network_denoiser
+from viddiff.diffusion.guidance import all_latent, guided
+from viddiff.diffusion.process import Diffusion, diffusion_of
+from viddiff.diffusion.samplers import sampler as samplers
+from viddiff.errors import InputError
+from viddiff.files.write import sha256_file
+from viddiff.inference.complete import MadeStage, Noise, complete
+from viddiff.inference.modes import Mode, parse_mode
+from viddiff.inference.plan import Plan
+from viddiff.inference.select import Embed, l2_embedding
+from viddiff.metrics.lpips import embed as lpips_embedding
+from viddiff.metrics.lpips import shared_network
+from viddiff.metrics.weights import default_alexnet
+from viddiff.model.build import build_model
+from viddiff.model.unet import UNetVideoModel
+from viddiff.precision import full_float32, rows_per_call
+from viddiff.seeds import SampleIdentity
+from viddiff.tree.paths import DEFAULT_SAMPLER
+from viddiff.tree.schedules import Schedule, plan_of_mode
+from viddiff.video import to_model, to_uint8
+from viddiff.window import Window
+
+WINDOWS_PER_CALL = 8
+
+log = logging.getLogger(__name__)
+
+
+class CompletedVideos(NamedTuple):
+    """Completed videos, observed frames included, and the plan by which each was made."""
+
+    frames: UInt8[np.ndarray, "B T C H W"]
+    plans: tuple[Plan, ...]
+
+
+@dataclass(frozen=True)
+class VideoModel:
+    """A checkpoint's network on a device, with the sampler and the diffusion steps that it is used with.
+
+    checkpoint: the file, and what it holds beside the weights; sha256: of the file; config: all settings of the
+    training, by the original's keys; sampler, respacing: as in the names of checkpoints' folders.
+    """
+
+    path: Path
+    step: int
+    sha256: str
+    config: Mapping[str, Any]
+    network: UNetVideoModel
+    diffusion: Diffusion
+    sampler: str
+    respacing: str
+    device: torch.device
+
+    @staticmethod
+    def load(
+        path: str | os.PathLike[str],
+        *,
+        sampler: str = DEFAULT_SAMPLER,
+        respacing: str = "",
+        device: str | torch.device = "auto",
+    ) -> VideoModel:
+        """Read a checkpoint of this project, of the original code or of its refactoring.
+
+        sampler: `ancestral`, `ddim`; respacing: which diffusion steps are used, `25`, `ddim25` or `10,15,20`, "" for
+        those of the training; device: see `viddiff.device.find_device`.
+
+        Raises `InputError` for a wrong argument, and for a file that is absent, damaged or not a checkpoint.
+        """
+        samplers.find(sampler)
+        found = find_device(device)
+        checkpoint = load_checkpoint(path)
+        config = with_defaults(checkpoint.config)
+        return VideoModel(
+            path=checkpoint.path,
+            step=checkpoint.step,
+            sha256=sha256_file(path),
+            config=config,
+            network=load_network(checkpoint, found),
+            diffusion=diffusion_of(config, respacing),
+            sampler=sampler,
+            respacing=respacing,
+            device=found,
+        )
+
+    def complete(
+        self,
+        videos: np.ndarray | Tensor,
+        mode: str | Mode,
+        *,
+        indices: Sequence[int] | None = None,
+        sample: int = 0,
+        schedule: Schedule | str | os.PathLike[str] | None = None,
+        alexnet: str | os.PathLike[str] | None = None,
+        guidance_weight: float = 1.0,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> UInt8[np.ndarray, "B T C H W"]:
+        """Complete videos by an inference mode: the same frames, to the last bit, as the workflow's.
+
+        videos: uint8 `[B, T, C, H, W]`, with all frames of the mode's T, of which only the observed ones (and the
+        goals) are looked at. indices: which videos of their dataset these are, by default the first; the noise of a
+        video depends on its index and on `sample`. schedule, alexnet, guidance_weight: as for `completion`.
+        progress: called with the stages done and their number.
+
+        Raises `InputError` before any work for an unknown mode, for videos that do not fit it or the model, and for
+        what the mode needs and does not get.
+        """
+        completion = self.completion(
+            mode, schedule=schedule, alexnet=alexnet, guidance_weight=guidance_weight
+        )
+        given = completion.check_videos(videos)
+        numbers = range(len(given)) if indices is None else indices
+        if len(numbers) != len(given):
+            raise InputError(f"indices are {len(numbers)}, must be one for each of {len(given)} videos")
+        stages, batches = len(completion.plan.stages), given.split(WINDOWS_PER_CALL)
+
+        def run(count: int, batch: Tensor) -> UInt8[np.ndarray, "b T C H W"]:
+            first = count * WINDOWS_PER_CALL
+            return completion.run(
+                batch,
+                numbers[first : first + len(batch)],
+                sample,
+                progress=lambda done: progress(count * stages + done, len(batches) * stages),
+            ).frames
+
+        return np.concatenate([run(*pair) for pair in enumerate(batches)])
+
+    def completion(
+        self,
+        mode: str | Mode,
+        *,
+        schedule: Schedule | str | os.PathLike[str] | None = None,
+        alexnet: str | os.PathLike[str] | None = None,
+        guidance_weight: float = 1.0,
+    ) -> Completion:
+        """What a mode means for this model.
+
+        schedule: the observed frames of each stage, or the file that holds them; an optimal mode needs it. alexnet:
+        the file of LPIPS weights, for modes that choose frames by LPIPS; by default the machine's, fetched if it is
+        not there. guidance_weight: of reconstruction guidance, in modes `gradientmethod_…`.
+
+        Raises `InputError` if the mode has no plan, or lacks its schedule or weights.
+        """
+        mode = parse_mode(mode) if isinstance(mode, str) else mode
+        plan = plan_of_mode(mode, schedule)
+        self.compare_window(mode)
+        weight = float(guidance_weight) if mode.gradient_method else None
+        embed: Embed | None = None
+        if mode.recipe.distance == "lpips":
+            weights = default_alexnet() if alexnet is None else Path(alexnet)
+            embed = partial(lpips_embedding, shared_network(weights, str(self.device)))
+        elif mode.recipe.distance == "l2":
+            embed = l2_embedding
+        return Completion(self, mode, plan, weight, embed)
+
+    def compare_window(self, mode: Mode) -> None:
+        """Warn if the windows of a mode are larger than those of the training."""
+        trained = self.config["max_frames"]
+        if mode.max_frames is not None and mode.max_frames > trained:
+            log.warning("windows of %d frames: the model was trained with %d", mode.max_frames, trained)
+
+    def sample_window(
+        self, window: Window, noise: Noise, guidance_weight: float | None = None
+    ) -> Float[Tensor, "B K C H W"]:
+        """The frames of windows, from noise to clean: what is returned for observed frames has no meaning.
+
+        guidance_weight: if given, observed frames act by reconstruction guidance, and the network sees them as latent.
+        """
+        # Inference mode is quicker, but forbids the gradient that guides.
+        with torch.inference_mode(guidance_weight is None), torch.no_grad(), full_float32():
+            denoise = self._denoiser(window, guidance_weight)
+            levels = self.diffusion.levels()
+            return samplers.find(self.sampler)(denoise, noise(), levels, noise, self.diffusion.variance)
+
+    def _denoiser(self, window: Window, guidance_weight: float | None) -> Denoise:
+        if guidance_weight is None:
+            return clipped(network_denoiser(self.network, self.diffusion, window))
+        free = clipped(network_denoiser(self.network, self.diffusion, all_latent(window)))
+        return clipped(guided(free, window, guidance_weight))
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A mode made ready for a model.
+
+    guidance_weight: of reconstruction guidance, `None` without; embed: by what observed frames are chosen while the
+    plan is executed, `None` if the plan says them all.
+    """
+
+    model: VideoModel
+    mode: Mode
+    plan: Plan
+    guidance_weight: float | None
+    embed: Embed | None
+
+    def check_videos(self, videos: np.ndarray | Tensor) -> Tensor:
+        """The first T frames of the videos. Raises `InputError` unless they are uint8 `[B, T or more, C, H, W]`."""
+        size = self.model.config["image_size"]
+        wanted = f"uint8 [B, {self.plan.length} or more, 3, {size}, {size}]"
+        if not isinstance(videos, np.ndarray | Tensor):
+            raise InputError(f"videos are a {type(videos).__name__}, must be an array {wanted}")
+        given = torch.as_tensor(videos)
+        fits = given.ndim == 5 and given.dtype == torch.uint8 and given.shape[2:] == (3, size, size)
+        if not fits or len(given) == 0 or given.shape[1] < self.plan.length:
+            raise InputError(
+                f"videos are {videos.dtype} {list(videos.shape)}; mode {str(self.mode)!r} and this model need {wanted}"
+            )
+        return given[:, : self.plan.length]
+
+    def run(
+        self,
+        videos: UInt8[Tensor, "B T C H W"],
+        indices: Sequence[int],
+        sample: int,
+        *,
+        windows_per_call: int = WINDOWS_PER_CALL,
+        finished: Mapping[tuple[int, int], MadeStage] = MappingProxyType({}),
+        keep: Callable[[int, int, MadeStage], None] = lambda row, stage, made: None,
+        progress: Callable[[int], None] = lambda done: None,
+    ) -> CompletedVideos:
+        """Complete a batch of videos of T frames at once.
+
+        windows_per_call: the most windows in a network call, on a GPU. finished, keep, progress: as for
+        `viddiff.inference.complete.complete`.
+        """
+        model = self.model
+        sampler = f"{model.sampler} {model.respacing}".strip()
+        completed = complete(
+            self.plan,
+            to_model(videos).to(model.device),
+            [SampleIdentity(model.sha256, str(self.mode), sampler, index, sample) for index in indices],
+            lambda window, noise: model.sample_window(window, noise, self.guidance_weight),
+            windows_per_call=rows_per_call(model.device, windows_per_call),
+            embed=self.embed,
+            finished=finished,
+            keep=keep,
+            progress=progress,
+        )
+        return CompletedVideos(to_uint8(completed.frames).cpu().numpy(), completed.plans)
+
+
+def load_network(checkpoint: Checkpoint, device: str | torch.device) -> UNetVideoModel:
+    """A checkpoint's network, in float32.
+
+    It is built without memory first (torch's device `meta`). Only if its parameters are those of the file, by name and
+    shape, does it take the file's: a config cannot ask for more memory than the file has, nor weights be drawn in vain.
+
+    Raises `InputError` if the checkpoint's weights and config do not belong together.
+    """
+    weights = checkpoint.state_dict
+    try:
+        with torch.device("meta"):
+            model = build_model(checkpoint.config)
+    except InputError as error:
+        raise InputError(f"{checkpoint.path}: {error}") from None
+    wanted = model.state_dict()
+    wrong = sorted(wanted.keys() ^ weights.keys()) or [
+        key for key, value in wanted.items() if value.shape != weights[key].shape
+    ]
+    if wrong:
+        raise InputError(
+            f"{checkpoint.path}: weights and config do not belong together: {len(wrong)} parameters differ, "
+            f"the first is {wrong[0]:.100}"
+        )
+    model.load_state_dict({key: value.float() for key, value in weights.items()}, assign=True)
+    return model.to(device).to(memory_format=torch.channels_last).requires_grad_(False).eval()

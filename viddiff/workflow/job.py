@@ -1,0 +1,142 @@
+"""A job of the workflow as its script sees it: a log file, signals, clear errors, and typed values for names.
+
+with job(snakemake) as work:
+    sample_videos(work.on_device(os.environ), ...)
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from viddiff.errors import InputError
+from viddiff.inference.user_modes import register_modes
+from viddiff.tree.paths import Evaluation
+from viddiff.workflow.config import read_config
+from viddiff.workflow.sections import Configuration
+
+if TYPE_CHECKING:  # jobs without data or a network load no torch
+    import torch
+
+    from viddiff.data.base import VideoDataset
+    from viddiff.jobs.job import Job
+
+log = logging.getLogger("viddiff")
+
+STOPPED = 3
+"""Exit code of a job that was told to stop, by SIGTERM or SIGINT. What it finished is kept."""
+
+
+class Stopped(BaseException):
+    """The job was told to stop: the signal's name."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a job is told. snakemake: the job as its script sees it."""
+
+    snakemake: Any
+    config: Configuration
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """The evaluation that the job's files belong to."""
+        wildcards = self.snakemake.wildcards
+        return Evaluation.named(wildcards.run, wildcards.checkpoint, wildcards.mode)
+
+    def number(self, wildcard: str) -> int:
+        """A wildcard that is a number."""
+        return int(self.snakemake.wildcards[wildcard])
+
+    def input(self, name: str) -> Path | None:
+        """An input file by its name; `None` if the job has none of that name."""
+        file = self.snakemake.input.get(name)
+        return Path(file) if file else None
+
+    def open_videos(self, name: str, split: str) -> VideoDataset:
+        """A dataset of the configuration."""
+        from viddiff.data import open_dataset
+
+        return open_dataset(name, split, self.config.data_root, self.config.datasets, self.config.data_cache)
+
+    def device(self) -> torch.device:
+        """The configured device; where it is the CPU, with as many threads as the job has.
+
+        Raises `InputError` if the configuration wants a GPU and there is none.
+        """
+        import torch
+
+        from viddiff.device import find_device
+
+        torch.set_num_threads(self.snakemake.threads)
+        device = find_device(self.config.device)
+        if self.config.device == "auto" and device.type == "cpu":
+            log.warning("no GPU found: runs on the CPU, threads: %d", torch.get_num_threads())
+        return device
+
+    def on_device(self, environment: Mapping[str, str]) -> Job:
+        """What jobs with a network or a device share.
+
+        environment: of the process, for the job's record. Raises `InputError` as `device` does.
+        """
+        from viddiff.jobs.job import Job
+
+        origin = {
+            "command": environment.get("VIDDIFF_COMMAND"),  # set by the Snakefile
+            "slurm_job": environment.get("SLURM_JOB_ID"),
+            "host": socket.gethostname(),
+        }
+        return Job(self.evaluation, self.open_videos, self.device(), origin, LoggedProgress())
+
+
+@contextmanager
+def job(snakemake: Any) -> Iterator[Work]:
+    """Know the configuration's modes; log to the job's file, and warnings to standard error too, in the block.
+
+    `InputError` and `OSError` become one line in both, and exit code 1; a signal to stop becomes one, and `STOPPED`.
+    Any other error is a fault of the program: its traceback goes to both.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
+    try:
+        terminal = logging.StreamHandler()
+        terminal.setLevel(logging.WARNING)
+        terminal.setFormatter(logging.Formatter("%(message)s"))
+        file = logging.FileHandler(snakemake.log[0], mode="w", encoding="utf-8")
+        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        logging.basicConfig(level=logging.INFO, handlers=[file, terminal])
+        config = read_config(snakemake.config)
+        register_modes(config.modes)
+        yield Work(snakemake, config)
+    except Stopped as stopped:
+        log.warning("stopped by %s; what is finished is kept, the next call goes on from there", stopped)
+        sys.exit(STOPPED)
+    except (InputError, OSError) as error:
+        log.error("error: %s", " ".join(str(error).split()))
+        sys.exit(1)
+    except Exception:
+        log.exception("unexpected error")
+        sys.exit(1)
+
+
+class LoggedProgress:
+    """Logs progress in steps of 5% at least, so that a log stays short enough to be shown whole."""
+
+    def __init__(self) -> None:
+        self._logged = -1
+
+    def __call__(self, done: int, total: int) -> None:
+        if 20 * done // total > self._logged:
+            self._logged = 20 * done // total
+            log.info("%d of %d", done, total)
+
+
+def _stop(number: int, frame: object) -> None:
+    raise Stopped(signal.Signals(number).name)
