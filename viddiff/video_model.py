@@ -194,7 +194,7 @@ class VideoModel:
         with torch.inference_mode(guidance_weight is None), torch.no_grad(), full_float32():
             denoise = self._denoiser(window, guidance_weight)
             levels = self.diffusion.levels()
-            return samplers.find(self.sampler)(denoise, noise(), levels, noise, self.diffusion.variance)
+            return samplers.find(self.sampler)(denoise, noise(), levels, noise)
 
     def _denoiser(self, window: Window, guidance_weight: float | None) -> Denoise:
         if guidance_weight is None:

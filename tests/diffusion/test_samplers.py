@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
+from functools import partial
+from inspect import signature
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from seeded import MODELS, recorded, seeded_noise
 from torch import Tensor
 
 from viddiff.checkpoint import DEFAULTS, with_defaults
-from viddiff.diffusion.denoiser import Denoise, Estimate, clipped, network_denoiser
-from viddiff.diffusion.noise_schedule import Level
+from viddiff.diffusion.denoiser import Estimate, clipped, estimate_of, network_denoiser
+from viddiff.diffusion.noise_schedule import CLEAN, Level
 from viddiff.diffusion.process import diffusion_of
 from viddiff.diffusion.samplers import ancestral, ddim, reverse_transition
 from viddiff.diffusion.samplers import sampler as samplers
@@ -50,7 +52,7 @@ def test_first_transition_is_the_recorded_one(name: str) -> None:
     level, lower = diffusion.levels()[:2]
     with torch.no_grad():
         estimate = clipped(network_denoiser(r.model, diffusion, r.window))(r.x_t, level)
-    mean, log_variance = reverse_transition(r.x_t, estimate, level, lower, diffusion.variance)
+    mean, log_variance = reverse_transition(r.x_t, estimate, level, lower)
     np.testing.assert_allclose(mean, r.results["first_mean"], atol=1e-4, rtol=0)
     wanted = r.results["first_log_variance"]
     np.testing.assert_allclose(log_variance.expand(wanted.shape), wanted, atol=1e-5, rtol=0)
@@ -67,7 +69,7 @@ def test_ancestral_chain_is_the_recorded_one(name: str) -> None:
     window = Window(*(getattr(r.window, field.name)[1:] for field in fields(Window)))
     denoise = clipped(network_denoiser(r.model, diffusion, window))
     with torch.no_grad():
-        x = ancestral(denoise, r.x_t[1:], diffusion.levels(), in_turn(noise.flip(0)), diffusion.variance)
+        x = ancestral(denoise, r.x_t[1:], diffusion.levels(), in_turn(noise.flip(0)))
     np.testing.assert_allclose(x, r.results["ddpm_sample"][1:], atol=1e-3, rtol=0)
 
 
@@ -78,7 +80,7 @@ def test_ddim_chain_is_the_recorded_one(name: str) -> None:
     levels = diffusion.levels()
     denoise = clipped(network_denoiser(r.model, diffusion, r.window))
     with torch.no_grad():
-        x = ddim(denoise, r.x_t, levels, no_noise, diffusion.variance).numpy()
+        x = ddim(denoise, r.x_t, levels, no_noise).numpy()
     difference = np.abs(x - r.results["ddim5_sample"])
     amplified = np.zeros(difference.shape, dtype=bool)
     if diffusion.predicts == "eps":
@@ -93,9 +95,9 @@ def test_ddim_chain_is_the_recorded_one(name: str) -> None:
 MEAN, SPREAD = 0.3, 0.4
 
 
-def gaussian(x_t: Tensor, level: Level) -> Estimate:
+def gaussian(x_t: Tensor, level: Level, v: float = -1.0) -> Estimate:
     gain = SPREAD**2 * level.alpha / (SPREAD**2 * level.alpha**2 + level.sigma**2)
-    return Estimate(MEAN + gain * (x_t - level.alpha * MEAN), torch.zeros_like(x_t))
+    return Estimate(MEAN + gain * (x_t - level.alpha * MEAN), x_t.new_tensor(v))
 
 
 def standardised(x_t: Tensor, level: Level) -> Tensor:
@@ -108,24 +110,30 @@ def even_levels(n_steps: int) -> list[Level]:
     return [Level(math.cos(angle), math.sin(angle), float(i)) for i, angle in enumerate(angles)]
 
 
-def generator_noise(shape: tuple[int, ...], seed: int = 0) -> Callable[[], Tensor]:
+def values(x: Tensor) -> Tensor:
+    """Values as windows of one frame of one value."""
+    return x[:, None, None, None, None]
+
+
+def generator_noise(n: int, seed: int = 0) -> Callable[[], Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    return lambda: torch.randn(shape, generator=generator, dtype=torch.float64)
+    return lambda: values(torch.randn(n, generator=generator, dtype=torch.float64))
 
 
 def test_ddim_converges_with_order_1() -> None:
     steps = [20, 40, 80, 160, 320]
-    x_t = torch.linspace(-2.0, 2.0, 9, dtype=torch.float64)
+    x_t = values(torch.linspace(-2.0, 2.0, 9, dtype=torch.float64))
     errors = []
     for n_steps in steps:
         levels = even_levels(n_steps)
         exact = MEAN + SPREAD * standardised(x_t, levels[0])
-        errors.append(float((ddim(gaussian, x_t, levels, no_noise, "small") - exact).abs().max()))
+        errors.append(float((ddim(gaussian, x_t, levels, no_noise) - exact).abs().max()))
     slopes = np.diff(np.log(errors)) / np.diff(np.log(steps))
     assert errors[-1] < 5e-3
     np.testing.assert_allclose(slopes[-3:], -1.0, atol=0.05)
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(["linear", "cosine"]),
     st.integers(20, 60),
@@ -137,62 +145,90 @@ def test_ddim_with_eta_1_is_ancestral_with_the_small_variance(
 ) -> None:
     config = DEFAULTS | {"noise_schedule": schedule, "diffusion_steps": n_steps}
     levels = diffusion_of(config, respacing).levels()
-    x_t = generator_noise((50,), seed)()
-    a = ancestral(gaussian, x_t, levels, generator_noise((50,), seed + 1), "small")
-    b = ddim(gaussian, x_t, levels, generator_noise((50,), seed + 1), "small", eta=1.0)
+    x_t = generator_noise(50, seed)()
+    a = ancestral(gaussian, x_t, levels, generator_noise(50, seed + 1))
+    b = ddim(gaussian, x_t, levels, generator_noise(50, seed + 1), eta=1.0)
     torch.testing.assert_close(a, b, atol=1e-9, rtol=0)
 
 
 @pytest.mark.parametrize("sampler", samplers.names())
-@pytest.mark.parametrize("variance", ["small", "large", "learned"])
-def test_samples_have_the_targets_mean_and_variance(sampler: str, variance: str) -> None:
+@pytest.mark.parametrize("v", [-1.0, 0.0, 1.0])
+def test_samples_have_the_targets_mean_and_variance(sampler: str, v: float) -> None:
     n = 40_000
     levels = even_levels(200)
     x_t = (
-        math.hypot(levels[0].alpha * SPREAD, levels[0].sigma) * generator_noise((n,), 1)()
+        math.hypot(levels[0].alpha * SPREAD, levels[0].sigma) * generator_noise(n, 1)()
         + levels[0].alpha * MEAN
     )
-    x = samplers.find(sampler)(gaussian, x_t, levels, generator_noise((n,), 2), variance)
+    x = samplers.find(sampler)(partial(gaussian, v=v), x_t, levels, generator_noise(n, 2))
     assert abs(float(x.mean()) - MEAN) < 5 * SPREAD / math.sqrt(n)
     # The standard error of the variance is 0.7%; 200 steps add up to 2% (small variance: less, large: more).
     assert abs(float(x.var()) / SPREAD**2 - 1.0) < 0.06
 
 
-def exact_variance(levels: Sequence[Level], variance: str) -> float:
+def exact_variance(levels: Sequence[Level], v: float) -> float:
     """Of ancestral sampling on the Gaussian target, by propagating it through every (linear) transition."""
     spread = math.hypot(levels[0].alpha * SPREAD, levels[0].sigma) ** 2
-    ends = torch.tensor([0.0, 1.0], dtype=torch.float64)
+    ends = values(torch.tensor([0.0, 1.0], dtype=torch.float64))
     for level, lower in pairwise(levels):
-        mean, log_variance = reverse_transition(ends, gaussian(ends, level), level, lower, variance)
+        mean, log_variance = reverse_transition(ends, gaussian(ends, level, v), level, lower)
         spread = float(mean[1] - mean[0]) ** 2 * spread + float(log_variance.exp())
-    gain = gaussian(ends, levels[-1]).x_0.diff()
+    gain = gaussian(ends, levels[-1]).x_0.diff(dim=0)
     return float(gain) ** 2 * spread
 
 
-@pytest.mark.parametrize(("variance", "sign"), [("small", -1), ("large", 1)])
-def test_ancestral_variance_approaches_the_targets_with_order_1(variance: str, sign: int) -> None:
+@pytest.mark.parametrize("v", [-1.0, 1.0])
+def test_ancestral_variance_approaches_the_targets_with_order_1(v: float) -> None:
     """From below with the small variance, from above with the large one."""
-    excess = [exact_variance(even_levels(n), variance) / SPREAD**2 - 1.0 for n in (200, 400, 800)]
-    assert all(value * sign > 0 for value in excess)
+    excess = [exact_variance(even_levels(n), v) / SPREAD**2 - 1.0 for n in (200, 400, 800)]
+    assert all(value * v > 0 for value in excess)
     np.testing.assert_allclose(np.divide(excess[1:], excess[:-1]), 0.5, atol=0.03)
 
 
-def place(value: float) -> Denoise:
-    """The Gaussian denoiser that also puts the variance at a place between the smallest (-1) and the largest (1)."""
-    return lambda x_t, level: gaussian(x_t, level)._replace(v=torch.full_like(x_t, value))
+def test_the_place_of_the_variance_spans_small_to_large() -> None:
+    """The smallest variance is the posterior's, the largest beta. Each value may have a place of its own."""
+    x_t, (level, lower) = generator_noise(4)(), even_levels(30)[:2]
+    beta = 1.0 - (level.alpha / lower.alpha) ** 2
+    ends = math.log(beta * lower.sigma**2 / level.sigma**2), math.log(beta)
+    for place in (-1.0, 0.5, 1.0):
+        estimate = gaussian(x_t, level, place)
+        mean, log_variance = reverse_transition(x_t, estimate, level, lower)
+        wanted = np.interp(place, (-1.0, 1.0), ends)
+        torch.testing.assert_close(log_variance, x_t.new_tensor(wanted))
+        learned = estimate._replace(v=torch.full_like(x_t, place))
+        same_mean, log_variances = reverse_transition(x_t, learned, level, lower)
+        assert torch.equal(same_mean, mean) and torch.equal(log_variances, log_variance.expand_as(x_t))
 
 
-@pytest.mark.parametrize(("v", "variance"), [(-1.0, "small"), (1.0, "large")])
-def test_learned_variance_spans_small_to_large(v: float, variance: str) -> None:
-    x_t, levels = generator_noise((50,))(), even_levels(30)
-    learned = ancestral(place(v), x_t, levels, generator_noise((50,)), "learned")
-    fixed = ancestral(gaussian, x_t, levels, generator_noise((50,)), variance)
-    torch.testing.assert_close(learned, fixed, atol=1e-12, rtol=0)
-    level, lower = levels[:2]
-    _, log_variance = reverse_transition(x_t, place(0.5)(x_t, level), level, lower, "learned")
-    _, small = reverse_transition(x_t, gaussian(x_t, level), level, lower, "small")
-    _, large = reverse_transition(x_t, gaussian(x_t, level), level, lower, "large")
-    torch.testing.assert_close(log_variance, (0.75 * large + 0.25 * small).expand(50))
+@pytest.mark.parametrize("v", [-1.0, 0.0, 1.0])
+def test_the_last_transition_adds_no_noise(v: float) -> None:
+    x_t, level = generator_noise(4)(), even_levels(30)[-1]
+    estimate = gaussian(x_t, level, v)
+    mean, log_variance = reverse_transition(x_t, estimate, level, CLEAN)
+    torch.testing.assert_close(mean, estimate.x_0)
+    assert log_variance.exp() == 0.0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("variance", "place"), [("small", -1.0), ("large", 1.0), ("learned", 0.25)])
+def test_the_variance_always_has_a_place(variance: str, place: float, dtype: torch.dtype) -> None:
+    diffusion = replace(diffusion_of(DEFAULTS), variance=variance)
+    output = torch.full((2, 3, 6 if variance == "learned" else 3, 4, 4), place, dtype=dtype)
+    estimate = estimate_of(diffusion, output, torch.zeros(2, 3, 3, 4, 4, dtype=dtype), 0.8, 0.6)
+    if variance == "learned":
+        assert estimate.v.shape == estimate.x_0.shape == (2, 3, 3, 4, 4)
+    else:
+        assert estimate.v.shape == ()  # one for all: no memory
+    assert estimate.v.dtype == dtype and (estimate.v == place).all()
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_samplers_are_called_alike(sampler: str) -> None:
+    """Whatever more one takes is a keyword with a default."""
+    parameters = list(signature(SAMPLERS[sampler]).parameters.values())
+    assert [parameter.name for parameter in parameters[:4]] == ["denoise", "x", "levels", "noise"]
+    for parameter in parameters[4:]:
+        assert parameter.kind is parameter.KEYWORD_ONLY and parameter.default is not parameter.empty
 
 
 @pytest.mark.parametrize(("sampler", "draws"), [(ancestral, 9), (ddim, 0)])
@@ -205,9 +241,9 @@ def test_levels_are_visited_once_and_the_last_step_adds_no_noise(sampler: Callab
 
     def noise() -> Tensor:
         drawn.append(None)
-        return torch.zeros(3, dtype=torch.float64)
+        return values(torch.zeros(3, dtype=torch.float64))
 
-    x = sampler(denoise, torch.zeros(3, dtype=torch.float64), levels, noise, "large")
+    x = sampler(denoise, values(torch.zeros(3, dtype=torch.float64)), levels, noise)
     assert seen == levels
     assert len(drawn) == draws
     assert torch.isfinite(x).all()
@@ -220,13 +256,12 @@ def test_pure_noise_and_single_steps(sampler: str, steps: int) -> None:
     diffusion = diffusion_of(DEFAULTS | {"diffusion_steps": 20}, str(steps))
     levels = diffusion.levels()
     assert steps == 1 or levels[0].alpha == 0.0
-    x = samplers.find(sampler)(clipped(gaussian), torch.ones(3), levels, lambda: torch.zeros(3), "small")
+    x = samplers.find(sampler)(clipped(gaussian), values(torch.ones(3)), levels, lambda: values(torch.zeros(3)))
     assert torch.isfinite(x).all()
 
 
 def test_clipping_keeps_estimates_where_frames_live() -> None:
-    estimate = clipped(lambda x_t, _: Estimate(x_t, x_t))(
-        torch.tensor([-3.0, 0.5, 3.0]), Level(1.0, 0.0, 0.0)
-    )
-    assert estimate.x_0.tolist() == [-1.0, 0.5, 1.0]
-    assert estimate.v.tolist() == [-3.0, 0.5, 3.0]
+    x_t = values(torch.tensor([-3.0, 0.5, 3.0]))
+    estimate = clipped(lambda x_t, _: Estimate(x_t, x_t))(x_t, Level(1.0, 0.0, 0.0))
+    assert estimate.x_0.flatten().tolist() == [-1.0, 0.5, 1.0]
+    assert torch.equal(estimate.v, x_t)

@@ -42,8 +42,8 @@ assert CheckpointName.parse("ema_0.999_004181_dpm_respaceddim25").sampler == "dp
 def error(sampler, steps):  # on a standard normal target, of which x_0 is alpha x_t and all x_t are the same
     angles = [0.49 * math.pi * (steps - i) / steps for i in range(steps)]
     levels = [Level(math.cos(angle), math.sin(angle), 0.0) for angle in angles]
-    x_t = torch.ones(1, dtype=torch.float64)
-    x = samplers.find(sampler)(lambda x, level: Estimate(level.alpha * x), x_t, levels, None, "small")
+    x_t = torch.ones(1, 1, 1, 1, 1, dtype=torch.float64)
+    x = samplers.find(sampler)(lambda x, level: Estimate(level.alpha * x, x), x_t, levels, None)
     return abs(float(x) - 1.0)
 assert error("dpm", 100) < error("ddim", 100) / 40
 assert error("dpm", 1280) < error("dpm", 640) / 3  # towards 4: second order

@@ -19,11 +19,12 @@ class Estimate(NamedTuple):
     """What a denoiser says of noisy frames.
 
     x_0: the estimate of the clean frames.
-    v: if the variance is learned, its place in [-1, 1] between the smallest and the largest; else None.
+    v: the place of the log variance between the smallest (-1) and the largest (1): one for all, or if it is learned one
+        for each value.
     """
 
     x_0: Float[Tensor, "B K C H W"]
-    v: Float[Tensor, "B K C H W"] | None = None
+    v: Float[Tensor, "B K C H W"] | Float[Tensor, ""]
 
 
 Denoise = Callable[[Float[Tensor, "B K C H W"], Level], Estimate]
@@ -34,14 +35,21 @@ def x_0_from_eps(x_t: Tensor, eps: Tensor, alpha: float | Tensor, sigma: float |
     return (x_t - sigma * eps) / alpha
 
 
+def prediction_and_v(diffusion: Diffusion, output: Tensor) -> tuple[Tensor, Tensor]:
+    """The network's raw output, taken apart: what it predicts, x_0 or eps, and v as in `Estimate`."""
+    if diffusion.variance == "learned":
+        prediction, v = output.chunk(2, dim=2)
+        return prediction, v
+    return output, output.new_full((), 1.0 if diffusion.variance == "large" else -1.0)
+
+
 def estimate_of(
     diffusion: Diffusion, output: Tensor, x_t: Tensor, alpha: float | Tensor, sigma: float | Tensor
 ) -> Estimate:
     """What the network's raw output for x_t says of the clean frames, in any range."""
-    v = None
-    if diffusion.variance == "learned":
-        output, v = output.chunk(2, dim=2)
-    return Estimate(output if diffusion.predicts == "x_0" else x_0_from_eps(x_t, output, alpha, sigma), v)
+    prediction, v = prediction_and_v(diffusion, output)
+    x_0 = prediction if diffusion.predicts == "x_0" else x_0_from_eps(x_t, prediction, alpha, sigma)
+    return Estimate(x_0, v)
 
 
 def network_denoiser(model: UNetVideoModel, diffusion: Diffusion, window: Window) -> Denoise:

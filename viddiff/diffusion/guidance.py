@@ -42,8 +42,6 @@ def guided(denoise: Denoise, window: Window, weight: float) -> Denoise:
             x_0, v = denoise(x_t, level)
             error = (x_0 - window.frames).where(observed, 0.0).square().sum()
             (gradient,) = torch.autograd.grad(error, x_t)
-        return Estimate(
-            x_0.detach() - 0.5 * weight * level.alpha * gradient, None if v is None else v.detach()
-        )
+        return Estimate(x_0.detach() - 0.5 * weight * level.alpha * gradient, v.detach())
 
     return guided_denoise

@@ -17,12 +17,12 @@ def variational_bound(
     x_0: Float[Tensor, "B K C H W"],
     x_t: Float[Tensor, "B K C H W"],
     estimate: Float[Tensor, "B K C H W"],
-    v: Float[Tensor, "B K C H W"] | None,
+    v: Float[Tensor, "B K C H W"] | Float[Tensor, ""],
     t: Int[Tensor, " B"],
 ) -> Float[Tensor, "B K C H W"]:
     """The bound's term at step t, per element, in bits: the decoder's at t = 0, else the KL divergence.
 
-    estimate: the network's of x_0; v: its variance output, if learned. t: indices into the schedule.
+    estimate: the network's of x_0; v: the place of its variance, see `Estimate`. t: indices into the schedule.
     """
     tables = diffusion.schedule
     weight_x_0, weight_x_t = table_at(tables.posterior_mean_x_0, t), table_at(tables.posterior_mean_x_t, t)
@@ -40,17 +40,14 @@ def prior_bits(diffusion: Diffusion, x_0: Float[Tensor, "*shape"]) -> Float[Tens
     return kl_bits(math.sqrt(alpha_bar) * x_0, log_variance, zero, zero)
 
 
-def model_log_variance(diffusion: Diffusion, v: Tensor | None, t: Int[Tensor, " B"]) -> Tensor:
+def model_log_variance(diffusion: Diffusion, v: Tensor, t: Int[Tensor, " B"]) -> Tensor:
     """Log variance of the reverse transition from step t, broadcastable to frames."""
-    tables = diffusion.schedule
-    small = table_at(tables.posterior_log_variance, t)
-    if diffusion.variance == "small":
-        return small
+    small, large = diffusion.schedule.posterior_log_variance, np.log(diffusion.schedule.betas)
     if diffusion.variance == "large":
         # At step 0 the posterior's value of step 1 gives the better decoder, as in the original.
-        return table_at(np.append(tables.posterior_log_variance[:1], np.log(tables.betas[1:])), t)
+        large = np.append(small[:1], large[1:])
     share = (v + 1.0) / 2.0
-    return share * table_at(np.log(tables.betas), t) + (1.0 - share) * small
+    return share * table_at(large, t) + (1.0 - share) * table_at(small, t)
 
 
 def kl_bits(mean_p: Tensor, log_variance_p: Tensor, mean_q: Tensor, log_variance_q: Tensor) -> Tensor:

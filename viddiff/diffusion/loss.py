@@ -7,7 +7,7 @@ from typing import NamedTuple
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from viddiff.diffusion.denoiser import x_0_from_eps
+from viddiff.diffusion.denoiser import prediction_and_v, x_0_from_eps
 from viddiff.diffusion.likelihood import table_at, variational_bound
 from viddiff.diffusion.process import Diffusion
 from viddiff.model.unet import UNetVideoModel
@@ -38,18 +38,16 @@ def training_loss(
     alpha_bar = table_at(diffusion.schedule.alpha_bar, t)
     x_t = alpha_bar.sqrt() * x_0 + (1.0 - alpha_bar).sqrt() * noise
     output = model(x_t, diffusion.network_time(t), window)
-    v = None
-    if diffusion.variance == "learned":
-        output, v = output.chunk(2, dim=2)
+    prediction, v = prediction_and_v(diffusion, output)
     counted = loss_mask[:, :, None, None, None]
-    error = ((x_0 if diffusion.predicts == "x_0" else noise) - output) ** 2
+    error = ((x_0 if diffusion.predicts == "x_0" else noise) - prediction) ** 2
     latent_mse = (error.detach() * window.latent[:, :, None, None, None]).flatten(1).mean(dim=1)
     loss = (error * counted).flatten(1).mean(dim=1)
-    if diffusion.loss == "mse" and v is None:
+    if diffusion.loss == "mse" and diffusion.variance != "learned":
         return Losses(loss, latent_mse)
-    estimate = output
+    estimate = prediction
     if diffusion.predicts == "eps":
-        estimate = x_0_from_eps(x_t, output, alpha_bar.sqrt(), (1.0 - alpha_bar).sqrt())
+        estimate = x_0_from_eps(x_t, prediction, alpha_bar.sqrt(), (1.0 - alpha_bar).sqrt())
     if diffusion.loss == "kl":
         bound = variational_bound(diffusion, x_0, x_t, estimate, v, t)
         return Losses(diffusion.n_steps * (bound * counted).flatten(1).mean(dim=1), latent_mse)

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from viddiff.diffusion.denoiser import Denoise, Estimate
 from viddiff.diffusion.noise_schedule import CLEAN, Level
-from viddiff.diffusion.process import Variance
 from viddiff.registry import Registry
 
 Frames = Float[Tensor, "B K C H W"]
@@ -28,24 +27,20 @@ sampler: Registry[Sampler] = Registry("sampler", __name__)
 
 
 @sampler("ancestral")
-def ancestral(
-    denoise: Denoise, x: Frames, levels: Sequence[Level], noise: Noise, variance: Variance = "large"
-) -> Frames:
+def ancestral(denoise: Denoise, x: Frames, levels: Sequence[Level], noise: Noise) -> Frames:
     """Sample every reverse transition: Ho et al. 2020 (arXiv 2006.11239), algorithm 2."""
     for level, lower in pairwise([*levels, CLEAN]):
-        mean, log_variance = reverse_transition(x, denoise(x, level), level, lower, variance)
+        mean, log_variance = reverse_transition(x, denoise(x, level), level, lower)
         x = mean if lower is CLEAN else mean + torch.exp(0.5 * log_variance) * noise()
     return x
 
 
 @sampler("ddim")
-def ddim(
-    denoise: Denoise, x: Frames, levels: Sequence[Level], noise: Noise, variance: Variance, eta: float = 0.0
-) -> Frames:
+def ddim(denoise: Denoise, x: Frames, levels: Sequence[Level], noise: Noise, *, eta: float = 0.0) -> Frames:
     """Denoising diffusion implicit model: Song et al. 2021 (arXiv 2010.02502), eqs. 12 and 16.
 
-    First order. `eta` 0 adds no noise; `eta` 1 is ancestral sampling with the small variance. `variance` is
-    not used: eta takes its place.
+    First order. `eta` 0 adds no noise; `eta` 1 is ancestral sampling with the small variance. It takes the place of
+    the estimates' v.
     """
     for level, lower in pairwise([*levels, CLEAN]):
         x_0 = denoise(x, level).x_0
@@ -59,20 +54,17 @@ def ddim(
 
 
 def reverse_transition(
-    x_t: Frames, estimate: Estimate, level: Level, lower: Level, variance: Variance
-) -> tuple[Frames, Tensor]:
+    x_t: Frames, estimate: Estimate, level: Level, lower: Level
+) -> tuple[Frames, Frames | Float[Tensor, ""]]:
     """Mean and log variance of `p(x_s | x_t)` from a level to the next lower one: Ho et al. 2020, eq. 7.
 
-    At the last transition, to the clean frames, the log variance is minus infinity for `small`.
+    The last transition, to the clean frames, adds no noise: there the log variance is minus infinity.
     """
     ratio = level.alpha / lower.alpha
     beta = 1.0 - ratio**2
     mean = (beta * lower.alpha * estimate.x_0 + lower.sigma**2 * ratio * x_t) / level.sigma**2
-    large = math.log(beta)
-    small = math.log(beta * lower.sigma**2 / level.sigma**2) if lower.sigma > 0.0 else -math.inf
-    if variance == "learned":
-        share = (estimate.v + 1.0) / 2.0
-        log_variance = share * large + (1.0 - share) * small
-    else:
-        log_variance = x_t.new_tensor(large if variance == "large" else small)
-    return mean, log_variance
+    if lower is CLEAN:
+        return mean, x_t.new_full((), -math.inf)
+    large, small = math.log(beta), math.log(beta * lower.sigma**2 / level.sigma**2)
+    share = (estimate.v + 1.0) / 2.0
+    return mean, share * large + (1.0 - share) * small
