@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from torch import Tensor
 
 from viddiff.checkpoint import Checkpoint, load_checkpoint, with_defaults
@@ -30,7 +30,7 @@ from viddiff.diffusion.process import Diffusion, diffusion_of
 from viddiff.diffusion.samplers import sampler as samplers
 from viddiff.errors import InputError
 from viddiff.files.write import sha256_file
-from viddiff.inference.complete import MadeStage, Noise, complete
+from viddiff.inference.complete import MadeStage, complete
 from viddiff.inference.modes import Mode, parse_mode
 from viddiff.inference.plan import Plan
 from viddiff.inference.select import Embed, l2_embedding
@@ -44,7 +44,7 @@ from viddiff.seeds import SampleIdentity
 from viddiff.tree.paths import DEFAULT_SAMPLER
 from viddiff.tree.schedules import Schedule, plan_of_mode
 from viddiff.video import to_model, to_uint8
-from viddiff.window import Window
+from viddiff.window import Noise, Window, WindowFrames
 
 WINDOWS_PER_CALL = 8
 
@@ -185,7 +185,7 @@ class VideoModel:
 
     def sample_window(
         self, window: Window, noise: Noise, guidance_weight: float | None = None
-    ) -> Float[Tensor, "B K C H W"]:
+    ) -> WindowFrames:
         """The frames of windows, from noise to clean: what is returned for observed frames has no meaning.
 
         guidance_weight: if given, observed frames act by reconstruction guidance, and the network sees them as latent.

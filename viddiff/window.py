@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+WindowFrames = Float[Tensor, "B K C H W"]
+Noise = Callable[[], WindowFrames]  # fresh standard normal noise at every call
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,7 @@ class Window:
     frame_index: the frame's position in its video.
     """
 
-    frames: Float[Tensor, "B K C H W"]
+    frames: WindowFrames
     frame_index: Int[Tensor, "B K"]
     observed: Bool[Tensor, "B K"]
     latent: Bool[Tensor, "B K"]

@@ -222,10 +222,10 @@ def test_the_variance_always_has_a_place(variance: str, place: float, dtype: tor
     assert estimate.v.dtype == dtype and (estimate.v == place).all()
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", samplers.names())
 def test_samplers_are_called_alike(sampler: str) -> None:
     """Whatever more one takes is a keyword with a default."""
-    parameters = list(signature(SAMPLERS[sampler]).parameters.values())
+    parameters = list(signature(samplers.find(sampler)).parameters.values())
     assert [parameter.name for parameter in parameters[:4]] == ["denoise", "x", "levels", "noise"]
     for parameter in parameters[4:]:
         assert parameter.kind is parameter.KEYWORD_ONLY and parameter.default is not parameter.empty
@@ -256,7 +256,9 @@ def test_pure_noise_and_single_steps(sampler: str, steps: int) -> None:
     diffusion = diffusion_of(DEFAULTS | {"diffusion_steps": 20}, str(steps))
     levels = diffusion.levels()
     assert steps == 1 or levels[0].alpha == 0.0
-    x = samplers.find(sampler)(clipped(gaussian), values(torch.ones(3)), levels, lambda: values(torch.zeros(3)))
+    x = samplers.find(sampler)(
+        clipped(gaussian), values(torch.ones(3)), levels, lambda: values(torch.zeros(3))
+    )
     assert torch.isfinite(x).all()
 
 

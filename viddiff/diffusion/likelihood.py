@@ -10,16 +10,17 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from viddiff.diffusion.process import Diffusion
+from viddiff.window import WindowFrames
 
 
 def variational_bound(
     diffusion: Diffusion,
-    x_0: Float[Tensor, "B K C H W"],
-    x_t: Float[Tensor, "B K C H W"],
-    estimate: Float[Tensor, "B K C H W"],
-    v: Float[Tensor, "B K C H W"] | Float[Tensor, ""],
+    x_0: WindowFrames,
+    x_t: WindowFrames,
+    estimate: WindowFrames,
+    v: WindowFrames | Float[Tensor, ""],
     t: Int[Tensor, " B"],
-) -> Float[Tensor, "B K C H W"]:
+) -> WindowFrames:
     """The bound's term at step t, per element, in bits: the decoder's at t = 0, else the KL divergence.
 
     estimate: the network's of x_0; v: the place of its variance, see `Estimate`. t: indices into the schedule.

@@ -18,16 +18,15 @@ from torch import Tensor
 from viddiff.diffusion.denoiser import Denoise, Estimate
 from viddiff.diffusion.noise_schedule import CLEAN, Level
 from viddiff.registry import Registry
+from viddiff.window import Noise, WindowFrames
 
-Frames = Float[Tensor, "B K C H W"]
-Noise = Callable[[], Frames]  # fresh standard normal noise, one draw for each diffusion step that needs it
-Sampler = Callable[..., Frames]
+Sampler = Callable[..., WindowFrames]
 
 sampler: Registry[Sampler] = Registry("sampler", __name__)
 
 
 @sampler("ancestral")
-def ancestral(denoise: Denoise, x: Frames, levels: Sequence[Level], noise: Noise) -> Frames:
+def ancestral(denoise: Denoise, x: WindowFrames, levels: Sequence[Level], noise: Noise) -> WindowFrames:
     """Sample every reverse transition: Ho et al. 2020 (arXiv 2006.11239), algorithm 2."""
     for level, lower in pairwise([*levels, CLEAN]):
         mean, log_variance = reverse_transition(x, denoise(x, level), level, lower)
@@ -36,7 +35,9 @@ def ancestral(denoise: Denoise, x: Frames, levels: Sequence[Level], noise: Noise
 
 
 @sampler("ddim")
-def ddim(denoise: Denoise, x: Frames, levels: Sequence[Level], noise: Noise, *, eta: float = 0.0) -> Frames:
+def ddim(
+    denoise: Denoise, x: WindowFrames, levels: Sequence[Level], noise: Noise, *, eta: float = 0.0
+) -> WindowFrames:
     """Denoising diffusion implicit model: Song et al. 2021 (arXiv 2010.02502), eqs. 12 and 16.
 
     First order. `eta` 0 adds no noise; `eta` 1 is ancestral sampling with the small variance. It takes the place of
@@ -54,8 +55,8 @@ def ddim(denoise: Denoise, x: Frames, levels: Sequence[Level], noise: Noise, *, 
 
 
 def reverse_transition(
-    x_t: Frames, estimate: Estimate, level: Level, lower: Level
-) -> tuple[Frames, Frames | Float[Tensor, ""]]:
+    x_t: WindowFrames, estimate: Estimate, level: Level, lower: Level
+) -> tuple[WindowFrames, WindowFrames | Float[Tensor, ""]]:
     """Mean and log variance of `p(x_s | x_t)` from a level to the next lower one: Ho et al. 2020, eq. 7.
 
     The last transition, to the clean frames, adds no noise: there the log variance is minus infinity.

@@ -18,11 +18,10 @@ from torch import Tensor
 from viddiff.inference.plan import Plan, waves
 from viddiff.inference.select import Embed, Selector, with_choices
 from viddiff.seeds import SampleIdentity, row_noise, stage_generator
-from viddiff.window import Window
+from viddiff.window import Noise, Window, WindowFrames
 
-Noise = Callable[[], Float[Tensor, "B K C H W"]]
 # Makes the latent frames of a window; what it returns for observed frames is not used.
-SampleWindow = Callable[[Window, Noise], Float[Tensor, "B K C H W"]]
+SampleWindow = Callable[[Window, Noise], WindowFrames]
 
 
 class Completed(NamedTuple):
