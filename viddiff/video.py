@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+Video = UInt8[np.ndarray, "T C H W"]
+
 
 def to_model(frames: UInt8[Tensor, " ..."] | np.ndarray) -> Float[Tensor, " ..."]:
     """uint8 to the network's range: `v / 127.5 - 1`, in [-1, 1]."""

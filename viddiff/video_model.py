@@ -109,7 +109,7 @@ class VideoModel:
 
     def complete(
         self,
-        videos: np.ndarray | Tensor,
+        videos: Any,
         mode: str | Mode,
         *,
         indices: Sequence[int] | None = None,
@@ -121,7 +121,7 @@ class VideoModel:
     ) -> UInt8[np.ndarray, "B T C H W"]:
         """Complete videos by an inference mode: the same frames, to the last bit, as the workflow's.
 
-        videos: uint8 `[B, T, C, H, W]`, with all frames of the mode's T, of which only the observed ones (and the
+        videos: an array, uint8 `[B, T, C, H, W]`, with all frames of the mode's T, of which only the observed ones (and the
         goals) are looked at. indices: which videos of their dataset these are, by default the first; the noise of a
         video depends on its index and on `sample`. schedule, alexnet, guidance_weight: as for `completion`.
         progress: called with the stages done and their number.
@@ -217,7 +217,7 @@ class Completion:
     guidance_weight: float | None
     embed: Embed | None
 
-    def check_videos(self, videos: np.ndarray | Tensor) -> Tensor:
+    def check_videos(self, videos: Any) -> Tensor:
         """The first T frames of the videos. Raises `InputError` unless they are uint8 `[B, T or more, C, H, W]`."""
         size = self.model.config["image_size"]
         wanted = f"uint8 [B, {self.plan.length} or more, 3, {size}, {size}]"

@@ -19,6 +19,7 @@ from viddiff.data.base import CHANNELS, Source, VideoDataset, dataset
 from viddiff.errors import InputError, unreadable
 from viddiff.files.npy import open_npy
 from viddiff.files.torch_files import load_torch
+from viddiff.video import Video
 
 
 def open_pt(path: Path) -> Tensor:
@@ -95,7 +96,7 @@ class VideoFiles(VideoDataset):
             self._lengths[index] = self.count_frames(self.paths[index], self.image_size)
         return self._lengths[index]
 
-    def frames(self, index: int, start: int, stop: int) -> UInt8[np.ndarray, "T C H W"]:
+    def frames(self, index: int, start: int, stop: int) -> Video:
         video = open_video(self.local(self.paths[index]), self.image_size)
         return np.array(video[start:stop].transpose(0, 3, 1, 2), order="C")
 

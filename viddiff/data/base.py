@@ -22,6 +22,7 @@ from viddiff.data.cache import cached
 from viddiff.dataset_settings import DatasetSettings
 from viddiff.errors import InputError, unknown
 from viddiff.registry import Registry
+from viddiff.video import Video
 
 SPLITS = ("train", "test")
 CHANNELS = 3
@@ -67,17 +68,15 @@ class VideoDataset(ABC):
         """Frames of a video."""
 
     @abstractmethod
-    def frames(self, index: int, start: int, stop: int) -> UInt8[np.ndarray, "T C H W"]:
+    def frames(self, index: int, start: int, stop: int) -> Video:
         """Frames `start` to `stop - 1` of a video; the range lies inside the video."""
 
-    def video(self, index: int, length: int | None = None) -> UInt8[np.ndarray, "T C H W"]:
+    def video(self, index: int, length: int | None = None) -> Video:
         """The first `length` frames of a video, or all. Raises `InputError` if the video is shorter."""
         self._check(index, length)
         return self.frames(index, 0, self.length(index) if length is None else length)
 
-    def random_crop(
-        self, index: int, length: int, generator: np.random.Generator
-    ) -> UInt8[np.ndarray, "T C H W"]:
+    def random_crop(self, index: int, length: int, generator: np.random.Generator) -> Video:
         """`length` consecutive frames of a video from a uniformly drawn start."""
         self._check(index, length)
         start = int(generator.integers(self.length(index) - length + 1))

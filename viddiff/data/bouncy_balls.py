@@ -19,6 +19,7 @@ from viddiff.data.arrays import open_pt
 from viddiff.data.base import CHANNELS, Source, VideoDataset, dataset
 from viddiff.errors import InputError
 from viddiff.files.write import atomic_path
+from viddiff.video import Video
 
 BALLS = 3
 RADIUS = 1.2
@@ -183,5 +184,5 @@ class BouncyBalls(VideoDataset):
     def length(self, index: int) -> int:
         return self.videos.shape[1]
 
-    def frames(self, index: int, start: int, stop: int) -> UInt8[np.ndarray, "T C H W"]:
+    def frames(self, index: int, start: int, stop: int) -> Video:
         return self.videos[index, start:stop].repeat(CHANNELS, axis=1)

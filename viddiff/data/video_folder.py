@@ -23,6 +23,7 @@ from PIL import Image, ImageSequence
 from viddiff.data.arrays import VideoFiles, open_array
 from viddiff.data.base import CHANNELS, Source, dataset
 from viddiff.errors import InputError, unreadable
+from viddiff.video import Video
 
 ARRAYS = (".npy", ".pt")
 SUFFIXES = (".mp4", ".avi", ".gif", *ARRAYS)
@@ -70,13 +71,13 @@ class VideoFolder(VideoFiles):
             self._lengths[index] = len(self._decode(index))
         return super().length(index)
 
-    def frames(self, index: int, start: int, stop: int) -> UInt8[np.ndarray, "T C H W"]:
+    def frames(self, index: int, start: int, stop: int) -> Video:
         if self.paths[index].suffix.lower() in ARRAYS:
             stored = open_frames(self.local(self.paths[index]), self.image_size)
             return fit(stored[start:stop], self.image_size)
         return self._decode(index)[start:stop].copy()
 
-    def _decode(self, index: int) -> UInt8[np.ndarray, "T C H W"]:
+    def _decode(self, index: int) -> Video:
         """A whole video, from memory if it was used lately."""
         if index in self._decoded:
             self._decoded.move_to_end(index)

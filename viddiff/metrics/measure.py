@@ -10,22 +10,22 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float64
 
 from viddiff.device import find_device
 from viddiff.errors import InputError, unreadable
 from viddiff.files.npy import parse_npy
 from viddiff.metrics.base import MetricSettings, metric
-
-Frames = UInt8[np.ndarray, "T C H W"]
+from viddiff.video import Video
 
 
 def measure(
     name: str,
-    samples: np.ndarray,
-    truth: np.ndarray,
+    samples: Any,
+    truth: Any,
     *,
     device: str = "auto",
     ssim_data_range: float = 1.0,
@@ -69,7 +69,7 @@ class Measurement:
 
 def measure_files(
     files: Sequence[Sequence[Path]],
-    truth: Callable[[int], Frames],
+    truth: Callable[[int], Video],
     obs_length: int,
     metrics: Sequence[str],
     settings: MetricSettings,
@@ -123,7 +123,7 @@ def measure_files(
     )
 
 
-def read_sample(path: Path, truth: Frames, observed: Sequence[int]) -> tuple[Frames, str]:
+def read_sample(path: Path, truth: Video, observed: Sequence[int]) -> tuple[Video, str]:
     """A sample and the SHA-256 of its file.
 
     A sample may be longer than the truth: its first frames count. Raises `InputError` unless it is a uint8 array
