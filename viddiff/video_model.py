@@ -24,7 +24,7 @@ from torch import Tensor
 
 from viddiff.checkpoint import Checkpoint, load_checkpoint, with_defaults
 from viddiff.device import find_device
-from viddiff.diffusion.denoiser import Denoise, clipped, network_denoiser
+from viddiff.diffusion.denoiser import Denoise, Network, clipped, network_denoiser
 from viddiff.diffusion.guidance import all_latent, guided
 from viddiff.diffusion.process import Diffusion, diffusion_of
 from viddiff.diffusion.samplers import sampler as samplers
@@ -70,7 +70,7 @@ class VideoModel:
     step: int
     sha256: str
     config: Mapping[str, Any]
-    network: UNetVideoModel
+    network: Network
     diffusion: Diffusion
     sampler: str
     respacing: str
@@ -121,9 +121,9 @@ class VideoModel:
     ) -> UInt8[np.ndarray, "B T C H W"]:
         """Complete videos by an inference mode: the same frames, to the last bit, as the workflow's.
 
-        videos: an array, uint8 `[B, T, C, H, W]`, with all frames of the mode's T, of which only the observed ones (and the
-        goals) are looked at. indices: which videos of their dataset these are, by default the first; the noise of a
-        video depends on its index and on `sample`. schedule, alexnet, guidance_weight: as for `completion`.
+        videos: an array, uint8 `[B, T, C, H, W]`, with all frames of the mode's T, of which only the observed ones
+        (and the goals) are looked at. indices: which videos of their dataset these are, by default the first; the
+        noise of a video depends on its index and on `sample`. schedule, alexnet, guidance_weight: as for `completion`.
         progress: called with the stages done and their number.
 
         Raises `InputError` before any work for an unknown mode, for videos that do not fit it or the model, and for

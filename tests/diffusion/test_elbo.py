@@ -62,7 +62,9 @@ class Gaussian:
         self.network_time = diffusion.network_time(torch.arange(diffusion.n_steps))
         self.v, self.batches = v, []
 
-    def __call__(self, x_t: Tensor, t: Tensor, window: Window) -> Tensor:
+    def positions(self, _: Window) -> None: ...
+
+    def __call__(self, x_t: Tensor, t: Tensor, window: Window, positions: None = None) -> Tensor:
         assert len(window.frames) == len(window.latent) == len(x_t)
         self.batches.append(len(x_t))
         alpha_bar = self.alpha_bar[torch.searchsorted(self.network_time, t)].float()[

@@ -32,10 +32,22 @@ def window() -> Window:
     return Window(frames, torch.arange(3).expand(2, 3), roles[0], roles[1])
 
 
+class Says:
+    """A network that says the same whatever it sees, and notes what it is asked."""
+
+    def __init__(self, output: Tensor) -> None:
+        self.output = output
+
+    def positions(self, _: Window) -> None: ...
+
+    def __call__(self, x_t: Tensor, t: Tensor, window: Window, positions: None = None) -> Tensor:
+        self.x_t, self.t = x_t, t
+        return self.output
+
+
 def loss_of(diffusion: Diffusion, output: Tensor, noise: Tensor, t: Tensor = T) -> Losses:
-    """The loss of a network that says `output` whatever it sees."""
     w = window()
-    return training_loss(lambda *_: output, diffusion, w, t, noise, ~w.observed)
+    return training_loss(Says(output), diffusion, w, t, noise, ~w.observed)
 
 
 def draw(seed: int, channels: int = 3) -> Tensor:
@@ -65,19 +77,14 @@ def test_loss_counts_masked_frames_and_divides_by_all_elements(predict_xstart: b
 
 
 def test_the_network_sees_noisy_frames_at_the_rescaled_step() -> None:
-    seen: dict[str, Tensor] = {}
-
-    def network(x_t: Tensor, t: Tensor, _: Window) -> Tensor:
-        seen.update(x_t=x_t, t=t)
-        return x_t
-
     w, noise, diffusion = window(), draw(1), process(noise_schedule="cosine")
+    network = Says(draw(2))
     training_loss(network, diffusion, w, T, noise, ~w.observed)
-    assert seen["t"].tolist() == [0.0, 600.0]
+    assert network.t.tolist() == [0.0, 600.0]
     for b, step in enumerate(T):
         alpha_bar = float(diffusion.schedule.alpha_bar[step])
         expected = math.sqrt(alpha_bar) * w.frames[b] + math.sqrt(1.0 - alpha_bar) * noise[b]
-        torch.testing.assert_close(seen["x_t"][b], expected)
+        torch.testing.assert_close(network.x_t[b], expected)
 
 
 def test_a_perfect_network_has_no_loss() -> None:

@@ -1,18 +1,35 @@
-"""All that a sampler knows of the network: a function from noisy frames to an estimate of the clean ones."""
+"""From a network to a denoiser, all that a sampler knows: a function from noisy frames to an estimate of clean ones.
+
+Losses, bounds and denoisers work with any `Network`; samplers and guidance with any `Denoise`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from torch import Tensor
 
 from viddiff.diffusion.noise_schedule import Level
 from viddiff.diffusion.process import Diffusion
-from viddiff.model.unet import UNetVideoModel
-from viddiff.window import Window
+from viddiff.window import Window, WindowFrames
+
+
+@runtime_checkable
+class Network(Protocol):
+    """What is trained: it predicts x_0 or eps of all frames of a window, as `Diffusion.predicts` says."""
+
+    def __call__(
+        self, x_t: WindowFrames, t: Num[Tensor, " B"], window: Window, positions: Any = None, /
+    ) -> Float[Tensor, "B K D H W"]:
+        """The prediction at diffusion steps t as the network is told them.
+
+        D is C, or twice C if the variance is learned: then v follows. `positions`: of the window, if known.
+        """
+
+    def positions(self, window: Window, /) -> Any:
+        """What the network computes of a window alone, once for all diffusion steps."""
 
 
 class Estimate(NamedTuple):
@@ -23,11 +40,22 @@ class Estimate(NamedTuple):
         for each value.
     """
 
-    x_0: Float[Tensor, "B K C H W"]
-    v: Float[Tensor, "B K C H W"] | Float[Tensor, ""]
+    x_0: WindowFrames
+    v: WindowFrames | Float[Tensor, ""]
 
 
-Denoise = Callable[[Float[Tensor, "B K C H W"], Level], Estimate]
+@runtime_checkable
+class Denoise(Protocol):
+    """What is sampled from: an estimate of the clean frames that are `x_t` at a noise level."""
+
+    def __call__(self, x_t: WindowFrames, level: Level, /) -> Estimate: ...
+
+
+def add_noise(
+    x_0: WindowFrames, eps: WindowFrames, alpha: float | Tensor, sigma: float | Tensor
+) -> WindowFrames:
+    """Ho et al. 2020, eq. 4: `x_t = alpha x_0 + sigma eps`."""
+    return alpha * x_0 + sigma * eps
 
 
 def x_0_from_eps(x_t: Tensor, eps: Tensor, alpha: float | Tensor, sigma: float | Tensor) -> Tensor:
@@ -52,7 +80,7 @@ def estimate_of(
     return Estimate(x_0, v)
 
 
-def network_denoiser(model: UNetVideoModel, diffusion: Diffusion, window: Window) -> Denoise:
+def network_denoiser(model: Network, diffusion: Diffusion, window: Window) -> Denoise:
     """The denoiser of one window. Estimates lie in any range; see `clipped`."""
     positions = model.positions(window)
     batch = window.frames.shape[0]

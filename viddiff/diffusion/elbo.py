@@ -16,11 +16,10 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from viddiff.diffusion.denoiser import Estimate, estimate_of
+from viddiff.diffusion.denoiser import Estimate, Network, add_noise, estimate_of
 from viddiff.diffusion.likelihood import prior_bits, table_at, variational_bound
 from viddiff.diffusion.process import Diffusion
 from viddiff.errors import InputError
-from viddiff.model.unet import UNetVideoModel
 from viddiff.precision import full_float32
 from viddiff.window import Window
 
@@ -48,7 +47,7 @@ class WindowBound:
 
 @torch.inference_mode()
 def window_bound(
-    model: UNetVideoModel, diffusion: Diffusion, window: Window, noise: StepNoise, batch_size: int
+    model: Network, diffusion: Diffusion, window: Window, noise: StepNoise, batch_size: int
 ) -> WindowBound:
     """The bound of one window (a batch of one) whose latent frames are the true ones, 8-bit levels in [-1, 1].
 
@@ -87,12 +86,12 @@ def check_steps(diffusion: Diffusion) -> None:
 
 
 def _estimate(
-    model: UNetVideoModel, diffusion: Diffusion, window: Window, t: Tensor, eps: Tensor
+    model: Network, diffusion: Diffusion, window: Window, t: Tensor, eps: Tensor
 ) -> tuple[Tensor, Estimate]:
     """x_t of the window at several steps, a row for each, and the clipped estimates."""
     alpha_bar = diffusion.schedule.alpha_bar
     alpha, sigma = table_at(np.sqrt(alpha_bar), t), table_at(np.sqrt(1.0 - alpha_bar), t)
-    x_t = alpha * window.frames + sigma * eps
+    x_t = add_noise(window.frames.expand_as(eps), eps, alpha, sigma)
     with full_float32():
         output = model(x_t, diffusion.network_time(t), _repeated(window, len(t)))
     estimate = estimate_of(diffusion, output, x_t, alpha, sigma)

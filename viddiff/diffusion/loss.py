@@ -7,11 +7,10 @@ from typing import NamedTuple
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from viddiff.diffusion.denoiser import prediction_and_v, x_0_from_eps
+from viddiff.diffusion.denoiser import Network, add_noise, prediction_and_v, x_0_from_eps
 from viddiff.diffusion.likelihood import table_at, variational_bound
 from viddiff.diffusion.process import Diffusion
-from viddiff.model.unet import UNetVideoModel
-from viddiff.window import Window
+from viddiff.window import Window, WindowFrames
 
 
 class Losses(NamedTuple):
@@ -26,17 +25,18 @@ class Losses(NamedTuple):
 
 
 def training_loss(
-    model: UNetVideoModel,
+    model: Network,
     diffusion: Diffusion,
     window: Window,
     t: Int[Tensor, " B"],
-    noise: Float[Tensor, "B K C H W"],
+    noise: WindowFrames,
     loss_mask: Bool[Tensor, "B K"],
 ) -> Losses:
     """The loss at diffusion steps `t` (indices into the schedule) with the given noise."""
     x_0 = window.frames
     alpha_bar = table_at(diffusion.schedule.alpha_bar, t)
-    x_t = alpha_bar.sqrt() * x_0 + (1.0 - alpha_bar).sqrt() * noise
+    alpha, sigma = alpha_bar.sqrt(), (1.0 - alpha_bar).sqrt()
+    x_t = add_noise(x_0, noise, alpha, sigma)
     output = model(x_t, diffusion.network_time(t), window)
     prediction, v = prediction_and_v(diffusion, output)
     counted = loss_mask[:, :, None, None, None]
@@ -47,7 +47,7 @@ def training_loss(
         return Losses(loss, latent_mse)
     estimate = prediction
     if diffusion.predicts == "eps":
-        estimate = x_0_from_eps(x_t, prediction, alpha_bar.sqrt(), (1.0 - alpha_bar).sqrt())
+        estimate = x_0_from_eps(x_t, prediction, alpha, sigma)
     if diffusion.loss == "kl":
         bound = variational_bound(diffusion, x_0, x_t, estimate, v, t)
         return Losses(diffusion.n_steps * (bound * counted).flatten(1).mean(dim=1), latent_mse)

@@ -25,7 +25,7 @@ from jaxtyping import Float, Float64, UInt8
 from torch import Tensor
 
 from viddiff.data.base import VideoDataset
-from viddiff.diffusion.denoiser import Denoise, clipped, network_denoiser
+from viddiff.diffusion.denoiser import Denoise, add_noise, clipped, network_denoiser
 from viddiff.diffusion.noise_schedule import Level
 from viddiff.diffusion.process import Diffusion
 from viddiff.errors import InputError
@@ -184,7 +184,7 @@ def noise_errors(
         window = Window(x_0, index.to(device), ~is_latent, is_latent)
         made = slice(len(sets[0]), None)
         x_t = x_0.clone()
-        x_t[:, made] = level.alpha * x_0[:, made] + level.sigma * noise
+        x_t[:, made] = add_noise(x_0[:, made], noise, level.alpha, level.sigma)
         with full_float32():
             estimate = denoiser(window)(x_t, level).x_0
         squares = (estimate - x_0)[:, made].square().flatten(1).double().mean(dim=1)

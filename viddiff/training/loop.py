@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from viddiff.data.base import TrainingCrops, VideoDataset
+from viddiff.diffusion.denoiser import Network
 from viddiff.diffusion.loss import Losses, training_loss
 from viddiff.diffusion.process import Diffusion, diffusion_of
 from viddiff.errors import InputError
@@ -107,7 +108,7 @@ def _train(
 
 
 def forward_backward(
-    model: nn.Module,
+    model: Network,
     diffusion: Diffusion,
     window: Window,
     config: TrainingConfig,
