@@ -62,7 +62,7 @@ def mean_of_observed(window):
     """Every frame is estimated by the mean of the observed ones."""
     weights = (window.observed / window.observed.sum(dim=1, keepdim=True))[:, :, None, None, None]
     estimate = (window.frames * weights).sum(dim=1, keepdim=True).expand_as(window.frames)
-    return lambda x_t, level: Estimate(estimate)
+    return lambda x_t, level: Estimate(estimate, x_t.new_zeros(()))
 
 
 def test_the_error_is_that_of_the_noise_over_latent_frames():
@@ -83,7 +83,7 @@ def test_latent_frames_are_noisy_and_observed_ones_clean_and_marked():
     def estimate_of(window):
         assert window.frame_index.tolist() == [[3, 1, 6], [3, 1, 6]]
         assert window.observed.tolist() == [[True, True, False]] * 2 == (~window.latent).tolist()
-        return lambda x_t, level: Estimate(x_t / level.alpha)
+        return lambda x_t, level: Estimate(x_t / level.alpha, x_t.new_zeros(()))
 
     errors = noise_errors([(3, 1)], (6,), drawn, LEVEL, estimate_of, batch_size=8)
     # x_t / alpha as the estimate leaves the noise itself as the error.
@@ -122,7 +122,7 @@ def test_an_error_that_is_not_a_number_is_refused():
     search = StageSearch(4, (6,), tuple(range(6)), (), 2)
 
     def broken(window):
-        return lambda x_t, level: Estimate(x_t * torch.nan)
+        return lambda x_t, level: Estimate(x_t * torch.nan, x_t.new_zeros(()))
 
     errors = measured_errors(search, lambda *_: examples(1, 7, 1)[0], broken, [LEVEL], 1, batch_size=4)
     with pytest.raises(InputError, match="stage 4: the network's prediction is not a number"):
