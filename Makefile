@@ -24,6 +24,7 @@ lint: .venv/ready-test
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
+	$(BIN)/mypy
 
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv

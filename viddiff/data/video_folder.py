@@ -128,7 +128,8 @@ def open_frames(path: Path, size: int) -> UInt8[np.ndarray, "T H W C"]:
         )
     if len(array) == 0:
         raise InputError(f"{path}: holds no frames")
-    _check_size(path, *array.shape[1:3], size)
+    height, width = array.shape[1:3]
+    _check_size(path, height, width, size)
     if len(array) * CHANNELS * size**2 > MAX_BYTES:
         raise _too_long(path, size)
     return array

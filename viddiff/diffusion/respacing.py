@@ -31,12 +31,12 @@ def respaced_steps(n_steps: int, spec: str) -> tuple[int, ...]:
         size = base + (i < extra)
         if count > size:
             raise InputError(f"respacing {spec!r:.60}: cannot take {count} steps from a section of {size}")
-        stride = 1.0 if count == 1 else (size - 1) / (count - 1)
+        distance = 1.0 if count == 1 else (size - 1) / (count - 1)
         # The position is summed, not multiplied: rounding must fall as in the original.
         position = 0.0
         for _ in range(count):
             kept.append(start + round(position))
-            position += stride
+            position += distance
         start += size
     return tuple(kept)
 

@@ -9,7 +9,7 @@ import io
 import math
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -45,7 +45,7 @@ def open_npy(path: Path) -> np.ndarray:
     try:
         with open(path, "rb") as file:
             layout = _layout(file.read(LONGEST_HEADER), path.stat().st_size)
-        order = "F" if layout.fortran_order else "C"
+        order: Literal["F", "C"] = "F" if layout.fortran_order else "C"
         return np.memmap(path, layout.dtype, "r", layout.start, layout.shape, order)
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from error

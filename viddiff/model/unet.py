@@ -49,7 +49,7 @@ class Architecture:
         return {"channel": 2, "duplicate": self.channels, "t=0": 0, "indicator": 1}[kind] + self.channels
 
 
-class Layers(nn.Sequential):
+class Layers(nn.ModuleList):
     """One level's layers, each given what it takes."""
 
     def forward(self, h: Tensor, emb: Tensor, positions: Positions) -> Tensor:
@@ -80,7 +80,7 @@ class UNetVideoModel(nn.Module):
         def attention(channels: int, heads: int) -> FactorizedAttentionBlock:
             return FactorizedAttentionBlock(channels, heads, emb_channels, arch.buckets)
 
-        self.input_blocks = nn.ModuleList([Layers(nn.Conv2d(arch.input_channels, width, 3, padding=1))])
+        self.input_blocks = nn.ModuleList([Layers([nn.Conv2d(arch.input_channels, width, 3, padding=1)])])
         channels, downsampling = width, 1
         skips = [channels]
         # The position encodings are added before the first block that attends.
@@ -94,10 +94,10 @@ class UNetVideoModel(nn.Module):
                         encoding_shape = channels, arch.image_size // downsampling
                     layers.append(attention(multiplier * width, arch.heads))
                 channels = multiplier * width
-                self.input_blocks.append(Layers(*layers))
+                self.input_blocks.append(Layers(layers))
                 skips.append(channels)
             if level != len(arch.channel_mult) - 1:
-                self.input_blocks.append(Layers(Downsample(channels)))
+                self.input_blocks.append(Layers([Downsample(channels)]))
                 skips.append(channels)
                 downsampling *= 2
         if self.encoding_block is None:
@@ -110,7 +110,7 @@ class UNetVideoModel(nn.Module):
                 nn.init.normal_(self.spatial_encoding)
 
         self.middle_block = Layers(
-            res_block(channels, channels), attention(channels, arch.heads), res_block(channels, channels)
+            [res_block(channels, channels), attention(channels, arch.heads), res_block(channels, channels)]
         )
         self.output_blocks = nn.ModuleList()
         for level, multiplier in reversed(list(enumerate(arch.channel_mult))):
@@ -122,7 +122,7 @@ class UNetVideoModel(nn.Module):
                 if level and i == arch.num_res_blocks:
                     layers.append(Upsample(channels))
                     downsampling //= 2
-                self.output_blocks.append(Layers(*layers))
+                self.output_blocks.append(Layers(layers))
         out_channels = 2 * arch.channels if arch.learn_sigma else arch.channels
         self.out = nn.Sequential(
             nn.GroupNorm(GROUPS, channels), nn.SiLU(), zeroed(nn.Conv2d(width, out_channels, 3, padding=1))
@@ -132,7 +132,7 @@ class UNetVideoModel(nn.Module):
 
     def _initialise_conditioning(self) -> None:
         """With `-initzero` the network starts blind to the mark, or with equal weights for both copies."""
-        weight = self.input_blocks[0][0].weight.data
+        weight = self.get_parameter("input_blocks.0.0.weight").data
         if self.arch.conditioning == "channel-initzero":
             weight[:, self.arch.channels] = 0.0
         elif self.arch.conditioning == "duplicate-initzero":

@@ -108,10 +108,10 @@ def _to_palette(
     if len(colours) > free:
         # Maximum coverage keeps the worst error small: a small bright spot does not lose its colour.
         quantized = Image.fromarray(image).quantize(free, Image.Quantize.MAXCOVERAGE)
-        entries = np.asarray(quantized)
-        colours = np.asarray(quantized.getpalette()[: 3 * free], dtype=np.uint8).reshape(-1, 3)
-    entries = entries.reshape(image.shape[:2]).astype(np.uint8) + np.uint8(len(MARKS))
-    return entries, np.concatenate([MARKS, colours])
+        entries = np.asarray(quantized, dtype=np.intp)
+        colours = np.asarray((quantized.getpalette() or [])[: 3 * free], dtype=np.uint8).reshape(-1, 3)
+    palette = np.concatenate([MARKS, colours])
+    return entries.reshape(image.shape[:2]).astype(np.uint8) + np.uint8(len(MARKS)), palette
 
 
 def _blank_page(height: int, width: int, is_observed: list[bool], passed: int) -> UInt8[np.ndarray, "H W"]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import IntEnum
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -154,7 +155,7 @@ def cell_axes(figure: Figure, plan: Plan, place: tuple[int, int, int, int]) -> A
     return axes
 
 
-def write_at(figure: Figure, left: int, top: int, text: str, **style: object) -> None:
+def write_at(figure: Figure, left: int, top: int, text: str, **style: Any) -> None:
     """Write a line of text; its upper left corner is at pixel (left, top), counted from the top."""
     width, height = figure.get_size_inches() * figure.dpi
     figure.text(left / width, 1 - top / height, text, va="top", **style)

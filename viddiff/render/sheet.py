@@ -131,9 +131,9 @@ def _rows(truth: Videos, samples: Mapping[str, Videos]) -> tuple[list[_Row], int
         if row.images.shape[1:] != first.images.shape[1:]:
             size, expected = row.images.shape[1:3], first.images.shape[1:3]
             raise InputError(f"{name}: frames are {list(size)}; {first.mode} has {list(expected)}")
-        length, expected = len(row.images), len(first.images)
-        if length < expected or (row.mode and length != expected):
-            raise InputError(f"{name}: {length} frames; {first.mode} has {expected}")
+        length, wanted = len(row.images), len(first.images)
+        if length < wanted or (row.mode and length != wanted):
+            raise InputError(f"{name}: {length} frames; {first.mode} has {wanted}")
     return rows, len(first.images)
 
 

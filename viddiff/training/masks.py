@@ -207,9 +207,11 @@ def _marks(T: int, frames: Int[np.ndarray, " n"] | list[int]) -> Bool[np.ndarray
 
 
 def _parse(name: str) -> tuple[Distribution, tuple[int, ...]]:
-    base, numbers = re.fullmatch(r"(.*?)((?:-[0-9]+)*)", name, re.DOTALL).groups()
+    numbers = re.search(r"(?:-[0-9]+)*\Z", name)
+    assert numbers is not None  # there may be none
+    base = name[: numbers.start()]
     distribution = mask_distribution.find(base)
-    parameters = tuple(int(number) for number in numbers.split("-")[1:])
+    parameters = tuple(int(number) for number in numbers[0].split("-")[1:])
     names = list(inspect.signature(distribution).parameters)[3:]
     if len(parameters) != len(names):
         form = "-".join([base, *(f"<{name}>" for name in names)])

@@ -122,11 +122,11 @@ def _complete_sets(run_dir: Path) -> Iterator[tuple[int, dict[str, Path]]]:
     for step, opt_path, hashes in sorted(candidates, key=lambda candidate: candidate[0], reverse=True):
         files = {"opt": opt_path}
         for kind, digest in hashes.items():
-            path = _with_hash(run_dir, kind, step, digest)
-            if path is None:
+            found = _with_hash(run_dir, kind, step, digest)
+            if found is None:
                 logger.warning("not resumed from: %s: its %s file is missing or damaged", opt_path, kind)
                 break
-            files[kind] = path
+            files[kind] = found
         else:
             yield step, files
 

@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from viddiff.files.npy import is_whole
@@ -157,16 +158,15 @@ def _is_newer(sample: os.stat_result | None, animation: os.stat_result, asked: b
 
 def _runs(pairs: Iterable[tuple[int, int]], videos_per_job: int) -> Iterator[tuple[int, int, int]]:
     """(first video, last video, sample) of runs of successive videos; none crosses a multiple of the size."""
-    first = last = sample = None
-    for number, video in sorted((number, video) for video, number in pairs):
-        if number == sample and video == last + 1 and video % videos_per_job:
-            last = video
-            continue
-        if sample is not None:
-            yield first, last, sample
-        first, last, sample = video, video, number
-    if sample is not None:
-        yield first, last, sample
+    in_order = sorted((sample, video) for video, sample in pairs)
+    starts = [
+        index
+        for index, (sample, video) in enumerate(in_order)
+        if video % videos_per_job == 0 or index == 0 or in_order[index - 1] != (sample, video - 1)
+    ]
+    for start, end in pairwise([*starts, len(in_order)]):
+        sample, first = in_order[start]
+        yield first, in_order[end - 1][1], sample
 
 
 def _run_pattern(span: Span, files: Mapping[Evaluation, Mapping[str, set[int]]]) -> str:

@@ -162,8 +162,8 @@ def _training(run: str, settings: Mapping[str, Any]) -> Training:
 
 
 def _grid_block(block: Mapping[str, Any]) -> GridBlock:
-    names = {key: tuple(block[key]) for key in ("runs", "checkpoints", "modes")}
-    return GridBlock(**block | names)
+    runs, checkpoints, modes = (tuple(block[key]) for key in ("runs", "checkpoints", "modes"))
+    return GridBlock(runs, checkpoints, modes, block["videos"], block["samples"], block.get("frames"))
 
 
 def _check_count(value: Any, inner: Callable[[Any], Iterable[Any]] | None = None) -> None:
@@ -200,11 +200,14 @@ def _check_keys(value: Any, path: tuple[str | int, ...]) -> None:
 
 
 def _describe(error: ValidationError) -> str:
-    key, found, wanted = _key(error.absolute_path), error.instance, error.validator_value
+    key = _key(error.absolute_path)
+    found: Any = error.instance
+    wanted: Any = error.validator_value
+    schema: Any = error.schema
     where = f"config key {key}" if key else "the config"
     match error.validator:
         case "additionalProperties":
-            allowed = sorted(error.schema["properties"])
+            allowed = sorted(schema["properties"])
             name = next(name for name in sorted(map(str, found)) if name not in allowed)
             return str(unknown(f"config key {f'{key}.' if key else ''}{name}", name, allowed))
         case "required":
@@ -224,9 +227,9 @@ def _describe(error: ValidationError) -> str:
         case "uniqueItems":
             return f"{where} names something twice: {_short(found)}"
         case "pattern" if "propertyNames" in error.schema_path:
-            return f"{where} has the key {_short(found)}, must be {error.schema['description']}"
+            return f"{where} has the key {_short(found)}, must be {schema['description']}"
         case "pattern":
-            return f"{where} is {_short(found)}, must be {error.schema['description']}"
+            return f"{where} is {_short(found)}, must be {schema['description']}"
     return f"{where} is {_short(found)}, {error.validator} must hold: {_short(wanted)}"
 
 
