@@ -10,8 +10,10 @@ demo: .venv/ready
 	$(BIN)/snakemake --cores $(CORES) --quiet all -- all
 	@cat results/comparison.txt
 
+# A process for each core, each of one thread; those on the cluster are alone.
 test: .venv/ready-test slurm
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile --ignore tests/faults
+	$(BIN)/python -m pytest tests/faults
 
 faults: .venv/ready-test slurm
 	$(BIN)/python -m pytest -m long $(ARGS) tests/faults

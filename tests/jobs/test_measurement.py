@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 
 from viddiff.files.write import save_npy, write_json
-from viddiff.jobs.measurement import draw_contact_sheet
+from viddiff.jobs.job import Job
+from viddiff.jobs.measurement import draw_contact_sheet, measure_samples
+from viddiff.metrics.base import MetricSettings
 from viddiff.render import contact_sheet
 from viddiff.tree.paths import Evaluation
 
@@ -30,3 +34,23 @@ def test_each_row_of_a_sheet_marks_the_goals_of_its_mode(tmp_path, monkeypatch):
     goals = {MODES[1]: (7, 8, 9, 10, 11), MODES[2]: (11,)}
     contact_sheet("expected.png", black, dict.fromkeys(MODES, black), 3, goals=goals)
     assert (tmp_path / "found.png").read_bytes() == (tmp_path / "expected.png").read_bytes()
+
+
+def test_a_measurement_leaves_a_record_that_names_the_device(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    evaluation = Evaluation.named("run", "ema_0.9999_000100", MODES[2])
+    done = []
+    job = Job(
+        evaluation, lambda name, split: Videos(), origin={"host": "here"}, progress=lambda *n: done.append(n)
+    )
+    for video in range(2):
+        save_npy(evaluation.sample(video, 0), Videos().video(video, 12))
+    write_json(evaluation.directory / "model_config.json", {"dataset": "black"})
+    measure_samples(job, 2, 1, 12, ["psnr"], MetricSettings())
+    (record,) = evaluation.directory.glob("provenance/metrics_2-1-12-*.json")
+    content = json.loads(record.read_text())
+    assert (
+        content["device"].startswith("cpu (") and content["host"] == "here" and content["outcome"] == "done"
+    )
+    assert content["made"] == ["metrics_2-1-12.pkl", "metrics_2-1-12.json"] and done == [(1, 2), (2, 2)]
+    assert json.loads(evaluation.metrics(2, 1, 12, "json").read_text())["goals"] == [11]
