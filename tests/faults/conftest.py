@@ -77,12 +77,13 @@ class Faulted(Project):
         script = self.root / "workflow_scripts" / "sample.py"
         text = script.read_text()
         body = "".join(f"    {line}\n" for line in lines)
-        text = text.replace(
-            "with job(snakemake):", f"def after_stage(done, total):\n{body}\n\nwith job(snakemake):"
+        text = text.replace("with job(", f"def after_stage(done, total):\n{body}\n\nwith job(")
+        told = "work.on_device(os.environ)"
+        assert told in text
+        text = text.replace(told, f"replace({told}, progress=after_stage)")
+        script.write_text(
+            text.replace("import logging\n", "import logging\nfrom dataclasses import replace\n")
         )
-        arguments = "**network_arguments(snakemake)"
-        assert arguments in text
-        script.write_text(text.replace(arguments, f'**({arguments[2:]} | {{"progress": after_stage}})'))
 
     def finish(self, process: subprocess.Popen) -> int:
         """Wait for a run; returns its exit code."""
