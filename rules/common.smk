@@ -1,55 +1,46 @@
-"""Path patterns, wildcard constraints, the configured grid, what this call asks for, and input functions."""
+"""Path patterns, wildcard constraints, the configured grid, what this call makes, and input functions."""
 
-import hashlib
-import io
-import json
 import os
 import shlex
 import sys
-from contextlib import contextmanager, redirect_stderr
-from dataclasses import asdict
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from snakemake.cli import get_profile_dir, parse_args
-
-from viddiff.workflow.batches import (
-    damaged_files,
-    missing_elbos,
-    missing_samples,
-    missing_videos,
-    named_batches,
-    plan_batches,
-)
-from viddiff.workflow.cluster import check_profiles, check_slurm
-from viddiff.workflow.config import check_config, load_schema, read_config
 from viddiff.errors import InputError
 from viddiff.inference.modes import MODE_PATTERN
 from viddiff.inference.user_modes import register_modes
+from viddiff.tree.paths import CHECKPOINT_PATTERN, RUN_PATTERN, Evaluation
 from viddiff.tree.schedules import schedule_file, searches_of, stage_file
+from viddiff.tree.timing import timing_files
+from viddiff.workflow.call import (
+    plan_call,
+    spread_settings,
+    submitted_call,
+)
+from viddiff.workflow.cluster import check_executor
+from viddiff.workflow.config import check_config, load_schema, read_config
 from viddiff.workflow.preflight import (
     check_measured,
-    check_sampling,
     check_writable,
     dataset_of,
     plan_is_outdated,
     trained_files,
     training_rules,
+    used_datasets,
 )
-from viddiff.tree.paths import (
-    CHECKPOINT_PATTERN,
-    RUN_PATTERN,
-    Evaluation,
+from viddiff.workflow.report_files import (
+    contents_file,
+    group_cells,
+    report_contents,
+    report_files,
 )
-from viddiff.workflow.targets import pairs, read_grid, read_request
-from viddiff.tree.timing import timing_files
+from viddiff.workflow.targets import pairs, read_grid
 
 EVALUATION = "results/{run}/{checkpoint}/{mode}"
 SAMPLE = f"{EVALUATION}/samples/sample_{{video}}-{{sample}}.npy"
 GIF = f"{EVALUATION}/videos/sample_{{video}}-{{sample}}.gif"
 ELBO = f"{EVALUATION}/elbos/elbo_{{video}}.npy"
-GRID_TARGETS = ["all", "samples", "videos", "metrics", "elbos", "report"]
-OTHER_TARGETS = ["plans", "data", "check_data", "train"]
 LOGS = "logs/{run}/{checkpoint}/{mode}"
 GROUP = "results/{run}/{checkpoint}"
 BENCHMARKS = "benchmarks/{run}/{checkpoint}/{mode}"
@@ -87,79 +78,18 @@ with in_one_line():
         check_writable(folder)
 
 
-def read_call():
-    """The command line of this call with its profiles, as Snakemake reads it."""
-    with redirect_stderr(io.StringIO()):  # has told already which profiles it uses
-        return parse_args(sys.argv[1:])[1]
-
-
-def profile_files(call):
-    """The default profile of this workflow, and the files of the others."""
-    default = Path(workflow.basedir) / "profiles" / "default" / "config.yaml"
-    found = [get_profile_dir(name) for name in call.profile or []]
-    return default, [file for _, file in filter(None, found)]
-
-
-def resources_named(name):
-    """The values of a resource that profile and command line set for all rules, or for some."""
-    settings = workflow.resource_settings
-    groups = [settings.default_resources or {}, *settings.overwrite_resources.values()]
-    return {str(group[name].raw) for group in groups if name in group}
-
-
-def spread_settings():
-    """What is set for `sample`, `gif`, `elbo` or `train` holds for each of the rules so called that are made here."""
-    made = {
-        f"{kind}_{batch.span}": kind
-        for kind, batches in BATCHES.items()
-        for batch in batches
-    }
-    made |= dict.fromkeys(TRAINING, "train")
-    settings = workflow.resource_settings
-    for field in ("overwrite_resources", "overwrite_threads"):
-        given = getattr(settings, field)
-        spread = {name: given[kind] for name, kind in made.items() if kind in given}
-        setattr(settings, field, spread | dict(given))
-
-
-# The batches of this call. A job that runs elsewhere is read again there: it names its own.
+# A job that runs elsewhere is read again there: it makes its own batch.
 if workflow.is_main_process:
     os.environ.update(VIDDIFF_COMMAND=shlex.join(["snakemake", *sys.argv[1:]]))
-    call = read_call()
     with in_one_line():
-        check_profiles(*profile_files(call))
-        if call.executor == "slurm":
-            check_slurm(
-                resources_named("slurm_partition"), resources_named("slurm_account")
-            )
-        request = read_request(
-            sys.argv[1:], GRID, GRID_TARGETS, OTHER_TARGETS, CONFIG.metrics.elbos
-        )
-        missing = {
-            "sample": missing_samples(request),
-            "gif": missing_videos(request),
-            "elbo": missing_elbos(request),
-        }
-        DAMAGED = set(damaged_files(missing))
-        if DAMAGED:
-            names = ", ".join(sorted(DAMAGED))
-            print(f"damaged, made again: {names}", file=sys.stderr)
-        for kind in ("sample", "elbo"):
-            for evaluation, wanted in missing[kind].items():
-                if wanted:
-                    check_sampling(
-                        CONFIG, evaluation, 1 + max(video for video, _ in wanted)
-                    )
-    size = CONFIG.sampling.videos_per_job
-    BATCHES = {kind: plan_batches(files, size) for kind, files in missing.items()}
-    # A call for plans alone brings cost cards up to date; others leave those that exist.
-    RENEW_COSTS = not (request.samples or request.videos or request.elbos)
+        check_executor(workflow, sys.argv[1:])
+        CALL = plan_call(sys.argv[1:], CONFIG, GRID)
+    if CALL.damaged:
+        names = ", ".join(sorted(CALL.damaged))
+        print(f"damaged, made again: {names}", file=sys.stderr)
 else:
-    RENEW_COSTS = False
-    DAMAGED = set()
-    kinds = ("sample", "gif", "elbo")
-    BATCHES = {kind: named_batches(kind, sys.argv) for kind in kinds}
-spread_settings()
+    CALL = submitted_call(sys.argv)
+spread_settings(workflow, CALL.kinds() | dict.fromkeys(TRAINING, "train"))
 
 
 def evaluation_of(wildcards):
@@ -219,7 +149,7 @@ def selection_weights(wildcards):
 
 def renewing_costs(files):
     """Inputs of cost cards: newer ones make a card anew if this call is about plans."""
-    return [str(file) if RENEW_COSTS else ancient(str(file)) for file in files]
+    return [str(file) if CALL.renew_costs else ancient(str(file)) for file in files]
 
 
 def training_settings(wildcards):
@@ -284,8 +214,8 @@ def repair(patterns):
     """What lets a batch run whose files are all there, but one of them damaged: a folder that is newer."""
 
     def input_files(wildcards):
-        files = [path.format(**wildcards) for path in patterns] if DAMAGED else []
-        damaged = DAMAGED.intersection(files)
+        files = [path.format(**wildcards) for path in patterns] if CALL.damaged else []
+        damaged = CALL.damaged.intersection(files)
         for file in damaged:
             os.utime(file, (1, 1))
         return "config" if damaged else []
@@ -309,32 +239,9 @@ def grid_files(name):
     return [str(cell.evaluation.directory / name) for cell in GRID]
 
 
-def grid_groups():
-    """(run, checkpoint, group) of the cells that are shown side by side."""
-    return sorted({(*cell.evaluation.names[:2], cell.group) for cell in GRID})
-
-
-def group_cells(wildcards):
+def cells_of(wildcards):
     """The cells of the grid that one picture shows."""
-    key = (wildcards.run, wildcards.checkpoint, wildcards.group)
-    cells = [cell for cell in GRID if (*cell.evaluation.names[:2], cell.group) == key]
-    if not cells:
-        raise InputError(
-            f"the configured grid has nothing at {'/'.join(key[:2])} for videos {key[2]}"
-        )
-    return cells
-
-
-def used_datasets():
-    """(dataset, split) of the configured training runs and of the grid, as far as the configuration tells."""
-    used = {(settings.dataset, "train") for settings in CONFIG.training.values()}
-    for cell in GRID:
-        mode = cell.evaluation.mode
-        dataset = dataset_of(CONFIG, cell.evaluation)
-        used.add((dataset, mode.split))
-        if mode.optimal is not None:
-            used.add((dataset, "train"))  # for the search
-    return sorted(pair for pair in used if pair[0])
+    return group_cells(GRID, wildcards.run, wildcards.checkpoint, wildcards.group)
 
 
 def training_data(run):
@@ -353,43 +260,21 @@ def batch_videos(wildcards, output):
     return [int(Path(path).stem.partition("_")[2].partition("-")[0]) for path in output]
 
 
-def report_contents():
-    """What the report shows: directory, videos, samples and frames of each cell, and the videos of a sheet."""
-    cells = [
-        [str(cell.evaluation.directory), cell.videos, cell.samples, cell.T]
-        for cell in GRID
-    ]
-    return {"cells": cells, "videos": CONFIG.report.videos}
-
-
-def report_contents_file():
-    text = json.dumps(report_contents())
-    return f"results/report_{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
-
-
-def group_files(pattern):
-    return [
-        path.format(run=run, checkpoint=checkpoint, group=group)
-        for run, checkpoint, group in grid_groups()
-        for path in pattern
-    ]
-
-
 def sheet_videos(wildcards):
-    return min(CONFIG.report.videos, *(cell.videos for cell in group_cells(wildcards)))
+    return min(CONFIG.report.videos, *(cell.videos for cell in cells_of(wildcards)))
 
 
 def sheet_samples(wildcards):
     return [
         str(cell.evaluation.sample(video, 0))
-        for cell in group_cells(wildcards)
+        for cell in cells_of(wildcards)
         for video in range(sheet_videos(wildcards))
     ]
 
 
 def sheet_truth(wildcards):
     """What leads to the true videos of a group: the data that a rule makes, and the name of the dataset."""
-    first = group_cells(wildcards)[0].evaluation
+    first = cells_of(wildcards)[0].evaluation
     return [
         str(first.directory / "model_config.json"),
         *([videos_of(first)] if videos_of(first) else []),

@@ -1,5 +1,7 @@
 """Datasets: the one that is made, and the check of those that the configuration uses."""
 
+USED_DATASETS = used_datasets(CONFIG, GRID)
+
 
 localrules:
     lpips_weights,
@@ -26,7 +28,6 @@ rule make_bouncy_balls:
     resources:
         mem_mb=4000,
     params:
-        settings=asdict(CONFIG.bouncy_balls),
         root=subpath(output[0], ancestor=2),
     script:
         "../workflow_scripts/make_bouncy_balls.py"
@@ -34,16 +35,14 @@ rule make_bouncy_balls:
 
 rule check_data:
     input:
-        lambda _: [
-            file for used in used_datasets() for file in [made_data(*used)] if file
-        ],
+        [file for used in USED_DATASETS for file in [made_data(*used)] if file],
     log:
         "logs/check_data.log",
     conda:
         "../environment.yml"
     threads: 1
     params:
-        datasets=used_datasets(),
+        datasets=USED_DATASETS,
     script:
         "../workflow_scripts/check_data.py"
 

@@ -10,7 +10,7 @@ rule elbos:
         grid_elbos,
 
 
-for batch in BATCHES["elbo"]:
+for batch in CALL.batches["elbo"]:
 
     rule:
         name:

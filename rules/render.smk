@@ -6,7 +6,7 @@ rule videos:
         grid_gifs(),
 
 
-for batch in BATCHES["gif"]:
+for batch in CALL.batches["gif"]:
 
     rule:
         name:

@@ -1,10 +1,7 @@
 """The grid side by side: a table, and for each checkpoint contact sheets and curves of its modes."""
 
-REPORT = [
-    "results/comparison.csv",
-    *group_files([f"{GROUP}/contact_sheet_{{group}}.png"]),
-    *group_files([f"{GROUP}/{name}_{{group}}.png" for name in CONFIG.metrics.names]),
-]
+REPORT = report_files(GRID, CONFIG.metrics.names)
+REPORT_CONTENTS = contents_file(GRID, CONFIG.report.videos)
 REPORT_CHANGED = "results/.report_changed"
 
 
@@ -19,7 +16,7 @@ localrules:
 rule report:
     input:
         REPORT,
-        report_contents_file(),
+        REPORT_CONTENTS,
 
 
 # A table or picture that exists would stay as it is when the configuration asks for other modes. So what the report
@@ -29,14 +26,14 @@ rule report_contents:
         REPORT,
         REPORT_CHANGED,
     output:
-        report_contents_file(),
+        REPORT_CONTENTS,
     log:
         "logs/report_contents.log",
     conda:
         "../environment.yml"
     threads: 1
     params:
-        contents=report_contents(),
+        contents=report_contents(GRID, CONFIG.report.videos),
     script:
         "../workflow_scripts/report_contents.py"
 
@@ -84,7 +81,7 @@ rule contact_sheet:
     threads: 1
     params:
         modes=lambda wildcards: [
-            str(cell.evaluation.mode) for cell in group_cells(wildcards)
+            str(cell.evaluation.mode) for cell in cells_of(wildcards)
         ],
         videos=sheet_videos,
     script:
@@ -96,7 +93,7 @@ rule frame_curves:
         changed=REPORT_CHANGED,
         metrics=lambda wildcards: [
             str(cell.evaluation.metrics(cell.videos, cell.samples, cell.T, "json"))
-            for cell in group_cells(wildcards)
+            for cell in cells_of(wildcards)
         ],
     output:
         report(

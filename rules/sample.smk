@@ -10,7 +10,7 @@ rule samples:
         grid_samples(),
 
 
-for batch in BATCHES["sample"]:
+for batch in CALL.batches["sample"]:
 
     rule:
         name:

@@ -50,16 +50,6 @@ def test_the_comparison_shows_bits_per_dimension_if_asked(done):
     assert float(row["bpd"]) == json.loads((done.root / summary).read_text())["bpd"]["mean"] > 0
 
 
-def test_what_has_no_elbo_is_refused_while_planning(empty):
-    for mode, message in (
-        ("gibbs-1-autoreg_4_4_12_4", "makes frame 4 again"),
-        (f"gradientmethod_{AUTOREG}", "guidance"),
-    ):
-        line = empty.refused("-n", f"{FOLDER}/{mode}/elbos_2.json").splitlines()[-1]
-        assert line.startswith("error: mode") and message in line
-    assert "video 7 is asked for" in empty.refused("-n", f"{FOLDER}/{AUTOREG}/elbos_8.json")
-
-
 def test_a_guided_mode_is_sampled_with_the_configured_weight(fresh):
     fresh.configure(sampling={"videos_per_job": 5, "batch_size": 8, "guidance_weight": 2})
     folder = f"results/{CHECKPOINT}/ema_0.9999_000100_respace2/gradientmethod_autoreg_4_4_8_4"

@@ -94,7 +94,7 @@ def test_no_such_name_is_a_target(name):
             if "\0" in name or name in ("a//b", "/etc"):
                 continue  # no command line has the former; results/a//b is results/a/b
             with pytest.raises(InputError) as caught:
-                read_request([f"{folder}/{file}"], [], [], [])
+                read_request([f"{folder}/{file}"], [])
             one_line(caught.value)
 
 
@@ -115,7 +115,7 @@ def test_no_such_name_is_a_target(name):
 )
 def test_targets_out_of_the_tree_or_beyond_all_measure(target):
     with pytest.raises(InputError) as caught:
-        read_request([target], [], [], [])
+        read_request([target], [])
     one_line(caught.value)
 
 

@@ -49,5 +49,3 @@ def test_what_cannot_be_searched_is_refused_at_once(fresh):
     fresh.configure(optimal={"diffusion_steps": 2, "videos": 3})
     line = fresh.refused("-n", SAMPLE).splitlines()[-1]
     assert line.startswith("error: config key optimal.videos is 3, must be a multiple")
-    line = fresh.refused("-n", SCHEDULE.replace("_optimal-linspace-t", "")).splitlines()[-1]
-    assert line == "error: mode 'autoreg_4_2_8_4' is not optimal: it has no _optimal behind its strategy"

@@ -12,7 +12,6 @@ from viddiff.workflow.targets import Cell, read_grid, read_request
 HERE = Evaluation.named("deep/run", "ema_0.9999_000100", "autoreg_4_2_12_4")
 OTHER = Evaluation.named("run", "ema_0.9999_000100", "independent_4_2_12_4")
 GRID = [Cell(OTHER, 2, 1, 12)]
-NAMES = ["all", "samples"], ["data"]
 AT = str(HERE.directory)
 UNKNOWN = AT.removesuffix("_4") + "_None"  # as trees of the original may hold it
 
@@ -26,17 +25,15 @@ def block(**changes):
     "arguments", [["-n"], ["samples"], ["--cores", "2", "all"], ["results/comparison.csv"]]
 )
 def test_names_and_other_results_stand_for_the_grid(arguments):
-    request = read_request(arguments, GRID, *NAMES)
+    request = read_request(arguments, GRID)
     assert request.samples == {OTHER: {(0, 0), (1, 0)}} == request.videos
 
 
 def test_a_path_asks_for_no_more_than_it_needs():
-    request = read_request(["-n", f"{AT}/metrics_2-3-12.pkl"], GRID, *NAMES)
+    request = read_request(["-n", f"{AT}/metrics_2-3-12.pkl"], GRID)
     assert request.samples == {HERE: {(video, sample) for video in range(2) for sample in range(3)}}
     assert not request.videos
-    request = read_request(
-        [f"./{AT}/videos/sample_0012-3.gif", f"{AT}/samples/sample_0001-0.npy"], GRID, *NAMES
-    )
+    request = read_request([f"./{AT}/videos/sample_0012-3.gif", f"{AT}/samples/sample_0001-0.npy"], GRID)
     assert request.videos == {HERE: {(12, 3)}}
     assert request.samples == {HERE: {(1, 0)}}
     assert request.files == {f"{AT}/videos/sample_0012-3.gif", f"{AT}/samples/sample_0001-0.npy"}
@@ -44,53 +41,51 @@ def test_a_path_asks_for_no_more_than_it_needs():
 
 def test_the_search_of_a_schedule_needs_no_samples():
     folder = AT.replace("autoreg_", "autoreg_optimal_")
-    request = read_request(
-        [f"{folder}/optimal_schedule.json", f"{folder}/optimal/stage_1.json"], GRID, *NAMES
-    )
+    request = read_request([f"{folder}/optimal_schedule.json", f"{folder}/optimal/stage_1.json"], GRID)
     assert not request.samples
 
 
 def test_elbos_are_asked_for_by_path_by_name_or_by_the_configuration():
-    request = read_request(["-n", f"{AT}/elbos_2.json", f"{AT}/elbos/elbo_0012.npy"], GRID, *NAMES)
+    request = read_request(["-n", f"{AT}/elbos_2.json", f"{AT}/elbos/elbo_0012.npy"], GRID)
     assert request.elbos == {HERE: {(0, 0), (1, 0), (12, 0)}}
     assert not request.samples
     assert request.files == {f"{AT}/elbos/elbo_0012.npy"}
-    assert not read_request(["all"], GRID, *NAMES).elbos
-    for request in (read_request(["elbos"], GRID, *NAMES), read_request(["all"], GRID, *NAMES, elbos=True)):
+    assert not read_request(["all"], GRID).elbos
+    for request in (read_request(["elbos"], GRID), read_request(["all"], GRID, elbos=True)):
         assert request.elbos == {OTHER: {(0, 0), (1, 0)}}
 
 
 @pytest.mark.parametrize("mode", ["gibbs-1-autoreg_4_2_12_4", "gradientmethod_autoreg_4_2_12_4"])
 def test_modes_without_elbo_are_left_out_of_the_grid_and_refused_by_path(mode):
     cell = Cell(Evaluation.named("run", "ema_0.9999_000100", mode), 2, 1, 12)
-    request = read_request(["elbos"], [*GRID, cell], *NAMES)
+    request = read_request(["elbos"], [*GRID, cell])
     assert set(request.elbos) == {OTHER}
     assert set(request.samples) == {OTHER, cell.evaluation}
     with pytest.raises(InputError, match="has no ELBO"):
-        read_request([f"{cell.evaluation.directory}/elbos_2.json"], GRID, *NAMES)
+        read_request([f"{cell.evaluation.directory}/elbos_2.json"], GRID)
 
 
 def test_other_names_ask_for_no_samples():
-    assert not read_request(["-n", "data"], GRID, *NAMES).samples
-    assert read_request(["data", "samples"], GRID, *NAMES).samples
+    assert not read_request(["-n", "data"], GRID).samples
+    assert read_request(["data", "samples"], GRID).samples
 
 
 def test_the_value_of_quiet_is_no_target():
-    assert not read_request(["--quiet", "all", "--", "data"], GRID, *NAMES).samples
-    assert read_request(["--quiet", "all", "--", "all"], GRID, *NAMES).samples
+    assert not read_request(["--quiet", "all", "--", "data"], GRID).samples
+    assert read_request(["--quiet", "all", "--", "all"], GRID).samples
 
 
 def test_a_path_and_a_name_ask_for_both():
-    request = read_request([f"{AT}/plan.png", "samples"], GRID, *NAMES)
+    request = read_request([f"{AT}/plan.png", "samples"], GRID)
     assert set(request.samples) == {OTHER}
-    request = read_request([f"{AT}/plan.png"], GRID, *NAMES)
+    request = read_request([f"{AT}/plan.png"], GRID)
     assert not request.samples
 
 
 def test_plans_need_no_samples_but_those_of_which_they_are():
-    request = read_request([f"{AT}/plan_cost.json", "results/plans.txt"], GRID, *NAMES)
+    request = read_request([f"{AT}/plan_cost.json", "results/plans.txt"], GRID)
     assert not (request.samples or request.videos or request.elbos)
-    request = read_request([f"{AT}/plans/sample_0012-3.png"], GRID, *NAMES)
+    request = read_request([f"{AT}/plans/sample_0012-3.png"], GRID)
     assert (request.samples, dict(request.videos), request.files) == ({HERE: {(12, 3)}}, {}, set())
 
 
@@ -112,7 +107,7 @@ def test_plans_need_no_samples_but_those_of_which_they_are():
 )
 def test_impossible_targets_are_refused(path, message):
     with pytest.raises(InputError, match=message):
-        read_request([path], GRID, *NAMES)
+        read_request([path], GRID)
 
 
 def test_the_grid_is_a_product_and_measures_all_frames():

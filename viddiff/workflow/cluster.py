@@ -3,17 +3,39 @@
 from __future__ import annotations
 
 import getpass
+import io
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import redirect_stderr
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from viddiff.errors import InputError
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")  # anything else is an expression
+
+
+def check_executor(workflow: Any, arguments: Sequence[str]) -> None:
+    """Check the profiles of a call, and the cluster if it has one: `check_profiles`, `check_slurm`.
+
+    arguments: of the command line.
+    """
+    from snakemake.cli import get_profile_dir, parse_args
+
+    with redirect_stderr(io.StringIO()):  # Snakemake has told already which profiles it uses
+        call = parse_args(arguments)[1]
+    profiles = [get_profile_dir(name) for name in call.profile or []]
+    default = Path(workflow.basedir) / "profiles" / "default" / "config.yaml"
+    check_profiles(default, [file for _, file in filter(None, profiles)])
+    if call.executor == "slurm":
+        partitions, accounts = (
+            _resources(workflow.resource_settings, name) for name in ("slurm_partition", "slurm_account")
+        )
+        check_slurm(partitions, accounts)
 
 
 def check_profiles(default: Path, others: Iterable[Path]) -> None:
@@ -62,6 +84,12 @@ def check_slurm(partitions: Iterable[str], accounts: Iterable[str]) -> None:
             raise InputError(
                 f"slurm_account is {name!r}, must be one of {user}'s: {', '.join(sorted(own)) or 'none'}"
             )
+
+
+def _resources(settings: Any, name: str) -> set[str]:
+    """The values of a resource that profile and command line set for all rules, or for some."""
+    groups = [settings.default_resources or {}, *settings.overwrite_resources.values()]
+    return {str(group[name].raw) for group in groups if name in group}
 
 
 def _lines(command: list[str]) -> set[str] | None:

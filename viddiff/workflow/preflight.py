@@ -14,6 +14,7 @@ from viddiff.tree.fingerprint import check_claim
 from viddiff.tree.paths import CHECKPOINTS, Evaluation, check_run
 from viddiff.tree.schedules import plan_in, schedule_file, searches_of
 from viddiff.workflow.sections import Configuration, Metrics
+from viddiff.workflow.targets import Cell
 
 MADE_DATASET = "bouncy_balls"  # the one that a rule makes, as its key of the configuration says
 
@@ -22,6 +23,17 @@ def dataset_of(config: Configuration, evaluation: Evaluation) -> str | None:
     """The dataset of an evaluation as far as the configuration tells: the mode's own, or the training's."""
     training = config.training.get(evaluation.run)
     return evaluation.mode.dataset or (training.dataset if training else None)
+
+
+def used_datasets(config: Configuration, grid: Iterable[Cell]) -> list[tuple[str, str]]:
+    """(dataset, split) of the configured training runs and of the grid, as far as the configuration tells."""
+    used = {(training.dataset, "train") for training in config.training.values()}
+    for cell in grid:
+        dataset = dataset_of(config, cell.evaluation)
+        used.add((dataset, cell.evaluation.mode.split))
+        if cell.evaluation.mode.optimal is not None:
+            used.add((dataset, "train"))  # for the search
+    return sorted(pair for pair in used if pair[0])
 
 
 def trained_files(config: Configuration, run: str) -> list[str]:
@@ -127,7 +139,6 @@ def plan_is_outdated(evaluation: Evaluation) -> bool:
 def _size_of(config: Configuration, dataset: str | None, split: str) -> tuple[int | None, int | None]:
     """Frames of a video and number of videos, as far as the configuration tells."""
     if dataset == MADE_DATASET:
-        made = config.bouncy_balls
-        return made.length, made.train if split == "train" else made.test
+        return config.bouncy_balls.length, config.bouncy_balls.videos(split)
     settings = config.datasets.get(dataset)
     return settings.length if settings else None, None

@@ -19,6 +19,10 @@ class BouncyBalls:
     length: int
     seed: int
 
+    def videos(self, split: str) -> int:
+        """The number of videos of a split."""
+        return {"train": self.train, "test": self.test}[split]
+
 
 @dataclass(frozen=True)
 class Training:

@@ -25,6 +25,9 @@ _TARGET = re.compile(
     r"|model_config\.json|plan\.json|plan_cost\.json|plan\.png)",
     re.DOTALL,  # so that the parser sees names with line breaks, and says what is wrong with them
 )
+# Names of rules: those that stand for samples of the grid, and those that need none.
+GRID_TARGETS = ("all", "samples", "videos", "metrics", "elbos", "report")
+OTHER_TARGETS = ("plans", "data", "check_data", "train")
 _LONGEST_FILE_NAME = 255
 _MOST_FILES = 1_000_000  # of a kind, in an evaluation directory
 _ALL_PLANS = [f"{RESULTS}/plans.{ext}" for ext in ("csv", "txt", "png")]
@@ -128,18 +131,11 @@ def metrics_cell(path: str) -> Cell | None:
     return Cell(evaluation, *(int(match[name]) for name in ("videos", "samples", "T")))
 
 
-def read_request(
-    arguments: Sequence[str],
-    grid: Iterable[Cell],
-    grid_targets: Iterable[str],
-    other_targets: Iterable[str],
-    elbos: bool = False,
-) -> Request:
+def read_request(arguments: Sequence[str], grid: Iterable[Cell], elbos: bool = False) -> Request:
     """What a command line asks for: its targets that are paths, and the grid unless there are only such.
 
-    grid_targets: the names that stand for samples of the grid; other_targets: those that need none. elbos: whether
-    ELBOs belong to the grid even if no target is called `elbos`. Other arguments do no harm: Snakemake makes what its
-    targets need, and only the division into jobs is decided here.
+    elbos: whether ELBOs belong to the grid even if no target is called `elbos`. Other arguments do no harm: Snakemake
+    makes what its targets need, and only the division into jobs is decided here.
     """
     request = Request()
     # `--quiet all` is no target.
@@ -147,8 +143,8 @@ def read_request(
     for word in arguments:
         _check_path(word)
     own = [request.add_path(path) for path in map(_relative, arguments) if path.startswith(f"{RESULTS}/")]
-    only_others = bool(own) or not set(other_targets).isdisjoint(arguments)
-    if not all(own) or not only_others or not set(grid_targets).isdisjoint(arguments):
+    only_others = bool(own) or not set(OTHER_TARGETS).isdisjoint(arguments)
+    if not all(own) or not only_others or not set(GRID_TARGETS).isdisjoint(arguments):
         for cell in grid:
             request.add_cell(cell, elbos or "elbos" in arguments)
     return request

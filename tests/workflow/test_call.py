@@ -1,0 +1,185 @@
+"""What a call makes, without Snakemake: planned, missing, damaged and refused; settings of kinds of rules."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from small_project import CHECKPOINT, CONFIG, FOLDER, MODES
+
+from viddiff.errors import InputError
+from viddiff.files.write import save_npy
+from viddiff.inference.modes import make_plan
+from viddiff.tree.paths import Evaluation
+from viddiff.workflow.batches import Span
+from viddiff.workflow.call import Call, plan_call, spread_settings, submitted_call
+from viddiff.workflow.config import check_config, load_schema, read_config
+from viddiff.workflow.preflight import plan_is_outdated
+from viddiff.workflow.report_files import contents_file, group_cells, report_contents, report_files
+from viddiff.workflow.targets import read_grid
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = load_schema(ROOT / "config" / "schema.yaml")
+AUTOREG = Evaluation.parse(f"{FOLDER}/{MODES[0]}")
+AT = str(AUTOREG.directory)
+
+
+def configured(**changes):
+    config = copy.deepcopy(CONFIG | changes)
+    check_config(config, SCHEMA)
+    return read_config(config)
+
+
+@pytest.fixture
+def plan(tmp_path, monkeypatch):
+    """A function from targets to the call of a project in which nothing was made but what a test puts there."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*targets: str, **changes) -> Call:
+        config = configured(**changes)
+        return plan_call(["--cores", "2", *targets], config, read_grid(config.grid))
+
+    return call
+
+
+def planned(call: Call, kind: str) -> list[str]:
+    return [str(batch.span) for batch in call.batches[kind]]
+
+
+def put(*paths: Path) -> None:
+    for path in paths:
+        if path.suffix == ".npy":
+            save_npy(path, np.zeros(4, np.uint8))
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+
+
+def test_the_grid_of_a_new_project_is_planned_in_batches(plan):
+    call = plan()
+    assert planned(call, "sample") == planned(call, "gif") == ["0_4", "5_6"]
+    assert planned(call, "elbo") == [] and planned(plan("elbos"), "elbo") == ["0_4", "5_6"]
+    assert planned(plan(metrics={"elbos": True}), "elbo") == ["0_4", "5_6"]
+    assert (call.damaged, call.renew_costs) == (frozenset(), False)
+    assert call.kinds() == {f"{kind}_{span}": kind for kind in ("sample", "gif") for span in ("0_4", "5_6")}
+
+
+def test_a_path_is_planned_with_what_it_needs(plan):
+    # Neither the mode nor the number of videos is in the configuration.
+    folder = f"results/{CHECKPOINT}/ema_0.9999_000100_ddim_respaceddim5/independent_4_2_12_4"
+    call = plan(f"{folder}/metrics_6-2-12.pkl")
+    assert (planned(call, "sample"), planned(call, "gif")) == (["0_4", "5_5"], [])
+    call = plan(f"{AT}/videos/sample_0003-2.gif")
+    assert planned(call, "sample") == planned(call, "gif") == ["3_3"]
+
+
+def test_only_what_is_missing_is_planned(plan):
+    put(*(AUTOREG.sample(video, 0) for video in (0, 1, 2, 4)), AUTOREG.elbo(0))
+    assert planned(plan(f"{AT}/metrics_5-1-12.pkl"), "sample") == ["3_3"]
+    assert planned(plan(f"{AT}/elbos_2.json"), "elbo") == ["1_1"]
+    put(*(AUTOREG.sample(video, 0) for video in range(3)), *(AUTOREG.gif(video, 0) for video in range(3)))
+    call = plan(f"{AT}/metrics_3-1-12.pkl", f"{AT}/plan.png")
+    assert not call.kinds() and not call.renew_costs
+
+
+def test_damaged_files_are_planned_and_named(plan):
+    put(*(AUTOREG.sample(video, 0) for video in range(7)), *(AUTOREG.elbo(video) for video in range(2)))
+    for path in (AUTOREG.sample(3, 0), AUTOREG.elbo(1)):
+        path.write_bytes(path.read_bytes()[:-1])
+    call = plan(f"{AT}/metrics_7-1-12.pkl", f"{AT}/elbos_2.json")
+    assert call.damaged == {str(AUTOREG.sample(3, 0)), str(AUTOREG.elbo(1))}
+    assert (planned(call, "sample"), planned(call, "elbo")) == (["3_3"], ["1_1"])
+    assert not plan(f"{AT}/metrics_3-1-12.pkl").damaged
+
+
+def test_a_plan_is_outdated_that_is_not_the_modes_plan_any_more(plan):
+    path = AUTOREG.directory / "plan.json"
+    assert not plan_is_outdated(AUTOREG)
+    put(path)
+    assert plan_is_outdated(AUTOREG)
+    path.write_text(make_plan(AUTOREG.mode).to_json())
+    assert not plan_is_outdated(AUTOREG)
+    path.write_text(path.read_text() + " ")
+    assert plan_is_outdated(AUTOREG)
+
+
+def test_a_call_for_plans_alone_renews_their_cost(plan):
+    for targets in (["plans"], [f"{AT}/plan_cost.json"], ["data"]):
+        call = plan(*targets)
+        assert call.renew_costs and not call.kinds()
+    assert not plan("plans", "samples").renew_costs
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (f"{FOLDER}/autoregg_4_2_12_4/samples/sample_0000-0.npy", r"did you mean autoreg\?"),
+        (f"{FOLDER}/autoreg_4_2_13_4/metrics_2-1-13.pkl", "T is 13, but videos of bouncy_balls have 12 frames"),
+        (f"{AT}/metrics_8-1-12.pkl", "video 7 is asked for, but bouncy_balls has 7"),
+        (f"{AT}/elbos_8.json", "video 7 is asked for, but bouncy_balls has 7"),
+        (f"{FOLDER}/gibbs-1-autoreg_4_4_12_4/elbos_2.json", "makes frame 4 again"),
+        (f"{FOLDER}/gradientmethod_{MODES[0]}/elbos_2.json", "guidance"),
+        (f"results/no/ema_0.9999_000100/{MODES[0]}/metrics_2-1-12.pkl", "^no checkpoint checkpoints/no/ema_0.9999_"),
+        (f"{AT}/optimal_schedule.json", "is not optimal: it has no _optimal behind its strategy$"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_made_is_refused(plan, target, message):
+    with pytest.raises(InputError, match=message) as caught:
+        plan(target)
+    assert "\n" not in str(caught.value)
+
+
+def test_results_that_cannot_be_written_are_refused(plan):
+    put(AUTOREG.directory / "samples")
+    with pytest.raises(InputError, match=f"^cannot write in {AT}/samples: {AT}/samples is not a folder$"):
+        plan(str(AUTOREG.sample(0, 0)))
+
+
+def test_a_submitted_job_makes_its_own_batch():
+    call = submitted_call(["snakemake", "--target-jobs", "sample_5_6:run=a,block=000", "--allowed-rules"])
+    assert {kind: [batch.span for batch in rules] for kind, rules in call.batches.items()} == {
+        "sample": [Span(1, 5, 6)],
+        "gif": [],
+        "elbo": [],
+    }
+    assert (call.damaged, call.renew_costs) == (frozenset(), False)
+
+
+def test_settings_of_a_kind_hold_for_its_rules_that_have_none_of_their_own():
+    settings = SimpleNamespace(
+        overwrite_resources={"sample": {"gpu": 2}, "sample_5_6": {"gpu": 0}}, overwrite_threads={"train": 3}
+    )
+    spread_settings(
+        SimpleNamespace(resource_settings=settings),
+        {"sample_0_4": "sample", "sample_5_6": "sample", "gif_0_4": "gif", "train_a": "train"},
+    )
+    assert settings.overwrite_resources == {
+        "sample": {"gpu": 2},
+        "sample_0_4": {"gpu": 2},
+        "sample_5_6": {"gpu": 0},
+    }
+    assert settings.overwrite_threads == {"train": 3, "train_a": 3}
+
+
+def test_the_report_shows_the_cells_of_a_group_side_by_side():
+    (block,) = configured().grid
+    grid = read_grid([block, replace(block, modes=("autoreg_4_4_8_4",), videos=3)])
+    names = [f"{name}_{group}.png" for name in ("contact_sheet", "psnr") for group in ("12_4", "8_4")]
+    assert report_files(grid, ["psnr"]) == ["results/comparison.csv", *(f"{FOLDER}/{name}" for name in names)]
+    stem = FOLDER.rpartition("/")[2]
+    assert group_cells(grid, CHECKPOINT, stem, "12_4") == grid[:2]
+    with pytest.raises(
+        InputError, match=f"^the configured grid has nothing at {CHECKPOINT}/{stem} for videos 9_4$"
+    ):
+        group_cells(grid, CHECKPOINT, stem, "9_4")
+
+
+def test_another_report_has_another_name():
+    grid = read_grid(configured().grid)
+    assert report_contents(grid, 2)["cells"][0] == [AT, 7, 1, 12]
+    names = {contents_file(cells, videos) for cells in (grid, grid[:1]) for videos in (2, 3)}
+    assert len(names) == 4 and contents_file(list(grid), 2) in names

@@ -1,0 +1,80 @@
+"""What a call of the workflow makes: decided once, before Snakemake asks for jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from viddiff.workflow.batches import (
+    BatchRule,
+    damaged_files,
+    missing_elbos,
+    missing_samples,
+    missing_videos,
+    named_batches,
+    plan_batches,
+)
+from viddiff.workflow.preflight import check_sampling
+from viddiff.workflow.sections import Configuration
+from viddiff.workflow.targets import Cell, read_request
+
+KINDS = ("sample", "gif", "elbo")
+
+
+@dataclass(frozen=True)
+class Call:
+    """The rules of the batches that a call makes, by kind.
+
+    damaged: files of these batches that are there, but not whole; renew_costs: whether cost cards that exist are
+    brought up to date.
+    """
+
+    batches: Mapping[str, Sequence[BatchRule]]
+    damaged: frozenset[str] = field(default_factory=frozenset)
+    renew_costs: bool = False
+
+    def kinds(self) -> dict[str, str]:
+        """The kind of each rule, by the rule's name."""
+        return {f"{kind}_{batch.span}": kind for kind, rules in self.batches.items() for batch in rules}
+
+
+def plan_call(arguments: Sequence[str], config: Configuration, grid: Iterable[Cell]) -> Call:
+    """What a command line makes: what it asks for and is not there whole.
+
+    Raises `InputError` for targets that are impossible, and for samples and ELBOs that cannot be made.
+    """
+    request = read_request(arguments, grid, config.metrics.elbos)
+    missing = {
+        "sample": missing_samples(request),
+        "gif": missing_videos(request),
+        "elbo": missing_elbos(request),
+    }
+    for kind in ("sample", "elbo"):
+        for evaluation, pairs in missing[kind].items():
+            if pairs:
+                check_sampling(config, evaluation, 1 + max(video for video, _ in pairs))
+    size = config.sampling.videos_per_job
+    return Call(
+        batches={kind: plan_batches(files, size) for kind, files in missing.items()},
+        damaged=frozenset(damaged_files(missing)),
+        # A call for plans alone brings cost cards up to date; others leave those that exist.
+        renew_costs=not (request.samples or request.videos or request.elbos),
+    )
+
+
+def submitted_call(arguments: Sequence[str]) -> Call:
+    """What a job that is read again elsewhere makes: the batch that its arguments name."""
+    return Call({kind: named_batches(kind, arguments) for kind in KINDS})
+
+
+def spread_settings(workflow: Any, kinds: Mapping[str, str]) -> None:
+    """Let what is set for `sample`, `gif`, `elbo` or `train` hold for each of the rules of that kind.
+
+    kinds: by the names of the rules.
+    """
+    settings = workflow.resource_settings
+    for name in ("overwrite_resources", "overwrite_threads"):
+        given = getattr(settings, name)
+        spread = {rule: given[kind] for rule, kind in kinds.items() if kind in given}
+        setattr(settings, name, spread | dict(given))
