@@ -14,6 +14,7 @@ from viddiff.tree.paths import CHECKPOINT_PATTERN, RUN_PATTERN, Evaluation
 from viddiff.tree.schedules import schedule_file, searches_of, stage_file
 from viddiff.tree.timing import timing_files
 from viddiff.workflow.call import (
+    make_anew,
     plan_call,
     spread_settings,
     submitted_call,
@@ -167,12 +168,11 @@ def earlier_timings(wildcards):
 
 
 def plan_definition(wildcards):
-    """Nothing, or if plan.json is not the mode's plan any more, a folder that is newer: so it is made again."""
+    """No file. A plan.json that is not the mode's plan any more is made again."""
     evaluation = evaluation_of(wildcards)
-    if not plan_is_outdated(evaluation):
-        return []
-    os.utime(evaluation.directory / "plan.json", (1, 1))
-    return "config"
+    if plan_is_outdated(evaluation):
+        make_anew(workflow, [str(evaluation.directory / "plan.json")])
+    return []
 
 
 def samples_of(wildcards):
@@ -211,14 +211,12 @@ def grid_gifs():
 
 
 def repair(patterns):
-    """What lets a batch run whose files are all there, but one of them damaged: a folder that is newer."""
+    """No file. Lets a batch run whose files are all there, but one of them damaged."""
 
     def input_files(wildcards):
         files = [path.format(**wildcards) for path in patterns] if CALL.damaged else []
-        damaged = CALL.damaged.intersection(files)
-        for file in damaged:
-            os.utime(file, (1, 1))
-        return "config" if damaged else []
+        make_anew(workflow, CALL.damaged.intersection(files))
+        return []
 
     return input_files
 
@@ -258,6 +256,13 @@ def training_data(run):
 def batch_videos(wildcards, output):
     """The numbers of the videos of a batch."""
     return [int(Path(path).stem.partition("_")[2].partition("-")[0]) for path in output]
+
+
+def shown_report(wildcards):
+    """All files of the report. What it shows is new, or the rule would not run: so all of them are made again."""
+    if not Path(REPORT_CONTENTS).is_file():
+        make_anew(workflow, REPORT)
+    return REPORT
 
 
 def sheet_videos(wildcards):

@@ -2,12 +2,10 @@
 
 REPORT = report_files(GRID, CONFIG.metrics.names)
 REPORT_CONTENTS = contents_file(GRID, CONFIG.report.videos)
-REPORT_CHANGED = "results/.report_changed"
 
 
 localrules:
     report_contents,
-    report_changed,
     comparison,
     contact_sheet,
     frame_curves,
@@ -20,11 +18,10 @@ rule report:
 
 
 # A table or picture that exists would stay as it is when the configuration asks for other modes. So what the report
-# shows is part of a file's name: if that is missing, it needs the file below, which is new to all of the report.
+# shows is part of a file's name: if that is missing, all of the report is made again.
 rule report_contents:
     input:
-        REPORT,
-        REPORT_CHANGED,
+        shown_report,
     output:
         REPORT_CONTENTS,
     log:
@@ -38,16 +35,8 @@ rule report_contents:
         "../workflow_scripts/report_contents.py"
 
 
-rule report_changed:
-    output:
-        temp(touch(REPORT_CHANGED)),
-    log:
-        "logs/report_changed.log",
-
-
 rule comparison:
     input:
-        changed=REPORT_CHANGED,
         metrics=grid_metrics("json"),
         elbos=grid_elbos if CONFIG.metrics.elbos else [],
         model_config=ancient(grid_files("model_config.json")),
@@ -65,7 +54,6 @@ rule comparison:
 
 rule contact_sheet:
     input:
-        changed=REPORT_CHANGED,
         samples=sheet_samples,
         truth=ancient(sheet_truth),
     output:
@@ -90,7 +78,6 @@ rule contact_sheet:
 
 rule frame_curves:
     input:
-        changed=REPORT_CHANGED,
         metrics=lambda wildcards: [
             str(cell.evaluation.metrics(cell.videos, cell.samples, cell.T, "json"))
             for cell in cells_of(wildcards)

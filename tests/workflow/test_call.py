@@ -16,7 +16,7 @@ from viddiff.files.write import save_npy
 from viddiff.inference.modes import make_plan
 from viddiff.tree.paths import Evaluation
 from viddiff.workflow.batches import Span
-from viddiff.workflow.call import Call, plan_call, spread_settings, submitted_call
+from viddiff.workflow.call import Call, make_anew, plan_call, spread_settings, submitted_call
 from viddiff.workflow.config import check_config, load_schema, read_config
 from viddiff.workflow.preflight import plan_is_outdated
 from viddiff.workflow.report_files import contents_file, group_cells, report_contents, report_files
@@ -163,6 +163,12 @@ def test_settings_of_a_kind_hold_for_its_rules_that_have_none_of_their_own():
         "sample_5_6": {"gpu": 0},
     }
     assert settings.overwrite_threads == {"train": 3, "train_a": 3}
+
+
+def test_files_to_be_made_anew_are_told_to_snakemake():
+    workflow = SimpleNamespace(dag=SimpleNamespace(forcefiles={"a"}))
+    make_anew(workflow, ["b", "c"])
+    assert workflow.dag.forcefiles == {"a", "b", "c"}
 
 
 def test_the_report_shows_the_cells_of_a_group_side_by_side():

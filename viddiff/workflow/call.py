@@ -1,4 +1,4 @@
-"""What a call of the workflow makes: decided once, before Snakemake asks for jobs."""
+"""What a call of the workflow makes: decided once, before Snakemake asks for jobs, and without a change on disk."""
 
 from __future__ import annotations
 
@@ -66,6 +66,14 @@ def plan_call(arguments: Sequence[str], config: Configuration, grid: Iterable[Ce
 def submitted_call(arguments: Sequence[str]) -> Call:
     """What a job that is read again elsewhere makes: the batch that its arguments name."""
     return Call({kind: named_batches(kind, arguments) for kind in KINDS})
+
+
+def make_anew(workflow: Any, files: Iterable[str]) -> None:
+    """Have files made again that are there and that a job makes, as Snakemake does with those that it left incomplete.
+
+    No file is touched. Called while jobs are found, before it is decided which are to run.
+    """
+    workflow.dag.forcefiles.update(files)
 
 
 def spread_settings(workflow: Any, kinds: Mapping[str, str]) -> None:
