@@ -29,11 +29,12 @@ def used_datasets(config: Configuration, grid: Iterable[Cell]) -> list[tuple[str
     """(dataset, split) of the configured training runs and of the grid, as far as the configuration tells."""
     used = {(training.dataset, "train") for training in config.training.values()}
     for cell in grid:
-        dataset = dataset_of(config, cell.evaluation)
-        used.add((dataset, cell.evaluation.mode.split))
-        if cell.evaluation.mode.optimal is not None:
-            used.add((dataset, "train"))  # for the search
-    return sorted(pair for pair in used if pair[0])
+        mode, dataset = cell.evaluation.mode, dataset_of(config, cell.evaluation)
+        if dataset is not None:
+            used.add((dataset, mode.split))
+            if mode.optimal is not None:
+                used.add((dataset, "train"))  # for the search
+    return sorted(used)
 
 
 def trained_files(config: Configuration, run: str) -> list[str]:
@@ -74,8 +75,9 @@ def check_sampling(config: Configuration, evaluation: Evaluation, videos: int) -
         searches_of(evaluation)
     dataset = dataset_of(config, evaluation)
     length, count = _size_of(config, dataset, mode.split)
-    if length is not None and length < mode.T:
-        raise InputError(f"mode {str(mode)!r}: T is {mode.T}, but videos of {dataset} have {length} frames")
+    T = mode.given("T")
+    if length is not None and length < T:
+        raise InputError(f"mode {str(mode)!r}: T is {T}, but videos of {dataset} have {length} frames")
     if count is not None and count < videos:
         raise InputError(
             f"{evaluation.directory}: video {videos - 1} is asked for, but {dataset} has {count}, from 0"
@@ -140,5 +142,5 @@ def _size_of(config: Configuration, dataset: str | None, split: str) -> tuple[in
     """Frames of a video and number of videos, as far as the configuration tells."""
     if dataset == MADE_DATASET:
         return config.bouncy_balls.length, config.bouncy_balls.videos(split)
-    settings = config.datasets.get(dataset)
+    settings = config.datasets.get(dataset) if dataset else None
     return settings.length if settings else None, None

@@ -92,7 +92,7 @@ class Request:
             return False
         evaluation = Evaluation.parse(match["directory"])
         if match["kind"]:
-            check_obs_length(evaluation.mode)
+            evaluation.mode.given("obs_length")  # or nothing tells which frames are generated
         if match["kind"] == "plans":
             self.samples[evaluation].add((int(match["video"]), int(match["sample"])))
         elif match["kind"]:
@@ -172,13 +172,12 @@ def read_grid(blocks: Iterable[GridBlock]) -> list[Cell]:
 
 def check_metrics_length(mode: Mode, T: int) -> None:
     """Metrics of T frames need videos that long, and one generated frame at least. Raises `InputError`."""
-    check_obs_length(mode)
-    name = str(mode)
+    name, observed = str(mode), mode.given("obs_length")
     if mode.T is not None and mode.T < T:
         raise InputError(f"metrics of {T} frames: videos of mode {name!r} have {mode.T}")
-    if mode.obs_length >= T:
+    if observed >= T:
         raise InputError(
-            f"metrics of {T} frames: mode {name!r} observes the first {mode.obs_length}, generates none"
+            f"metrics of {T} frames: mode {name!r} observes the first {observed}, generates none"
         )
 
 
@@ -193,12 +192,6 @@ def check_count(videos: int, samples: int) -> None:
         raise InputError(
             f"{videos} videos with {samples} samples of each: must be {_MOST_FILES} files at most"
         )
-
-
-def check_obs_length(mode: Mode) -> None:
-    """Raise `InputError` for a mode whose name does not tell which frames of a sample are generated."""
-    if mode.obs_length is None:
-        raise InputError(f"mode {str(mode)!r}: obs_length is not given, must be a whole number")
 
 
 def _check_path(argument: str) -> None:
