@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from viddiff.data import open_dataset
 from viddiff.errors import InputError
 from viddiff.files.json_files import LONGEST_TEXT, MOST_BYTES, parse_json
 from viddiff.files.write import save_npy
 from viddiff.inference.modes import make_plan
 from viddiff.inference.plan import Plan, Stage
 from viddiff.inference.search import StageSearch
-from viddiff.jobs.measurement import open_videos
+from viddiff.jobs.measurement import true_videos
 from viddiff.report.comparison import comparison_table, frame_curves
 from viddiff.report.cost_card import CostCard, cost_card
 from viddiff.tree.elbos import STAGE, summarise_elbos
@@ -75,7 +76,10 @@ READERS = {
     "ELBOs": (RUN.elbo_summary(1), lambda path: comparison_table([METRICS], [path])),
     "timing": (RUN.directory / "timings/samples_0000-0-0.json", lambda path: read_timings([path])),
     "cost card": (RUN.directory / "plan_cost.json", CostCard.read),
-    "training config, for data": (RUN.directory / "model_config.json", lambda path: open_videos(RUN, {})),
+    "training config, for data": (
+        RUN.directory / "model_config.json",
+        lambda path: true_videos(RUN, open_dataset),
+    ),
     "training config, for cost": (
         RUN.directory / "model_config.json",
         lambda path: cost_card(RUN, make_plan(RUN.mode), {}, path, []),
@@ -198,7 +202,7 @@ def test_a_timing_steers_no_terminal(put):
 @pytest.mark.parametrize("dataset", [["minerl"], {"a": 1}, 3, "a\nb"])
 def test_a_dataset_is_a_name(put, dataset):
     path = put(RUN.directory / "model_config.json", json.dumps({"dataset": dataset}).encode())
-    refused(path, lambda path: open_videos(RUN, {}))
+    refused(path, lambda path: true_videos(RUN, open_dataset))
 
 
 def test_a_fingerprint_is_not_printed_whole(put):

@@ -23,7 +23,9 @@ from viddiff.errors import InputError
 from viddiff.training import loop
 from viddiff.training.config import training_config
 from viddiff.training.loop import forward_backward, learning_rate, train, training_windows
+from viddiff.workflow.config import check_config, load_schema
 
+ROOT = Path(__file__).parents[2]
 FILES = ("model", "ema_0.9", "ema_0.5")
 
 
@@ -215,13 +217,15 @@ def test_learning_rate():
 
 
 def run_script(tmp_path, root, training) -> object:
+    told = {"data_root": str(root), "device": "cpu", "grid": []}
+    check_config(told, load_schema(ROOT / "config" / "schema.yaml"))
     job = SimpleNamespace(
-        params=SimpleNamespace(training=training, run_dir=str(tmp_path / "run"), data_root=str(root)),
-        config={"data_cache": None, "modes": {}, "device": "cpu"},
+        params=SimpleNamespace(training=training, run_dir=str(tmp_path / "run")),
+        config=told,
         log=[str(tmp_path / "train.log")],
         threads=1,
     )
-    script = Path(__file__).parents[2] / "workflow_scripts" / "train.py"
+    script = ROOT / "workflow_scripts" / "train.py"
     signals = (signal.SIGTERM, signal.SIGINT)
     before = [signal.getsignal(number) for number in signals]
     try:

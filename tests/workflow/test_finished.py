@@ -268,10 +268,11 @@ def interrupt(project: Project, statement: str) -> None:
     project.configure(sampling={"videos_per_job": 10, "batch_size": 1})
     script = project.root / "workflow_scripts" / "sample.py"
     lines = script.read_text().splitlines()
-    arguments = lines.index("        **network_arguments(snakemake),")
-    lines[arguments] = '        **(network_arguments(snakemake) | {"progress": stop}),'
+    told = lines.index("        work.on_device(os.environ),")
+    lines[told] = "        replace(work.on_device(os.environ), progress=stop),"
     start = next(number for number, line in enumerate(lines) if line.startswith("with job("))
-    lines[start:start] = ["def stop(done, total):", "    if done > total // 2:", f"        {statement}"]
+    stop = ["def stop(done, total):", "    if done > total // 2:", f"        {statement}"]
+    lines[start:start] = ["from dataclasses import replace", *stop]
     script.write_text("\n".join(lines) + "\n")
 
 

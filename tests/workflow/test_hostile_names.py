@@ -333,6 +333,7 @@ def put_results(project: Project) -> None:
             "standard_error_videos": 1.0,
             "standard_error_samples": None,
             "unit": "dB",
+            "higher_is_better": True,
             "per_frame": [20.0] * 8,
             "protocol": {"data_range": 1},
         }

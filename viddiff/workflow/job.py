@@ -76,7 +76,10 @@ class Work:
         from viddiff.device import find_device
 
         torch.set_num_threads(self.snakemake.threads)
-        device = find_device(self.config.device)
+        try:
+            device = find_device(self.config.device)
+        except InputError as error:
+            raise InputError(f"config key {error}") from None
         if self.config.device == "auto" and device.type == "cpu":
             log.warning("no GPU found: runs on the CPU, threads: %d", torch.get_num_threads())
         return device
