@@ -22,6 +22,7 @@ from viddiff.workflow.call import (
 from viddiff.workflow.cluster import check_executor
 from viddiff.workflow.config import check_config, load_schema, read_config
 from viddiff.workflow.preflight import (
+    MADE_DATASET,
     check_measured,
     check_writable,
     dataset_of,
@@ -108,11 +109,8 @@ def checkpoint_of(wildcards):
 
 def made_data(dataset, split):
     """The file of the dataset that a rule makes; nothing for other datasets, which the user provides."""
-    return (
-        f"{CONFIG.data_root}/bouncy_balls/{split}.pt"
-        if dataset == "bouncy_balls"
-        else []
-    )
+    made = f"{CONFIG.data_root}/bouncy_balls/{split}.pt"
+    return [made] if dataset == MADE_DATASET else []
 
 
 def data_of(wildcards):
@@ -188,26 +186,7 @@ def samples_of(wildcards):
 
 
 def grid_metrics(ext):
-    return [
-        str(cell.evaluation.metrics(cell.videos, cell.samples, cell.T, ext))
-        for cell in GRID
-    ]
-
-
-def grid_samples():
-    return [
-        str(cell.evaluation.sample(*pair))
-        for cell in GRID
-        for pair in pairs(cell.videos, cell.samples)
-    ]
-
-
-def grid_gifs():
-    return [
-        str(cell.evaluation.gif(*pair))
-        for cell in GRID
-        for pair in pairs(cell.videos, cell.samples)
-    ]
+    return [cell.metrics(ext) for cell in GRID]
 
 
 def repair(patterns):
@@ -237,11 +216,6 @@ def grid_files(name):
     return [str(cell.evaluation.directory / name) for cell in GRID]
 
 
-def cells_of(wildcards):
-    """The cells of the grid that one picture shows."""
-    return group_cells(GRID, wildcards.run, wildcards.checkpoint, wildcards.group)
-
-
 def training_data(run):
     """The data that training needs first. A finished run needs none: newer data are no reason to train again."""
 
@@ -258,8 +232,13 @@ def batch_videos(wildcards, output):
     return [int(Path(path).stem.partition("_")[2].partition("-")[0]) for path in output]
 
 
+def cells_of(wildcards):
+    """The cells of the grid that one picture shows."""
+    return group_cells(GRID, wildcards.run, wildcards.checkpoint, wildcards.group)
+
+
 def shown_report(wildcards):
-    """All files of the report. What it shows is new, or the rule would not run: so all of them are made again."""
+    """All files of the report. They are made again if it shows something new."""
     if not Path(REPORT_CONTENTS).is_file():
         make_anew(workflow, REPORT)
     return REPORT
@@ -280,7 +259,4 @@ def sheet_samples(wildcards):
 def sheet_truth(wildcards):
     """What leads to the true videos of a group: the data that a rule makes, and the name of the dataset."""
     first = cells_of(wildcards)[0].evaluation
-    return [
-        str(first.directory / "model_config.json"),
-        *([videos_of(first)] if videos_of(first) else []),
-    ]
+    return [str(first.directory / "model_config.json"), *videos_of(first)]

@@ -35,7 +35,7 @@ rule make_bouncy_balls:
 
 rule check_data:
     input:
-        [file for used in USED_DATASETS for file in [made_data(*used)] if file],
+        [file for used in USED_DATASETS for file in made_data(*used)],
     log:
         "logs/check_data.log",
     conda:

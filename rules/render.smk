@@ -3,7 +3,7 @@
 
 rule videos:
     input:
-        grid_gifs(),
+        [file for cell in GRID for file in cell.gif_files()],
 
 
 for batch in CALL.batches["gif"]:

@@ -78,10 +78,7 @@ rule contact_sheet:
 
 rule frame_curves:
     input:
-        metrics=lambda wildcards: [
-            str(cell.evaluation.metrics(cell.videos, cell.samples, cell.T, "json"))
-            for cell in cells_of(wildcards)
-        ],
+        metrics=lambda wildcards: [cell.metrics("json") for cell in cells_of(wildcards)],
     output:
         report(
             f"{GROUP}/{{metric}}_{{group}}.png",

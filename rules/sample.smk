@@ -7,7 +7,7 @@ localrules:
 
 rule samples:
     input:
-        grid_samples(),
+        [file for cell in GRID for file in cell.sample_files()],
 
 
 for batch in CALL.batches["sample"]:

@@ -51,6 +51,18 @@ class Cell:
         names = [mode.dataset, "trainset" if mode.trainset else None, str(mode.T), str(mode.obs_length)]
         return "_".join(name for name in names if name)
 
+    def metrics(self, ext: str) -> str:
+        """The file of the metrics."""
+        return str(self.evaluation.metrics(self.videos, self.samples, self.T, ext))
+
+    def sample_files(self) -> list[str]:
+        """The samples."""
+        return [str(self.evaluation.sample(*pair)) for pair in pairs(self.videos, self.samples)]
+
+    def gif_files(self) -> list[str]:
+        """The animations of the samples."""
+        return [str(self.evaluation.gif(*pair)) for pair in pairs(self.videos, self.samples)]
+
     @property
     def has_elbo(self) -> bool:
         """Whether the mode gives videos a probability."""
