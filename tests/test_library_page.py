@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import nbformat
-import numpy as np
 import pytest
 from nbclient import NotebookClient
 from small_project import copy_parts
@@ -30,7 +29,8 @@ def folder(tmp_path, monkeypatch):
     copy_parts(tmp_path, "checkpoints")
     write_bouncy_balls(tmp_path / "data", "test", 4, length=60)
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    yield tmp_path
+    viddiff.register_modes({})
 
 
 def results():
@@ -57,7 +57,6 @@ def test_the_page_runs_as_it_stands_but_for_the_number_of_diffusion_steps(
     printed = capsys.readouterr().out
     assert "videos are uint8 [1, 30, 3, 32, 32]; mode 'autoreg_10_3_60_10' and this model need" in printed
     assert "stages; the first makes frames" in printed
-    viddiff.register_modes({})
 
 
 def test_the_notebook_runs(folder):
@@ -66,4 +65,3 @@ def test_the_notebook_runs(folder):
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     assert sum("image/png" in output.get("data", {}) for output in outputs) == 3
     assert not [output for output in outputs if output.output_type == "error"]
-    assert np.asarray(viddiff.plan("autoreg_10_5_40_10").stages[0].latent).tolist() == [10, 11, 12, 13, 14]
