@@ -5,16 +5,28 @@ import signal
 from contextlib import contextmanager
 from pathlib import Path
 
+import jaxtyping
 import pytest
 
-from viddiff.metrics.weights import fetch_alexnet
-
 ROOT = Path(__file__).parents[1]
+
+# Types and shapes are checked at every call. The hook changes what is imported from here on.
+jaxtyping.install_import_hook(
+    "viddiff", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+)
+
+
+@pytest.fixture
+def types_unchecked(monkeypatch):
+    """In tests that hand in what a user may, but a type forbids: as outside of the tests, types are not checked."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 @pytest.fixture(scope="session")
 def alexnet() -> Path:
     """The LPIPS-AlexNet weights file; fetched once per checkout into `.weights/`."""
+    from viddiff.metrics.weights import fetch_alexnet
+
     path = ROOT / ".weights" / "alexnet.pt"
     if not path.exists():
         fetch_alexnet(path)

@@ -9,7 +9,11 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
+from jaxtyping import TypeCheckError
+
+from viddiff.diffusion.denoiser import add_noise
 
 ROOT = Path(__file__).parent.parent
 MODULES = sorted(ROOT.joinpath("viddiff").rglob("*.py"))
@@ -101,7 +105,9 @@ def test_the_engine_sees_neither_network_nor_diffusion():
     assert not {name for name in reached if name.startswith(("viddiff.model", "viddiff.diffusion"))}
 
 
-@pytest.mark.parametrize("path", (ROOT / "viddiff/diffusion").glob("*.py"), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "viddiff/diffusion").glob("*.py")), ids=lambda path: path.stem
+)
 def test_diffusion_works_with_any_network(path):
     assert not {name for name in imports_of(path) if name.startswith("viddiff.model")}
 
@@ -124,6 +130,14 @@ def test_environment_and_pyproject_name_the_same_packages():
     conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     assert conda[0] == "python" + project["requires-python"]
     assert conda[-1]["pip"] == [*project["dependencies"], "-e ."]
+
+
+def test_types_and_shapes_are_checked_in_the_tests():
+    one, two = torch.zeros(1, 3, 3, 4, 4), torch.zeros(2, 3, 3, 4, 4)
+    assert add_noise(one, one, 0.8, 0.6).shape == one.shape
+    for eps in (two, one.bool(), one[0], None):
+        with pytest.raises(TypeCheckError, match="eps"):
+            add_noise(one, eps, 0.8, 0.6)
 
 
 def test_the_command_is_there():

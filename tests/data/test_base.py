@@ -38,7 +38,7 @@ def test_unknown_names_list_the_known(tmp_path):
         open_dataset("minerl", "test", tmp_path)
 
 
-def test_wrong_settings(tmp_path):
+def test_wrong_settings(tmp_path, types_unchecked):
     wrong = DatasetSettings("video_foldr", "a")
     with pytest.raises(
         InputError, match=r"datasets\.mine\.kind 'video_foldr' is unknown; did you mean video_folder"

@@ -103,7 +103,11 @@ def test_forced_frames_come_first_and_are_not_measured():
 
 def test_where_all_frames_fit_nothing_is_measured():
     search = StageSearch(0, (5,), (0, 2, 4), start=(4,), count=3)
-    assert list(choose(search, None)) == [Choice(4, None), Choice(0, None), Choice(2, None)]
+    assert list(choose(search, lambda count, observed: pytest.fail("measured"))) == [
+        Choice(4, None),
+        Choice(0, None),
+        Choice(2, None),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -42,8 +42,8 @@ def no_user_modes_remain():
 
 
 @pytest.fixture
-def zigzag(tmp_path, monkeypatch):
-    """A function that writes the file of a mode, and says its definition."""
+def zigzag(tmp_path, monkeypatch, types_unchecked):
+    """A function that writes the file of a mode, and says its definition. Users' stages may hold lists."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
 

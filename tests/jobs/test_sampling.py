@@ -247,7 +247,7 @@ def test_a_broken_checkpoint_ends_in_one_line_that_names_it(sample, tree, tmp_pa
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"path": "nothing.pt"}, "nothing.pt"),
+        ({"path": Path("nothing.pt")}, "nothing.pt"),
         ({"mode": "autoreg_4_2_13_3"}, "T is 13, but video 0 of dataset bouncy_balls has 12 frames"),
         ({"videos": [10]}, "video 10 of dataset bouncy_balls.*0 to 9"),
         ({"mode": "autoreg_4_2_9_9"}, "obs_length is 9"),

@@ -63,11 +63,6 @@ def test_equal_frames_are_best_and_inputs_stay_as_they_are(name, metric, alexnet
         np.testing.assert_allclose(best, np.full_like(best, expected[name]), atol=1e-6)
 
 
-def test_frames_must_match(metric, alexnet):
-    with pytest.raises(InputError, match=r"\[4, 3, 32, 32\].*\[5, 3, 32, 32\]"):
-        metric.compute(frames(0, 1, 4, 3, 32, 32), frames(0, 5, 3, 32, 32), MetricSettings(alexnet=alexnet))
-
-
 @given(low=st.integers(0, 127), offset=st.integers(1, 128))
 def test_psnr_of_a_constant_offset(low, offset):
     truth = np.full((1, 3, 5, 4), low, np.uint8)

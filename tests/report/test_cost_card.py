@@ -68,8 +68,8 @@ def test_records_of_other_networks_and_windows_say_nothing():
         ("[]", "not a timing"),
         (json.dumps({"device": "GPU"}), "window_evaluations"),
         (json.dumps(asdict(TIMING) | {"seconds": 0}), "seconds is 0, must be a number above 0"),
-        (json.dumps(asdict(TIMING) | {"max_frames": True}), "max_frames is True"),
-        (json.dumps(asdict(TIMING) | {"device": 3}), "device is 3"),
+        (json.dumps(asdict(TIMING) | {"max_frames": True}), "True is not a whole number"),
+        (json.dumps(asdict(TIMING) | {"device": 3}), "3 is not a short line of text"),
     ],
 )
 def test_a_broken_record_is_named(tmp_path, content, message):

@@ -17,7 +17,7 @@ from viddiff.diffusion.process import diffusion_of
 from viddiff.errors import InputError
 from viddiff.files.archives import check_whole
 from viddiff.model.build import build_model
-from viddiff.training.state import resume_state
+from viddiff.training.state import TrainingState, resume_state
 from viddiff.video_model import load_network
 
 EMPTY_CONFIG = {"state_dict": {}, "config": {}, "step": 1}
@@ -255,5 +255,7 @@ def test_a_training_state_names_no_other_files(tmp_path, caplog, content, messag
     run = tmp_path / "run"
     run.mkdir()
     torch.save(content, run / "opt_000001.pt")
-    resume_state(run, None, {"save_latest_only": False}, 0)
+    model = torch.nn.Linear(1, 1)
+    state = TrainingState(model, torch.optim.SGD(model.parameters()), {})
+    resume_state(run, state, {"save_latest_only": False}, 0)
     assert len(caplog.records) == 1 and message in caplog.text

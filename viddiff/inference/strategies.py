@@ -147,9 +147,7 @@ def really_independent(length: int, n_obs: int, window: int, step_size: int) -> 
 
 @strategy("mixed-autoreg-independent", "long-range")
 @from_nothing
-def long_range(
-    length: int, n_obs: int, window: int, step_size: int, *, recent: float = 0.5
-) -> Iterator[Stage]:
+def long_range(length: int, n_obs: int, window: int, step_size: int, *, recent: Any = 0.5) -> Iterator[Stage]:
     """Of the `window - step_size` observed frames half are the newest known, the others the newest given.
 
     recent: the share of the newest known, 0 to 1, if not half.

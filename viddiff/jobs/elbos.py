@@ -91,7 +91,7 @@ def measure_elbos(
                     len(stage.latent),
                     ON_TRUTH if plan.stages[number].n_select else "",
                 )
-                partial.keep(number, rows[number])
+                partial.keep(number, rows[number, ...])
                 job.progress(done * len(plan.stages) + number + 1, total)
             if not is_whole(evaluation.elbo(video)):  # as in sample_videos
                 save_npy(evaluation.elbo(video), rows)

@@ -58,12 +58,8 @@ class Metric:
 metric = Registry("metric", "viddiff.metrics", Metric)
 
 
-def check_frames(samples: Samples, truth: Truth, smallest: int = 1) -> None:
-    """Raise `InputError` unless the frames of samples and truth match and are at least `smallest` pixels high
-    and wide.
-    """
-    if samples.shape[1:] != truth.shape:
-        raise InputError(f"samples have frames {list(samples.shape[1:])}, the test video {list(truth.shape)}")
+def check_size(truth: Truth, smallest: int) -> None:
+    """Raise `InputError` unless frames are at least `smallest` pixels high and wide."""
     if min(truth.shape[-2:]) < smallest:
         height, width = truth.shape[-2:]
         raise InputError(f"frames are {height}x{width}; this metric needs at least {smallest}x{smallest}")

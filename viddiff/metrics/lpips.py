@@ -24,7 +24,7 @@ from viddiff.metrics.base import (
     Samples,
     Truth,
     Values,
-    check_frames,
+    check_size,
     frame_chunks,
     metric,
 )
@@ -85,7 +85,7 @@ def lpips(samples: Samples, truth: Truth, settings: MetricSettings) -> Values:
 
     Raises `InputError` for other than three channels and for frames under 31x31.
     """
-    check_frames(samples, truth, smallest=SMALLEST_FRAME)
+    check_size(truth, SMALLEST_FRAME)
     count, (length, channels, height, width) = len(samples), truth.shape
     if channels != 3:
         raise InputError(f"lpips needs frames of 3 channels, found {channels}")

@@ -45,6 +45,8 @@ def measure(
             raise InputError(f"{what} is a {type(frames).__name__}, must be an array uint8 {shape}")
         if frames.dtype != np.uint8 or frames.ndim != shape.count(",") + 1 or 0 in frames.shape:
             raise InputError(f"{what} is {frames.dtype} {list(frames.shape)}, must be uint8 {shape}")
+    if samples.shape[1:] != truth.shape:
+        raise InputError(f"samples have frames {list(samples.shape[1:])}, the truth {list(truth.shape)}")
     settings = MetricSettings(str(find_device(device)), ssim_data_range, alexnet)
     return found.compute(samples, truth, settings)
 

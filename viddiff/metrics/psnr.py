@@ -16,7 +16,6 @@ from viddiff.metrics.base import (
     Samples,
     Truth,
     Values,
-    check_frames,
     frame_chunks,
     metric,
 )
@@ -40,7 +39,6 @@ def protocol(settings: MetricSettings) -> dict[str, Any]:
 @metric("psnr", protocol=protocol, higher_is_better=True, unit="dB", largest_finite=largest_finite_psnr)
 def psnr(samples: Samples, truth: Truth, settings: MetricSettings) -> Values:
     """PSNR of each sample and frame, in dB; infinite where a channel equals the truth's."""
-    check_frames(samples, truth)
     count, (length, *frame) = len(samples), truth.shape
     result = np.empty((count, length))
     for chunk in frame_chunks(length, math.prod(frame), VALUES_PER_CHUNK):

@@ -22,7 +22,7 @@ from viddiff.metrics.base import (
     Samples,
     Truth,
     Values,
-    check_frames,
+    check_size,
     frame_chunks,
     metric,
 )
@@ -50,7 +50,7 @@ def ssim(samples: Samples, truth: Truth, settings: MetricSettings) -> Values:
 
     Raises `InputError` for frames under 7x7 or an unknown data range.
     """
-    check_frames(samples, truth, smallest=WINDOW)
+    check_size(truth, WINDOW)
     data_range = settings.ssim_data_range
     if data_range not in DATA_RANGES:
         raise InputError(f"ssim_data_range is {data_range}; allowed are 1 and 2 (as the original)")

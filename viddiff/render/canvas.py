@@ -28,7 +28,7 @@ FAINT: Colour = (125, 129, 135)
 DPI = 100
 
 
-def as_rgb(frames: UInt8[np.ndarray, "T C H W"], name: str) -> UInt8[np.ndarray, "T H W 3"]:
+def as_rgb(frames: np.ndarray, name: str) -> UInt8[np.ndarray, "T H W 3"]:
     """Frames with the channels last, grey ones repeated to three; `name` says in errors whose they are.
 
     Raises `InputError` unless frames are uint8 `[T, C, H, W]` with T > 0 and C 1 or 3.

@@ -40,7 +40,7 @@ _HOLD, _BLANK = 700, 500  # milliseconds that the last frame and the blank one a
 
 def write_gif(
     path: Path | str,
-    frames: UInt8[np.ndarray, "T C H W"],
+    frames: np.ndarray,
     observed: int | Sequence[bool],
     *,
     fps: float = 20.0,
@@ -48,8 +48,8 @@ def write_gif(
 ) -> None:
     """Write a video as a GIF of T + 1 frames, the last of them blank, that repeats for ever.
 
-    `frames` are uint8, C 1 or 3. `observed` is the number of leading frames that are observed, or T booleans.
-    `scale` enlarges by an integer factor; left out, the longer side becomes about 128 pixels. The picture
+    `frames` are uint8 `[T, C, H, W]`, C 1 or 3. `observed` is the number of leading frames that are observed, or T
+    booleans. `scale` enlarges by an integer factor; left out, the longer side becomes about 128 pixels. The picture
     lies `BORDER` pixels from the left and from the top. GIF counts time in hundredths of a second, so `fps`
     is rounded to that.
 

@@ -37,7 +37,7 @@ _HEADER = 46  # above the first row: the two kinds and the frame numbers
 _BLOCK = 18  # between videos
 _MARGIN = 14  # around the sheet
 
-Videos = Mapping[int, UInt8[np.ndarray, "T C H W"]]
+Videos = Mapping[int, np.ndarray]
 
 
 def contact_sheet(

@@ -67,10 +67,6 @@ class TrainingConfig:
             raise InputError(
                 f"training key steps is {self.steps}; must not exceed lr_anneal_steps {self.lr_anneal_steps}"
             )
-        if self.wandb not in get_args(WandbMode):
-            raise InputError(
-                f"training key wandb is {self.wandb!r}; allowed: {', '.join(get_args(WandbMode))}"
-            )
         try:
             parse_rates(self.ema_rate)
         except ValueError:
@@ -135,4 +131,6 @@ def _typed(key: str, value: Any) -> Any:
             "; YAML takes 1e-4 for a text, write 1.0e-4" if wanted is float and isinstance(value, str) else ""
         )
         raise InputError(f"training key {key} is {value!r}; must be {names[wanted]}{hint}")
+    if key == "wandb" and value not in get_args(WandbMode):
+        raise InputError(f"training key wandb is {value!r}; allowed: {', '.join(get_args(WandbMode))}")
     return value

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, Literal
 
 from jaxtyping import Int
 from torch import Tensor
@@ -104,7 +104,7 @@ def csv_log(path: Path, step: int) -> Log:
     return append
 
 
-def wandb_log(run_dir: Path, mode: Any, config: Mapping[str, Any]) -> Log:
+def wandb_log(run_dir: Path, mode: Literal["offline", "online"], config: Mapping[str, Any]) -> Log:
     """A log to wandb; the run's id is the last folder's name. The first failure ends it, with a warning."""
     run: Any = None
     try:

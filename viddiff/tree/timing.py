@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from viddiff.errors import InputError, reading
-from viddiff.files.json_files import read_json
+from viddiff.files.json_files import number, read_json, short_text, whole_number
 from viddiff.files.write import write_json
 from viddiff.tree.paths import Evaluation
 
@@ -35,13 +35,10 @@ class Timing:
 
     def __post_init__(self) -> None:
         for name in ("window_evaluations", "max_frames", "image_size"):
-            value = getattr(self, name)
-            if type(value) is not int or value < 1:
-                raise InputError(f"{name} is {value!r}, must be a whole number, 1 or more")
-        if not isinstance(self.seconds, int | float) or not 0 < self.seconds < float("inf"):
-            raise InputError(f"seconds is {self.seconds!r}, must be a number above 0")
-        if not isinstance(self.device, str) or not self.device.isprintable():
-            raise InputError(f"device is {self.device!r:.60}, must be a name")
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}, must be 1 or more")
+        if not 0 < self.seconds < float("inf"):
+            raise InputError(f"seconds is {self.seconds}, must be a number above 0")
 
     @property
     def seconds_per_evaluation(self) -> float:
@@ -77,10 +74,15 @@ def read_timings(paths: Iterable[Path]) -> dict[Path, Timing]:
 
 
 def _read(path: Path) -> Timing:
-    names = [field.name for field in fields(Timing)]
-    with reading(path, f"a timing with {', '.join(names)}"):
+    with reading(path, f"a timing with {', '.join(field.name for field in fields(Timing))}"):
         content = read_json(path)
-        return Timing(**{name: content[name] for name in names})
+        return Timing(
+            short_text(content["device"]),
+            whole_number(content["window_evaluations"]),
+            number(content["seconds"]),
+            whole_number(content["max_frames"]),
+            whole_number(content["image_size"]),
+        )
 
 
 def _kind(evaluation: Evaluation) -> tuple[int | None, bool]:
