@@ -6,6 +6,7 @@ import copy
 import json
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 SCHEMA = load_schema(ROOT / "config" / "schema.yaml")
 AUTOREG = MODES[0]
 RUN, STEM = CHECKPOINT, FOLDER.rpartition("/")[2]
+BLOCK = GridBlock((RUN,), (STEM,), MODES, videos=7, samples=1)
 
 # In place of a run, a checkpoint or a mode.
 HOSTILE = [
@@ -122,9 +124,9 @@ def test_targets_out_of_the_tree_or_beyond_all_measure(target):
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("key", ["runs", "checkpoints", "modes"])
 def test_no_such_name_is_in_the_grid(key, name):
-    block = CONFIG["grid"][0] | {key: [name]}
+    block = replace(BLOCK, **{key: (name,)})
     with pytest.raises(InputError, match="config key grid: ") as caught:
-        read_grid([GridBlock(**block)])
+        read_grid([block])
     one_line(caught.value)
 
 
@@ -172,7 +174,7 @@ def test_names_as_in_the_wild_pass():
 )
 def test_a_grid_beyond_all_measure(changes, message):
     with pytest.raises(InputError, match=message):
-        read_grid([GridBlock(**CONFIG["grid"][0] | changes)])
+        read_grid([replace(BLOCK, **changes)])
 
 
 @pytest.mark.parametrize(

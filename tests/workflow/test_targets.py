@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from viddiff.errors import InputError
@@ -17,8 +19,8 @@ UNKNOWN = AT.removesuffix("_4") + "_None"  # as trees of the original may hold i
 
 
 def block(**changes):
-    names = {"runs": ["run"], "checkpoints": ["ema_0.9999_000100"], "modes": ["independent_4_2_12_4"]}
-    return GridBlock(**names | {"videos": 2, "samples": 1} | changes)
+    only = GridBlock(("run",), ("ema_0.9999_000100",), ("independent_4_2_12_4",), videos=2, samples=1)
+    return replace(only, **changes)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +113,7 @@ def test_impossible_targets_are_refused(path, message):
 
 
 def test_the_grid_is_a_product_and_measures_all_frames():
-    cells = read_grid([block(modes=["independent_4_2_12_4", "autoreg_4_2_12_4"], runs=["run", "a/b"])])
+    cells = read_grid([block(modes=("independent_4_2_12_4", "autoreg_4_2_12_4"), runs=("run", "a/b"))])
     assert [(cell.evaluation.run, cell.T) for cell in cells] == [
         ("run", 12),
         ("run", 12),
@@ -120,16 +122,16 @@ def test_the_grid_is_a_product_and_measures_all_frames():
     ]
     assert read_grid([block(frames=8)])[0].T == 8
     assert cells[0].group == "12_4"
-    assert read_grid([block(modes=["minerl_trainset_autoreg_4_2_12_4"])])[0].group == "minerl_trainset_12_4"
+    assert read_grid([block(modes=("minerl_trainset_autoreg_4_2_12_4",))])[0].group == "minerl_trainset_12_4"
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"modes": ["autoreg_4_2_None_4"]}, "config key grid: mode .* has no T"),
+        ({"modes": ("autoreg_4_2_None_4",)}, "config key grid: mode .* has no T"),
         ({"frames": 13}, "config key grid: metrics of 13 frames"),
-        ({"modes": ["autoreg_4_2"]}, "config key grid: mode 'autoreg_4_2' is not of the form"),
-        ({"runs": ["../run"]}, "config key grid: run is '../run'"),
+        ({"modes": ("autoreg_4_2",)}, "config key grid: mode 'autoreg_4_2' is not of the form"),
+        ({"runs": ("../run",)}, "config key grid: run is '../run'"),
     ],
 )
 def test_impossible_cells_are_refused(changes, message):
