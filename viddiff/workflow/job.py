@@ -1,7 +1,7 @@
 """A job of the workflow as its script sees it: a log file, signals, clear errors, and typed values for names.
 
 with job(snakemake) as work:
-    sample_videos(work.on_device(os.environ), ...)
+    sample_videos(work.on_device(environment), ...)
 """
 
 from __future__ import annotations
