@@ -10,9 +10,10 @@ demo: .venv/ready
 	$(BIN)/snakemake --cores $(CORES) --quiet all -- all
 	@cat results/comparison.txt
 
-# A process for each core, each of one thread; those on the cluster are alone.
+# A process for each core, each of one thread, in the order of the files: long ones with few tests must not come last.
+# Tests on the cluster run alone.
 test: .venv/ready-test slurm
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile --ignore tests/faults
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder --ignore tests/faults
 	$(BIN)/python -m pytest tests/faults
 
 faults: .venv/ready-test slurm
