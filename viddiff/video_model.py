@@ -62,7 +62,7 @@ class CompletedVideos(NamedTuple):
 class VideoModel:
     """A checkpoint's network on a device, with the sampler and the diffusion steps that it is used with.
 
-    checkpoint: the file, and what it holds beside the weights; sha256: of the file; config: all settings of the
+    path, step, sha256: the checkpoint's file, the training steps that it holds, its hash; config: all settings of the
     training, by the original's keys; sampler, respacing: as in the names of checkpoints' folders.
     """
 
