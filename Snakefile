@@ -10,12 +10,14 @@ from snakemake.utils import min_version
 
 from viddiff.workflow.config import check_plain
 from viddiff.errors import InputError
+from viddiff.workflow.surroundings import check_paths, config_files
 
 min_version("9.14")
 
 # Before Snakemake reads it, which can run code. It has read those of --configfile already.
 try:
-    for file in ["config/config.yaml", *workflow.overwrite_configfiles]:
+    check_paths(workflow)
+    for file in config_files(workflow):
         check_plain(file)
 except InputError as error:
     sys.exit(f"error: {' '.join(str(error).split())}")
@@ -38,6 +40,11 @@ include: "rules/render.smk"
 include: "rules/evaluate.smk"
 include: "rules/elbo.smk"
 include: "rules/report.smk"
+
+
+if workflow.is_main_process:
+    with in_one_line():
+        check_forced(workflow, CALL.options, CALL.whole)
 
 
 rule all:

@@ -21,6 +21,7 @@ from viddiff.workflow.call import (
 )
 from viddiff.workflow.cluster import check_executor
 from viddiff.workflow.config import check_config, load_schema, read_config
+from viddiff.workflow.options import check_forced
 from viddiff.workflow.preflight import (
     MADE_DATASET,
     check_measured,
@@ -37,8 +38,11 @@ from viddiff.workflow.report_files import (
     report_contents,
     report_files,
 )
+from viddiff.workflow.surroundings import folder_of, own_names
 from viddiff.workflow.targets import pairs, read_grid
 
+PROJECT = folder_of(workflow).parent
+ARGUMENTS = own_names(workflow, sys.argv[1:])
 EVALUATION = "results/{run}/{checkpoint}/{mode}"
 SAMPLE = f"{EVALUATION}/samples/sample_{{video}}-{{sample}}.npy"
 GIF = f"{EVALUATION}/videos/sample_{{video}}-{{sample}}.gif"
@@ -71,10 +75,11 @@ def in_one_line():
 
 
 with in_one_line():
-    check_config(config, load_schema(Path(workflow.basedir) / "config" / "schema.yaml"))
+    check_config(config, load_schema(PROJECT / "config" / "schema.yaml"))
     CONFIG = read_config(config)
     register_modes(CONFIG.modes)
     GRID = read_grid(CONFIG.grid)
+    ALEXNET = f"{CONFIG.data_root}/lpips_alexnet.pt"
     TRAINING = training_rules(CONFIG.training)
     for folder in ("results", "logs", "benchmarks"):
         check_writable(folder)
@@ -84,13 +89,16 @@ with in_one_line():
 if workflow.is_main_process:
     os.environ.update(VIDDIFF_COMMAND=shlex.join(["snakemake", *sys.argv[1:]]))
     with in_one_line():
-        check_executor(workflow, sys.argv[1:])
-        CALL = plan_call(sys.argv[1:], CONFIG, GRID)
+        check_executor(workflow, ARGUMENTS)
+        CALL = plan_call(ARGUMENTS, CONFIG, GRID)
     if CALL.damaged:
         names = ", ".join(sorted(CALL.damaged))
         print(f"damaged, made again: {names}", file=sys.stderr)
+    if CALL.options.forces_all:
+        kept = "kept: samples, animations and ELBOs that are there, checkpoints, data"
+        print(f"{kept}; remove what is to be made again", file=sys.stderr)
 else:
-    CALL = submitted_call(sys.argv)
+    CALL = submitted_call(ARGUMENTS)
 spread_settings(workflow, CALL.kinds() | dict.fromkeys(TRAINING, "train"))
 
 
@@ -107,6 +115,13 @@ def checkpoint_of(wildcards):
     return str(evaluation_of(wildcards).checkpoint_file())
 
 
+def to_make(rule, files):
+    """Those files outside of results that a rule has to make. Others are nobody's, so nothing deletes them."""
+    if not workflow.is_main_process:
+        return files
+    return [file for file in files if CALL.options.makes(rule, file)]
+
+
 def made_data(dataset, split):
     """The file of the dataset that a rule makes; nothing for other datasets, which the user provides."""
     made = f"{CONFIG.data_root}/bouncy_balls/{split}.pt"
@@ -120,6 +135,14 @@ def data_of(wildcards):
 def videos_of(evaluation):
     """The file of the videos that an evaluation completes, if a rule makes it."""
     return made_data(dataset_of(CONFIG, evaluation), evaluation.mode.split)
+
+
+def missing_splits():
+    return [
+        split
+        for split in ("train", "test")
+        if to_make("make_bouncy_balls", made_data(MADE_DATASET, split))
+    ]
 
 
 def schedule_of(wildcards):
@@ -143,7 +166,7 @@ def search_data_of(wildcards):
 def selection_weights(wildcards):
     """What a mode needs that selects frames by LPIPS."""
     by_lpips = evaluation_of(wildcards).mode.recipe.distance == "lpips"
-    return rules.lpips_weights.output[0] if by_lpips else []
+    return ALEXNET if by_lpips else []
 
 
 def renewing_costs(files):

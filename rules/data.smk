@@ -1,36 +1,35 @@
 """Datasets: the one that is made, and the check of those that the configuration uses."""
 
 USED_DATASETS = used_datasets(CONFIG, GRID)
-
-
-localrules:
-    lpips_weights,
+MISSING_SPLITS = missing_splits()
 
 
 rule data:
     input:
-        made_data("bouncy_balls", "train"),
-        made_data("bouncy_balls", "test"),
+        made_data(MADE_DATASET, "train"),
+        made_data(MADE_DATASET, "test"),
 
 
-rule make_bouncy_balls:
-    output:
-        made_data("bouncy_balls", "{split}"),
-    log:
-        "logs/make_bouncy_balls_{split}.log",
-    benchmark:
-        "benchmarks/make_bouncy_balls_{split}.tsv"
-    wildcard_constraints:
-        split="train|test",
-    conda:
-        "../environment.yml"
-    threads: 1
-    resources:
-        mem_mb=4000,
-    params:
-        root=subpath(output[0], ancestor=2),
-    script:
-        "../workflow_scripts/make_bouncy_balls.py"
+if MISSING_SPLITS:
+
+    rule make_bouncy_balls:
+        output:
+            made_data(MADE_DATASET, "{split}"),
+        log:
+            "logs/make_bouncy_balls_{split}.log",
+        benchmark:
+            "benchmarks/make_bouncy_balls_{split}.tsv"
+        wildcard_constraints:
+            split="|".join(MISSING_SPLITS),
+        conda:
+            "../environment.yml"
+        threads: 1
+        resources:
+            mem_mb=4000,
+        params:
+            root=subpath(output[0], ancestor=2),
+        script:
+            "../workflow_scripts/make_bouncy_balls.py"
 
 
 rule check_data:
@@ -47,13 +46,16 @@ rule check_data:
         "../workflow_scripts/check_data.py"
 
 
-rule lpips_weights:
-    output:
-        f"{CONFIG.data_root}/lpips_alexnet.pt",
-    log:
-        "logs/lpips_weights.log",
-    conda:
-        "../environment.yml"
-    threads: 1
-    script:
-        "../workflow_scripts/lpips_weights.py"
+if to_make("lpips_weights", [ALEXNET]):
+
+    rule lpips_weights:
+        output:
+            ALEXNET,
+        log:
+            "logs/lpips_weights.log",
+        localrule: True
+        conda:
+            "../environment.yml"
+        threads: 1
+        script:
+            "../workflow_scripts/lpips_weights.py"

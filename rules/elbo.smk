@@ -1,10 +1,6 @@
 """ELBOs of test videos, in batches as the samples, and their summary."""
 
 
-localrules:
-    elbo_summary,
-
-
 rule elbos:
     input:
         grid_elbos,
@@ -48,6 +44,7 @@ rule elbo_summary:
         f"{EVALUATION}/elbos_{{videos}}.json",
     log:
         f"{LOGS}/elbos_{{videos}}.log",
+    localrule: True
     conda:
         "../environment.yml"
     threads: 1

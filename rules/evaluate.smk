@@ -12,11 +12,7 @@ rule evaluate:
         samples=samples_of,
         data=data_of,
         model_config=ancient(f"{EVALUATION}/model_config.json"),
-        alexnet=(
-            ancient(rules.lpips_weights.output[0])
-            if "lpips" in CONFIG.metrics.names
-            else []
-        ),
+        alexnet=ancient(ALEXNET) if "lpips" in CONFIG.metrics.names else [],
     output:
         pkl=f"{EVALUATION}/metrics_{{videos}}-{{samples}}-{{T}}.pkl",
         json=f"{EVALUATION}/metrics_{{videos}}-{{samples}}-{{T}}.json",

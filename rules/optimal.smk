@@ -1,10 +1,6 @@
 """Optimal schedules: a search for each stage of a mode's plan, then all in one file."""
 
 
-localrules:
-    optimal_schedule,
-
-
 rule search_stage:
     input:
         # The job itself refuses a checkpoint that is not the one of the other stages.
@@ -32,6 +28,7 @@ rule optimal_schedule:
         f"{EVALUATION}/optimal_schedule.json",
     log:
         f"{LOGS}/optimal_schedule.log",
+    localrule: True
     conda:
         "../environment.yml"
     threads: 1

@@ -4,14 +4,6 @@ They need neither a checkpoint nor data, but for optimal modes, whose schedule i
 """
 
 
-localrules:
-    plan,
-    plan_cost,
-    plan_picture,
-    sample_plan,
-    compare_plans,
-
-
 rule plans:
     input:
         grid_files("plan.png"),
@@ -28,6 +20,7 @@ rule plan:
         update(f"{EVALUATION}/plan.json"),
     log:
         f"{LOGS}/plan.log",
+    localrule: True
     conda:
         "../environment.yml"
     threads: 1
@@ -44,6 +37,7 @@ rule plan_cost:
         f"{EVALUATION}/plan_cost.json",
     log:
         f"{LOGS}/plan_cost.log",
+    localrule: True
     conda:
         "../environment.yml"
     threads: 1
@@ -59,6 +53,7 @@ rule plan_picture:
         report(f"{EVALUATION}/plan.png", category="Plans", labels={"mode": "{mode}"}),
     log:
         f"{LOGS}/plan_picture.log",
+    localrule: True
     conda:
         "../environment.yml"
     threads: 1
@@ -76,6 +71,7 @@ rule sample_plan:
         f"{LOGS}/plans/sample_{{video}}-{{sample}}.log",
     wildcard_constraints:
         video="[0-9][0-9][0-9][0-9]+",
+    localrule: True
     conda:
         "../environment.yml"
     threads: 1
@@ -93,6 +89,7 @@ rule compare_plans:
         picture=report("results/plans.png", category="Plans"),
     log:
         "logs/compare_plans.log",
+    localrule: True
     conda:
         "../environment.yml"
     threads: 1

@@ -4,13 +4,6 @@ REPORT = report_files(GRID, CONFIG.metrics.names)
 REPORT_CONTENTS = contents_file(GRID, CONFIG.report.videos)
 
 
-localrules:
-    report_contents,
-    comparison,
-    contact_sheet,
-    frame_curves,
-
-
 rule report:
     input:
         REPORT,
@@ -26,6 +19,7 @@ rule report_contents:
         REPORT_CONTENTS,
     log:
         "logs/report_contents.log",
+    localrule: True
     conda:
         "../environment.yml"
     threads: 1
@@ -45,6 +39,7 @@ rule comparison:
         text="results/comparison.txt",
     log:
         "logs/comparison.log",
+    localrule: True
     conda:
         "../environment.yml"
     threads: 1
@@ -64,6 +59,7 @@ rule contact_sheet:
         ),
     log:
         "logs/{run}/{checkpoint}/contact_sheet_{group}.log",
+    localrule: True
     conda:
         "../environment.yml"
     threads: 1
@@ -89,6 +85,7 @@ rule frame_curves:
         "logs/{run}/{checkpoint}/{metric}_{group}.log",
     wildcard_constraints:
         metric="|".join(CONFIG.metrics.names),
+    localrule: True
     conda:
         "../environment.yml"
     threads: 1

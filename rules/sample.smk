@@ -1,10 +1,6 @@
 """Sampling: one rule per span of videos, see viddiff/workflow/batches.py; a job makes a batch of missing files."""
 
 
-localrules:
-    model_config,
-
-
 rule samples:
     input:
         [file for cell in GRID for file in cell.sample_files()],
@@ -48,6 +44,7 @@ rule model_config:
         f"{EVALUATION}/model_config.json",
     log:
         f"{LOGS}/model_config.log",
+    localrule: True
     conda:
         "../environment.yml"
     threads: 1

@@ -7,6 +7,9 @@ rule train:
 
 
 for name, run in TRAINING.items():
+    files = to_make(name, trained_files(CONFIG, run))
+    if not files:
+        continue
 
     rule:
         name:
@@ -14,7 +17,7 @@ for name, run in TRAINING.items():
         input:
             ancient(training_data(run)),
         output:
-            [update(file) for file in trained_files(CONFIG, run)],
+            [update(file) for file in files],
         log:
             f"logs/{run}/train.log",
         benchmark:

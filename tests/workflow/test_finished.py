@@ -109,6 +109,25 @@ def test_edits_that_change_no_number_redo_nothing(done):
     assert done.outputs("--workflow-profile", "none", "samples") == set()
 
 
+def test_a_sample_that_is_there_cannot_be_forced(done):
+    """It would be kept, with a new time and "Finished"."""
+    before = done.samples()
+    assert f"error: {sample(AUTOREG, 3)} is there" in done.refused("--forcerun", sample(AUTOREG, 3))
+    assert done.samples() == before
+
+
+def test_deleting_all_output_deletes_no_checkpoint_no_data_and_no_sample(done):
+    (done.root / "data" / "lpips_alexnet.pt").touch()
+    done.configure(metrics={"names": ["psnr", "lpips"]})
+    for file in (done.root / FOLDER).rglob("metrics_*.json"):
+        file.unlink()  # they lack LPIPS
+    before = listing(done.root)
+    done.make("--delete-all-output", "all", "train", "data")
+    deleted = set(before) - set(listing(done.root))
+    assert {f"{FOLDER}/{AUTOREG}/metrics_7-1-12.pkl", "results/comparison.csv"} <= deleted
+    assert all(name.startswith("results/") and "/samples/" not in name for name in deleted)
+
+
 def test_a_changed_checkpoint_is_refused_with_both_values(done):
     save_tiny(done.root / "checkpoints" / CHECKPOINT / "ema_0.9999_000100.pt", seed=1)
     (done.root / sample(AUTOREG, 3)).unlink()

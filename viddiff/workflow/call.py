@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from viddiff.files.npy import is_whole
 from viddiff.workflow.batches import (
     BatchRule,
     damaged_files,
@@ -15,6 +17,7 @@ from viddiff.workflow.batches import (
     named_batches,
     plan_batches,
 )
+from viddiff.workflow.options import Options, read_options
 from viddiff.workflow.preflight import check_sampling
 from viddiff.workflow.sections import Configuration
 from viddiff.workflow.targets import Cell, read_request
@@ -26,13 +29,15 @@ KINDS = ("sample", "gif", "elbo")
 class Call:
     """The rules of the batches that a call makes, by kind.
 
-    damaged: files of these batches that are there, but not whole; renew_costs: whether cost cards that exist are
-    brought up to date.
+    damaged: files of these batches that are there, but not whole; whole: targets that are samples or ELBOs and there;
+    renew_costs: whether cost cards that exist are brought up to date; options: what is asked of files that are there.
     """
 
     batches: Mapping[str, Sequence[BatchRule]]
-    damaged: frozenset[str] = field(default_factory=frozenset)
+    damaged: frozenset[str] = frozenset()
+    whole: frozenset[str] = frozenset()
     renew_costs: bool = False
+    options: Options = field(default_factory=Options)
 
     def kinds(self) -> dict[str, str]:
         """The kind of each rule, by the rule's name."""
@@ -58,8 +63,10 @@ def plan_call(arguments: Sequence[str], config: Configuration, grid: Iterable[Ce
     return Call(
         batches={kind: plan_batches(files, size) for kind, files in missing.items()},
         damaged=frozenset(damaged_files(missing)),
+        whole=frozenset(file for file in request.files if file.endswith(".npy") and is_whole(Path(file))),
         # A call for plans alone brings cost cards up to date; others leave those that exist.
         renew_costs=not (request.samples or request.videos or request.elbos),
+        options=read_options(arguments),
     )
 
 
@@ -81,6 +88,8 @@ def spread_settings(workflow: Any, kinds: Mapping[str, str]) -> None:
 
     kinds: by the names of the rules.
     """
+    rename = workflow.modifier.modify_rulename  # another workflow may use this one under other names
+    kinds = {rename(rule): rename(kind) for rule, kind in kinds.items()}
     settings = workflow.resource_settings
     for name in ("overwrite_resources", "overwrite_threads"):
         given = getattr(settings, name)

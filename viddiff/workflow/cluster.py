@@ -30,7 +30,8 @@ def check_executor(workflow: Any, arguments: Sequence[str]) -> None:
         call = parse_args(arguments)[1]
     profiles = [get_profile_dir(name) for name in call.profile or []]
     default = Path(workflow.basedir) / "profiles" / "default" / "config.yaml"
-    check_profiles(default, [file for _, file in filter(None, profiles)])
+    if default.is_file():  # another workflow that uses this one may have none
+        check_profiles(default, [file for _, file in filter(None, profiles)])
     if call.executor == "slurm":
         partitions, accounts = (
             _resources(workflow.resource_settings, name) for name in ("slurm_partition", "slurm_account")

@@ -28,6 +28,7 @@ _TARGET = re.compile(
 # Names of rules: those that stand for samples of the grid, and those that need none.
 GRID_TARGETS = ("all", "samples", "videos", "metrics", "elbos", "report")
 OTHER_TARGETS = ("plans", "data", "check_data", "train")
+COLLECTORS = {*GRID_TARGETS, *OTHER_TARGETS} - {"check_data"}  # they have no outputs
 _LONGEST_FILE_NAME = 255
 _MOST_FILES = 1_000_000  # of a kind, in an evaluation directory
 _ALL_PLANS = [f"{RESULTS}/plans.{ext}" for ext in ("csv", "txt", "png")]
@@ -154,7 +155,7 @@ def read_request(arguments: Sequence[str], grid: Iterable[Cell], elbos: bool = F
     arguments = [word for before, word in pairwise(["", *arguments]) if before not in ("--quiet", "-q")]
     for word in arguments:
         _check_path(word)
-    own = [request.add_path(path) for path in map(_relative, arguments) if path.startswith(f"{RESULTS}/")]
+    own = [request.add_path(path) for path in map(relative, arguments) if path.startswith(f"{RESULTS}/")]
     only_others = bool(own) or not set(OTHER_TARGETS).isdisjoint(arguments)
     if not all(own) or not only_others or not set(GRID_TARGETS).isdisjoint(arguments):
         for cell in grid:
@@ -215,6 +216,6 @@ def _check_path(argument: str) -> None:
         raise InputError(f"target {argument!r:.100}… has a name of more than {_LONGEST_FILE_NAME} characters")
 
 
-def _relative(argument: str) -> str:
+def relative(argument: str) -> str:
     """A path as Snakemake names it: from the working directory."""
     return os.path.relpath(argument) if argument else argument

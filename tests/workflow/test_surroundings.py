@@ -1,0 +1,79 @@
+"""The workflow used by another one, and called from another folder."""
+
+from __future__ import annotations
+
+import shutil
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from small_project import CONFIG, FOLDER, MODES, ROOT, Project, make_project
+
+from viddiff.workflow.surroundings import own_names
+
+OUTER = f"""
+configfile: "config/config.yaml"
+
+module viddiff:
+    snakefile: "{ROOT}/Snakefile"
+    config: config["videos"]
+
+use rule * from viddiff as viddiff_*
+
+rule mine:
+    default_target: True
+    input:
+        rules.viddiff_metrics.input,
+"""
+
+
+@pytest.fixture
+def outer(tmp_path) -> Project:
+    """Another workflow, with data and a checkpoint, and nothing else of this project."""
+    project = make_project(tmp_path / "outer")
+    for part in ("rules", "workflow_scripts", "profiles", "config"):
+        shutil.rmtree(project.root / part)
+    (project.root / "Snakefile").write_text(OUTER)
+    videos = CONFIG | {"grid": [CONFIG["grid"][0] | {"modes": [MODES[0]], "videos": 1}]}
+    (project.root / "config").mkdir()
+    (project.root / "config" / "config.yaml").write_text(yaml.safe_dump({"theirs": 1, "videos": videos}))
+    return project
+
+
+def test_another_workflow_uses_this_one_as_a_module(outer):
+    planned = outer.make("-n", "viddiff_samples", "--set-resources", "viddiff_sample:mem_mb=123")
+    assert "rule viddiff_sample_0_0:" in planned and "mem_mb=123" in planned
+    outer.make()
+    assert (outer.root / FOLDER / MODES[0] / "metrics_1-1-12.json").is_file()
+    (outer.root / "Snakefile").write_text(
+        OUTER.replace("config: config", 'prefix: "there"\n    config: config')
+    )
+    assert "error: this workflow as a module takes neither prefix nor replace_prefix" in outer.refused("-n")
+
+
+def test_it_works_in_the_folder_that_it_is_told(fresh, tmp_path):
+    elsewhere = Project(tmp_path)
+    snakefile = ["--snakefile", str(fresh.root / "Snakefile")]
+    assert f"error: there is no config/config.yaml in {tmp_path}: call from" in elsewhere.refused(
+        "-n", *snakefile
+    )
+    plan = f"{FOLDER}/{MODES[0]}/plan.json"
+    assert elsewhere.outputs(*snakefile, "--directory", str(fresh.root), plan) == {plan}
+    assert not (tmp_path / "results").exists()
+
+
+def workflow_of(used_as="*", **facts):
+    return SimpleNamespace(
+        modifier=SimpleNamespace(modify_rulename=lambda name: used_as.replace("*", name), **facts)
+    )
+
+
+def test_names_of_rules_are_known_where_another_workflow_renames_them():
+    path = f"{FOLDER}/{MODES[0]}/plan.json"
+    words = ["v_samples", "v_sample_0_4:run=a,mode=b", "samples", "-n", path]
+    assert own_names(workflow_of("v_*"), words) == ["samples", "sample_0_4:run=a,mode=b", *words[2:]]
+    assert own_names(workflow_of("*_v"), ["samples_v", "sample_0_4_v:run=a"]) == [
+        "samples",
+        "sample_0_4:run=a",
+    ]
+    assert own_names(workflow_of(), words) == own_names(workflow_of("fixed"), words) == words
