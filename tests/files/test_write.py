@@ -1,11 +1,14 @@
 """Files appear whole or not at all, whoever writes them."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 
 from viddiff.data.bouncy_balls import write_bouncy_balls
 from viddiff.errors import OutputError
-from viddiff.files.write import atomic_path, save_npy, write_text
+from viddiff.files.write import atomic_path, create_text, save_npy, write_text
 from viddiff.render.gif import write_gif
 
 NOISE = np.random.default_rng(0).integers(256, size=(20, 3, 32, 32), dtype=np.uint8)
@@ -37,3 +40,24 @@ def test_other_errors_stay_what_they_are(tmp_path):
     with pytest.raises(RuntimeError, match="ours"), atomic_path(tmp_path / "a"):
         raise RuntimeError("ours")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_system_that_cannot_flush_will_do(tmp_path, monkeypatch):
+    def fsync(file):
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    error = errno.EINVAL
+    write_text(tmp_path / "a", "whole")
+    assert (tmp_path / "a").read_text() == "whole"
+    error = errno.EIO
+    with pytest.raises(OutputError, match="Input/output error"):
+        write_text(tmp_path / "a", "lost")
+    assert (tmp_path / "a").read_text() == "whole"
+
+
+def test_a_file_is_created_once(tmp_path):
+    create_text(tmp_path / "new" / "a", "first")
+    with pytest.raises(FileExistsError):
+        create_text(tmp_path / "new" / "a", "second")
+    assert [path.read_text() for path in (tmp_path / "new").iterdir()] == ["first"]

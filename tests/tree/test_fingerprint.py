@@ -1,7 +1,10 @@
 """The claim on an evaluation directory."""
 
+import errno
 import json
+import os
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import pytest
 
@@ -61,6 +64,15 @@ def test_unwritable_directory(tmp_path):
         claim(tmp_path / "file" / "run", FIELDS)
 
 
+def _no_hard_links(source, target):
+    raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+
+def test_a_file_system_without_hard_links_will_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "link", _no_hard_links)
+    test_first_claim_is_kept_and_equal_claims_pass(tmp_path)
+
+
 def _claim(args):
     directory, number = args
     try:
@@ -70,7 +82,10 @@ def _claim(args):
         return None
 
 
-def test_of_jobs_that_come_at_once_one_wins(tmp_path):
-    with ProcessPoolExecutor(4) as pool:
+@pytest.mark.parametrize("hard_links", [True, False])
+def test_of_jobs_that_come_at_once_one_wins(tmp_path, monkeypatch, hard_links):
+    if not hard_links:
+        monkeypatch.setattr(os, "link", _no_hard_links)
+    with ProcessPoolExecutor(4, get_context("fork")) as pool:
         winners = [n for n in pool.map(_claim, [(tmp_path / "run", n) for n in range(16)]) if n is not None]
     assert winners == [json.loads((tmp_path / "run" / NAME).read_text())["number"]]

@@ -6,6 +6,7 @@ any moment leaves at worst a file whose name starts with `.tmp-`.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -20,6 +21,8 @@ import numpy as np
 
 from viddiff.errors import OutputError
 
+_NOT_SUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
@@ -28,12 +31,11 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises `OutputError` with the target's name if the system refuses to write.
     """
     target = Path(path)
-    temporary = target.with_name(f".tmp-{uuid.uuid4().hex[:8]}-{target.name}")
+    temporary = _temporary(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
+        _flush(temporary)
         os.replace(temporary, target)
     except (OSError, RuntimeError) as error:
         cause = (
@@ -53,6 +55,34 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def create_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a short UTF-8 text file that must not be there: of several processes, one creates it.
+
+    It appears with its whole content; on a file system without hard links (FAT, some network drives) it is empty for a
+    moment, and stays so if the process is killed just then.
+    Raises `FileExistsError` if it is there, `OutputError` if the system refuses to write.
+    """
+    target = Path(path)
+    temporary = _temporary(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        _flush(temporary)
+        try:
+            os.link(temporary, target)
+        except FileExistsError:
+            raise
+        except OSError:
+            _create(target, text.encode())
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write {target}: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
     """Write `value` as indented JSON, atomically."""
     write_text(path, json.dumps(value, indent=2) + "\n")
@@ -70,3 +100,28 @@ def sha256_file(path: str | os.PathLike[str]) -> str:
     """SHA-256 of a file's content, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _create(target: Path, content: bytes) -> None:
+    """Create a file; nothing is left of it if the system refuses."""
+    with open(target, "xb", buffering=0) as file:
+        try:
+            file.write(content)
+            _flush(target)
+        except OSError:
+            target.unlink()
+            raise
+
+
+def _temporary(target: Path) -> Path:
+    return target.with_name(f".tmp-{uuid.uuid4().hex[:8]}-{target.name}")
+
+
+def _flush(path: Path) -> None:
+    """Have a file's content on the disk, as far as its file system can."""
+    with open(path, "rb") as file:
+        try:
+            os.fsync(file.fileno())
+        except OSError as error:
+            if error.errno not in _NOT_SUPPORTED:
+                raise

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import uuid
+import time
 from pathlib import Path
 from typing import Any
 
-from viddiff.errors import InputError, OutputError, reading
+from viddiff.errors import InputError, reading
 from viddiff.files.json_files import read_json
+from viddiff.files.write import create_text
 
 NAME = "fingerprint.json"
 
@@ -31,13 +31,10 @@ def claim(directory: Path, fingerprint: dict[str, Any]) -> None:
                 "these results away to add to them"
             )
         try:
-            directory.mkdir(parents=True, exist_ok=True)
-            _create(path, json.dumps(fingerprint, indent=2, sort_keys=True) + "\n")
+            create_text(path, json.dumps(fingerprint, indent=2, sort_keys=True) + "\n")
             return
         except FileExistsError:
-            pass  # another job was first
-        except OSError as error:
-            raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+            _await_content(path)  # another job was first
     present = read_fingerprint(path)
     _compare(directory, present, {name: fingerprint.get(name) for name in {*present, *fingerprint}})
 
@@ -67,11 +64,9 @@ def _compare(directory: Path, present: dict[str, Any], wanted: dict[str, Any]) -
         )
 
 
-def _create(path: Path, text: str) -> None:
-    """Create a file with its whole content at once; `FileExistsError` if it is there."""
-    temporary = path.with_name(f".tmp-{uuid.uuid4().hex[:8]}-{path.name}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.link(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def _await_content(path: Path) -> None:
+    """Where a file system knows no hard links, the file of another job is empty for a moment."""
+    for _ in range(20):
+        if path.stat().st_size:
+            return
+        time.sleep(0.1)
