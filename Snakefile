@@ -26,6 +26,9 @@ except InputError as error:
 configfile: "config/config.yaml"
 
 
+report: "rules/captions/workflow.rst"
+
+
 resource_scopes:
     gpu="local",
 

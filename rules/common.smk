@@ -235,6 +235,28 @@ def grid_elbos(wildcards):
     ]
 
 
+def grid_animations():
+    """All animations of the grid. Those of the videos on the contact sheets are shown by `--report`."""
+    return [
+        animation(cell.evaluation, *pair)
+        for cell in GRID
+        for pair in pairs(cell.videos, cell.samples)
+    ]
+
+
+def animation(evaluation, video, sample):
+    file = str(evaluation.gif(video, sample))
+    if video >= CONFIG.report.videos or sample > 0:
+        return file
+    labels = dict(zip(("run", "checkpoint", "mode"), evaluation.names))
+    return report(
+        file,
+        category="Animations",
+        caption="captions/animation.rst",
+        labels=labels | {"video": f"{video:04d}"},
+    )
+
+
 def grid_files(name):
     return [str(cell.evaluation.directory / name) for cell in GRID]
 

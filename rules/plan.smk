@@ -50,7 +50,12 @@ rule plan_picture:
         plan=f"{EVALUATION}/plan.json",
         cost=f"{EVALUATION}/plan_cost.json",
     output:
-        report(f"{EVALUATION}/plan.png", category="Plans", labels={"mode": "{mode}"}),
+        report(
+            f"{EVALUATION}/plan.png",
+            category="Plans",
+            caption="captions/plan.rst",
+            labels={"run": "{run}", "checkpoint": "{checkpoint}", "mode": "{mode}"},
+        ),
     log:
         f"{LOGS}/plan_picture.log",
     localrule: True
@@ -84,9 +89,19 @@ rule compare_plans:
         plans=grid_files("plan.json"),
         costs=grid_files("plan_cost.json"),
     output:
-        csv=report("results/plans.csv", category="Plans"),
+        csv=report(
+            "results/plans.csv",
+            category="Comparison",
+            caption="captions/plans_table.rst",
+            labels={"of all modes": "cost of their plans"},
+        ),
         text="results/plans.txt",
-        picture=report("results/plans.png", category="Plans"),
+        picture=report(
+            "results/plans.png",
+            category="Comparison",
+            caption="captions/plans_picture.rst",
+            labels={"of all modes": "plans"},
+        ),
     log:
         "logs/compare_plans.log",
     localrule: True

@@ -3,7 +3,7 @@
 
 rule videos:
     input:
-        [file for cell in GRID for file in cell.gif_files()],
+        grid_animations(),
 
 
 for batch in CALL.batches["gif"]:

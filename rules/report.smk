@@ -35,7 +35,12 @@ rule comparison:
         elbos=grid_elbos if CONFIG.metrics.elbos else [],
         model_config=ancient(grid_files("model_config.json")),
     output:
-        csv=report("results/comparison.csv", category="Metrics"),
+        csv=report(
+            "results/comparison.csv",
+            category="Comparison",
+            caption="captions/comparison.rst",
+            labels={"of all modes": "metrics"},
+        ),
         text="results/comparison.txt",
     log:
         "logs/comparison.log",
@@ -55,7 +60,8 @@ rule contact_sheet:
         report(
             f"{GROUP}/contact_sheet_{{group}}.png",
             category="Samples",
-            labels={"videos": "{group}"},
+            caption="captions/contact_sheet.rst",
+            labels={"run": "{run}", "checkpoint": "{checkpoint}", "videos": "{group}"},
         ),
     log:
         "logs/{run}/{checkpoint}/contact_sheet_{group}.log",
@@ -79,7 +85,13 @@ rule frame_curves:
         report(
             f"{GROUP}/{{metric}}_{{group}}.png",
             category="Metrics",
-            labels={"metric": "{metric}"},
+            caption="captions/frame_curves.rst",
+            labels={
+                "run": "{run}",
+                "checkpoint": "{checkpoint}",
+                "metric": "{metric}",
+                "videos": "{group}",
+            },
         ),
     log:
         "logs/{run}/{checkpoint}/{metric}_{group}.log",

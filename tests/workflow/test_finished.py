@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,25 @@ def test_the_plan_of_a_sample_can_be_drawn(done):
     assert done.outputs(target) == {target}
     done.make(target)
     assert (done.root / target).is_file()
+
+
+def test_snakemakes_report_shows_what_is_what(finished, tmp_path):
+    """Its entries have names of their own, captions, and animations of the videos on the contact sheets."""
+    finished.make("--report", str(tmp_path / "report.zip"))
+    with zipfile.ZipFile(tmp_path / "report.zip") as archive:
+        page = archive.read("report/report.html").decode()
+    assert "completed by a video diffusion model in several inference" in page
+    entries, _ = json.JSONDecoder().raw_decode(page[page.index("{", page.index('<script id="results">')) :])
+    names = [tuple(sorted(entry["labels"].items())) for entry in entries.values()]
+    assert len(set(names)) == len(names) and all(entry["caption"] for entry in entries.values())
+    own = {"run": CHECKPOINT, "checkpoint": FOLDER.rpartition("/")[2]}
+    assert entries[f"{FOLDER}/contact_sheet_12_4.png"]["labels"] == own | {"videos": "12_4"}
+    assert entries[f"{FOLDER}/{AUTOREG}/plan.png"]["labels"] == own | {"mode": AUTOREG}
+    animations = {name for name in entries if name.endswith(".gif")}
+    assert animations == {
+        f"{FOLDER}/{mode}/videos/sample_000{video}-0.gif" for mode in MODES for video in (0, 1)
+    }
+    assert "results/comparison.csv" in entries
 
 
 def test_a_deleted_sample_alone_is_missing_and_made(done):

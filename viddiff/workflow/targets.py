@@ -60,10 +60,6 @@ class Cell:
         """The samples."""
         return [str(self.evaluation.sample(*pair)) for pair in pairs(self.videos, self.samples)]
 
-    def gif_files(self) -> list[str]:
-        """The animations of the samples."""
-        return [str(self.evaluation.gif(*pair)) for pair in pairs(self.videos, self.samples)]
-
     @property
     def has_elbo(self) -> bool:
         """Whether the mode gives videos a probability."""
