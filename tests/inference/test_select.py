@@ -15,6 +15,7 @@ from viddiff.video import to_model
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 ROWS = json.loads((GOLDEN / "schedules_adaptive.json").read_text())
+MORE = json.loads((GOLDEN / "schedules_adaptive_more.json").read_text())
 
 
 def name_of(row):
@@ -35,11 +36,20 @@ def embedding(alexnet):
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: "-".join(map(str, name_of(row))))
 def test_equal_to_the_original_in_the_order_of_selection(row, videos, embedding):
+    assert distance_of(name_of(row)[0]) == row["distance"]
+    check_choices(row, videos, embedding[row["distance"]])
+
+
+@pytest.mark.parametrize("row", MORE, ids=lambda row: "-".join(map(str, name_of(row))))
+def test_equal_to_the_original_where_a_stage_has_few_places(row):
+    rng = np.random.RandomState(row["videos_seed"])
+    videos = rng.randint(0, 256, (2, row["video_length"], 3, 8, 8)).astype(np.uint8)
+    check_choices(row, to_model(torch.from_numpy(videos)), l2_embedding)
+
+
+def check_choices(row, videos, embed):
     name, *parameters = name_of(row)
-    assert distance_of(name) == row["distance"]
-    for number, plan in enumerate(
-        chosen_plans(plan_of(name, *parameters), videos, embedding[row["distance"]])
-    ):
+    for number, plan in enumerate(chosen_plans(plan_of(name, *parameters), videos, embed)):
         recorded = [(observed[number], latent[number]) for observed, latent in row["steps"]]
         assert [(list(stage.observed), list(stage.latent)) for stage in plan.stages] == recorded
         plan.check(row["max_frames"])

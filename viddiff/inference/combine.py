@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from viddiff.errors import PlanError
 from viddiff.inference.plan import Plan, Stage
 from viddiff.inference.recipe import Recipe
 from viddiff.inference.strategies import (
+    Stages,
+    Strategy,
     check_parameters,
     find_strategy,
     mark,
+    nearest,
     newest,
-    stages_of,
     steps,
 )
 
@@ -28,13 +31,16 @@ def plan_of(recipe: Recipe, length: int, n_obs: int, window: int, step_size: int
     Raises `InputError` for an unknown strategy, `PlanError` for parameters with which the recipe has no plan.
     """
     check_parameters(window, step_size, length, n_obs)
+    own_goals = recipe.goal_directed and recipe.strategy in GOAL_DIRECTED
+    rule = Strategy(GOAL_DIRECTED[recipe.strategy]) if own_goals else find_strategy(recipe.strategy)
+    selecting = rule.adaptive if recipe.distance is not None else None
+    stages = selecting or rule.stages
     if recipe.goal_directed:
-        plan = goal_directed(recipe, length, n_obs, window, step_size)
+        plan = goal_directed(recipe, stages, length, n_obs, window, step_size)
     else:
-        plan = Plan(length, n_obs, tuple(stages_of(recipe.strategy, length, n_obs, window, step_size)))
-    if recipe.distance is not None:
-        own_goals = recipe.goal_directed and recipe.strategy in GOAL_DIRECTED
-        plan = adapted(plan, 1 if own_goals else find_strategy(recipe.strategy).neighbours)
+        plan = Plan(length, n_obs, tuple(stages(length, n_obs, window, step_size)))
+    if recipe.distance is not None and selecting is None:
+        plan = adapted(plan, rule.neighbours)
     return refined(plan, recipe.sweeps, window, step_size) if recipe.sweeps else plan
 
 
@@ -45,8 +51,10 @@ def goal_frames(recipe: Recipe, length: int) -> tuple[int, ...]:
     return tuple(range(length - (1 if recipe.strategy == "mixed" else 5), length))
 
 
-def goal_directed(recipe: Recipe, length: int, n_obs: int, window: int, step_size: int) -> Plan:
-    """The plan that completes a video towards its last frames."""
+def goal_directed(
+    recipe: Recipe, stages: Stages, length: int, n_obs: int, window: int, step_size: int
+) -> Plan:
+    """The plan that completes a video towards its last frames. stages: of the recipe's strategy."""
     goals = goal_frames(recipe, length)
     if length <= len(goals):
         raise PlanError(f"T is {length}, must be {len(goals) + 1} or more: {_last(len(goals))} given")
@@ -55,11 +63,8 @@ def goal_directed(recipe: Recipe, length: int, n_obs: int, window: int, step_siz
             f"obs_length is {n_obs}, must be 0 to T - {len(goals) + 1} = {length - len(goals) - 1}: "
             f"{_last(len(goals))} given, and a frame must be left to make"
         )
-    if recipe.strategy in GOAL_DIRECTED:
-        stages = GOAL_DIRECTED[recipe.strategy](goals, n_obs, window, step_size)
-    else:
-        stages = towards_goals(recipe.strategy, goals, n_obs, window, step_size)
-    return Plan(length, n_obs, tuple(stages), goals)
+    rule = stages if recipe.strategy in GOAL_DIRECTED else partial(towards_goals, stages)
+    return Plan(length, n_obs, tuple(rule(goals, n_obs, window, step_size)), goals)
 
 
 def adapted(plan: Plan, neighbours: int) -> Plan:
@@ -67,7 +72,7 @@ def adapted(plan: Plan, neighbours: int) -> Plan:
 
     Not left to selection are observed goals, the observed frames between the latent ones, and the nearest ones on
     either side: with 1 neighbour, of the observed frames one before and one after; with more, of all known frames as
-    many before and one after.
+    many before and then, if a place is left, one after.
     """
     known = bytearray(plan.length)
     known[: plan.given] = b"\1" * plan.given
@@ -76,27 +81,11 @@ def adapted(plan: Plan, neighbours: int) -> Plan:
         goals = tuple(frame for frame in stage.observed if frame in plan.goals)
         others = bytearray(plan.length)
         mark(others, set(stage.observed).difference(goals))
-        kept = _neighbours(known if neighbours > 1 else others, stage.latent, neighbours, others.count(1))
+        kept = nearest(known if neighbours > 1 else others, stage.latent, neighbours, others.count(1))
         observed = kept + goals
         stages.append(Stage(observed, stage.latent, len(stage.observed) - len(observed)))
         mark(known, stage.latent)
     return replace(plan, stages=tuple(stages))
-
-
-def _neighbours(frames: bytearray, latent: tuple[int, ...], n_before: int, most: int) -> tuple[int, ...]:
-    """The marked frames between the latent ones, then the nearest `n_before` before them and the nearest after.
-
-    At most `most`: the nearest one on either side comes first.
-    """
-    first, last = min(latent), max(latent)
-    between = [frame for frame in range(first, last) if frames[frame]]
-    after = [frame for frame in (frames.find(1, last + 1),) if frame >= 0]
-    before: list[int] = []
-    frame = first
-    while len(before) < n_before and (frame := frames.rfind(1, 0, frame)) >= 0:
-        before.append(frame)
-    kept = [*before[:1], *after, *before[1:]][: most - len(between)]
-    return (*between, *(frame for frame in (*before, *after) if frame in kept))
 
 
 def refined(plan: Plan, sweeps: int, window: int, step_size: int) -> Plan:
@@ -124,9 +113,9 @@ def _sweep(plan: Plan, window: int, size: int) -> Iterator[Stage]:
 
 
 def towards_goals(
-    base: str, goals: tuple[int, ...], n_obs: int, window: int, step_size: int
+    stages: Stages, goals: tuple[int, ...], n_obs: int, window: int, step_size: int
 ) -> Iterator[Stage]:
-    """The strategy `base` up to the goals, in windows in which these have their places in every stage.
+    """The stages of a strategy up to the goals, in windows in which these have their places in every stage.
 
     A stage makes no more frames than the goals leave places for, be `step_size` larger.
     """
@@ -136,8 +125,8 @@ def towards_goals(
             f"max_frames is {window}, must be {len(goals) + 1} or more: {_last(len(goals))} observed"
         )
     try:
-        for stage in stages_of(base, goals[0], n_obs, places, min(step_size, places)):
-            yield Stage(stage.observed + goals, stage.latent)
+        for stage in stages(goals[0], n_obs, places, min(step_size, places)):
+            yield replace(stage, observed=stage.observed + goals)
     except PlanError as error:
         raise PlanError(
             f"of max_frames = {window}, {len(goals)} places hold goals; without: {error}"

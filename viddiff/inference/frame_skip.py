@@ -18,14 +18,14 @@ def google(length: int, n_obs: int, window: int, step_size: int) -> Iterator[Sta
     """Every fourth frame, 8 in a window of 16, then two gaps at a time in a window of 9; no other parameter.
 
     Smaller windows hold proportionally less; `step_size` has no effect. Raises `PlanError` if `max_frames` is
-    below 5.
+    below 5 and the video is more than one window.
     """
-    _check_window(window, 5, "google makes 3 frames between 2")
     return _google(length, n_obs, min(window, 16), step_size)
 
 
 @from_nothing
 def _google(length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
+    _check_window(window, 5, "google makes 3 frames between 2")
     yield from _coarse(length, n_obs, 4, window, window // 2)
     gaps = 2 if window >= 9 else 1
     for stage in _filling(length, n_obs, 4, gaps):
@@ -39,57 +39,46 @@ def like_google(length: int, n_obs: int, window: int, step_size: int, *, skip: i
     """Every fourth frame, `step_size` per stage, then as many gaps at a time as fit a window with a place left.
 
     skip: the distance of the first frames, 2 or more, if not 4. Raises `PlanError` if `max_frames` is not
-    larger.
+    larger and the video is more than one window.
     """
     check_option("skip", skip, isinstance(skip, int) and skip >= 2, "a whole number, 2 or more")
-    _check_window(window, skip + 1, f"like-google makes {skip - 1} frames between 2")
     return _like_google(length, n_obs, window, step_size, skip=skip)
 
 
 @from_nothing
 def _like_google(length: int, n_obs: int, window: int, step_size: int, *, skip: int) -> Iterator[Stage]:
+    _check_window(window, skip + 1, f"like-google makes {skip - 1} frames between 2")
     yield from _coarse(length, n_obs, skip, window, step_size)
     yield from _filling(length, n_obs, skip, max(1, (window - 2) // skip))
 
 
 @strategy("ho-et-al-for-vis")
+@from_nothing
 def nine_frames(length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
-    """From nothing, 16 frames in steps of 4; then 9 neighbouring frames at a time, the known ones observed.
+    """9 neighbouring frames at a time: the newest known one is observed, 8 are made.
 
     Smaller windows hold less; `step_size` has no effect. A stage that the end of the video cuts short observes
-    more frames before it. Raises `PlanError` if `max_frames` is 1.
+    more frames before it. Raises `PlanError` if `max_frames` is 1 and the video is more than one frame.
     """
     _check_window(window, 2, "ho-et-al-for-vis observes a frame and makes the next")
-    known = bytearray(length)
-    known[:n_obs] = b"\1" * n_obs
-    if n_obs == 0:
-        start = tuple(range(0, length, 4)[: min(16, window)])
-        yield Stage((), start)
-        for frame in start:
-            known[frame] = 1
     size = min(9, window)
-    while (missing := known.find(0)) >= 0:
-        first = missing - 1
-        frames = range(first, min(first + size, length))
-        earlier = newest(size - len(frames), first)[::-1]
-        latent = tuple(frame for frame in frames if not known[frame])
-        yield Stage(tuple(frame for frame in frames if known[frame]) + earlier, latent)
-        for frame in latent:
-            known[frame] = 1
+    for latent in steps(n_obs, length, size - 1):
+        yield Stage(newest(size - len(latent), latent[0])[::-1], latent)
 
 
 @strategy("baby-cond-ho-et-al-for-vis")
 def seven_frames(length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
     """Every second frame, 3 in a window of 7, then three gaps at a time, then the frames left at the end.
 
-    Smaller windows hold less; `step_size` has no effect. Raises `PlanError` if `max_frames` is below 3.
+    Smaller windows hold less; `step_size` has no effect. Raises `PlanError` if `max_frames` is below 3 and the
+    video is more than one window.
     """
-    _check_window(window, 3, "baby-cond-ho-et-al-for-vis makes a frame between 2")
     return _seven_frames(length, n_obs, min(window, 7), step_size)
 
 
 @from_nothing
 def _seven_frames(length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
+    _check_window(window, 3, "baby-cond-ho-et-al-for-vis makes a frame between 2")
     size = (window - 1) // 2
     end = length - (length - n_obs) % (2 * size)  # the first two phases make whole windows
     yield from _coarse(end, n_obs, 2, window, size)

@@ -28,11 +28,13 @@ Stages = Callable[..., Iterator[Stage]]
 class Strategy:
     """A strategy.
 
-    neighbours: how many known frames before the latent ones an adaptive variant keeps.
+    neighbours: how many known frames before the latent ones an adaptive variant keeps; adaptive: the stages of that
+    variant, if they do not follow from the others (`viddiff.inference.combine.adapted`).
     """
 
     stages: Stages
     neighbours: int = 1
+    adaptive: Stages | None = None
 
 
 strategy = Registry("strategy", "viddiff.inference", Strategy)
@@ -110,14 +112,15 @@ def check_option(name: str, value: Any, right: bool, allowed: str) -> None:
 
 
 def from_nothing(continued: Stages) -> Stages:
-    """Where no frame is given, make a whole window from nothing, then go on as if it had been given."""
+    """Where no frame is given, make a whole window from nothing; if frames are left, go on as if it had been given."""
 
     @wraps(continued)
     def stages(length: int, n_obs: int, window: int, step_size: int, **options: Any) -> Iterator[Stage]:
         if n_obs == 0:
             n_obs = min(window, length)
             yield Stage(observed=(), latent=tuple(range(n_obs)))
-        yield from continued(length, n_obs, window, step_size, **options)
+        if n_obs < length:
+            yield from continued(length, n_obs, window, step_size, **options)
 
     return stages
 
@@ -146,7 +149,6 @@ def really_independent(length: int, n_obs: int, window: int, step_size: int) -> 
 
 
 @strategy("mixed-autoreg-independent", "long-range")
-@from_nothing
 def long_range(length: int, n_obs: int, window: int, step_size: int, *, recent: Any = 0.5) -> Iterator[Stage]:
     """Of the `window - step_size` observed frames half are the newest known, the others the newest given.
 
@@ -155,6 +157,11 @@ def long_range(length: int, n_obs: int, window: int, step_size: int, *, recent: 
     check_option(
         "recent", recent, isinstance(recent, int | float) and 0 <= recent <= 1, "a number from 0 to 1"
     )
+    return _long_range(length, n_obs, window, step_size, recent=recent)
+
+
+@from_nothing
+def _long_range(length: int, n_obs: int, window: int, step_size: int, *, recent: float) -> Iterator[Stage]:
     places = window - step_size
     for latent in steps(n_obs, length, step_size):
         last = newest(int(places * recent), latent[0])
@@ -172,7 +179,9 @@ def exponential_past(length: int, n_obs: int, window: int, step_size: int) -> It
         yield Stage(_distinct((*powers, *reversed(newest(places, latent[0]))))[:places], latent)
 
 
-def hierarchical(depth: int, length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
+def hierarchical(
+    depth: int, length: int, n_obs: int, window: int, step_size: int, adaptive: bool = False
+) -> Iterator[Stage]:
     """First spread frames over the whole video, then over its gaps, level by level, until the gaps are full.
 
     Level 1 makes `step_size` evenly spaced frames from evenly spaced given ones; where none is given, it
@@ -180,6 +189,9 @@ def hierarchical(depth: int, length: int, n_obs: int, window: int, step_size: in
     level, to 1 at level `depth`. A stage observes all known frames between the ones that it makes, and the
     nearest on both sides. Where the window cannot hold two of the latter, the stage makes fewer frames,
     spaced as if `step_size` were that number, and observes more.
+
+    adaptive: of the observed frames only those between the latent ones, the nearest two before and the nearest one
+    after are told, as far as there are places for them in this order. The others are selected at run time.
 
     Raises `PlanError` if `max_frames` is below 3: one frame, and one on each side of it.
     """
@@ -199,7 +211,8 @@ def hierarchical(depth: int, length: int, n_obs: int, window: int, step_size: in
     if n_obs > 0:
         size = min(step_size, window - 2)
         latent = _evenly_spaced(n_obs, length - 0.001, size) if size > 1 else (length - 1,)
-        yield Stage(_evenly_spaced(0, n_obs - 0.001, window - size), latent)
+        given = _evenly_spaced(0, n_obs - 0.001, window - size)
+        yield _selecting(known, latent, window - size) if adaptive else Stage(given, latent)
         mark(known, latent)
 
     level, last = 1, length - 1  # where the newest stage ended
@@ -216,7 +229,7 @@ def hierarchical(depth: int, length: int, n_obs: int, window: int, step_size: in
             latent = _missing(known, first, spacing, size)
             if size + known.count(1, latent[0], latent[-1]) + 2 <= window:
                 break
-        yield Stage(_surroundings(known, latent, window - size), latent)
+        yield (_selecting if adaptive else _surrounded)(known, latent, window - size)
         mark(known, latent)
         last = latent[-1]
 
@@ -226,7 +239,8 @@ def hierarchy(depth: str) -> Strategy:
     """`hierarchical` with that many levels. Raises `InputError` for less than 2 or more than 20."""
     if depth not in map(str, range(2, 21)):
         raise InputError(f"hierarchy-{depth}: the depth is {depth}, must be 2 to 20")
-    return Strategy(partial(hierarchical, int(depth)), neighbours=2)
+    stages = partial(hierarchical, int(depth))
+    return Strategy(stages, adaptive=partial(stages, adaptive=True))
 
 
 def _spacing(to_make: int, size: int, level: int, depth: int) -> int:
@@ -243,9 +257,9 @@ def _missing(known: bytearray, first: int, spacing: int, count: int) -> tuple[in
     return tuple(frames)
 
 
-def _surroundings(known: bytearray, latent: tuple[int, ...], places: int) -> tuple[int, ...]:
-    """`places` known frames: all between the latent ones, then for half of the places left the nearest after
-    them, then the nearest before them."""
+def _surrounded(known: bytearray, latent: tuple[int, ...], places: int) -> Stage:
+    """A stage that observes `places` known frames: all between the latent ones, then for half of the places left the
+    nearest after them, then the nearest before them."""
     between = [frame for frame in range(latent[0], latent[-1]) if known[frame]]
     frame = latent[-1]
     after: list[int] = []
@@ -255,7 +269,28 @@ def _surroundings(known: bytearray, latent: tuple[int, ...], places: int) -> tup
     before: list[int] = []
     while len(before) < places - len(between) - len(after) and (frame := known.rfind(1, 0, frame)) >= 0:
         before.append(frame)
-    return (*between, *after, *before)
+    return Stage((*between, *after, *before), latent)
+
+
+def _selecting(known: bytearray, latent: tuple[int, ...], places: int) -> Stage:
+    """A stage that observes as many known frames as there are `places`, most of them selected at run time."""
+    observed = nearest(known, latent, 2, places)
+    return Stage(observed, latent, min(places, known.count(1)) - len(observed))
+
+
+def nearest(known: bytearray, latent: tuple[int, ...], n_before: int, most: int) -> tuple[int, ...]:
+    """The known frames between the latent ones, then the nearest `n_before` before them, then the nearest after them.
+
+    Not more than `most` of them.
+    """
+    first, last = min(latent), max(latent)
+    between = [frame for frame in range(first, last) if known[frame]]
+    before: list[int] = []
+    frame = first
+    while len(before) < n_before and (frame := known.rfind(1, 0, frame)) >= 0:
+        before.append(frame)
+    after = [frame for frame in (known.find(1, last + 1),) if frame >= 0]
+    return (*between, *before, *after)[:most]
 
 
 def mark(known: bytearray, frames: Iterable[int]) -> None:
