@@ -94,11 +94,11 @@ def test_video_folder(tmp_path):
     imageio.mimwrite(folder / "a.mp4", frames(9))
     imageio.mimwrite(folder / "b.avi", frames(12))
     (folder / "c.gif").touch()
-    (folder / "d.mov").touch()
+    (folder / "d.wmv").touch()
     datasets = {"mine": DatasetSettings("video_folder", "clips", length=10)}
     report = check_dataset("mine", "train", tmp_path, datasets)
     assert_problems(
-        report, "a.mp4: 9 frames, 10 are needed", "c.gif: cannot be read", "d.mov: videos must be"
+        report, "a.mp4: 9 frames, 10 are needed", "c.gif: cannot be read", "d.wmv: videos must be"
     )
     assert report.videos == 1
 

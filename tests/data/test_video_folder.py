@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import h5py
 import imageio.v2 as imageio
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from viddiff.data import DatasetSettings, open_dataset, video_folder
+from viddiff.data import DatasetSettings, limits, listing, open_dataset, video_folder
 from viddiff.errors import InputError
 
 SIZE = 16
+SUFFIXES = (*listing.FILES, *listing.ARCHIVES)
 
 
 def clips(**settings):
@@ -38,13 +40,21 @@ def open_clips(folder, **settings):
 def write(path, frames):
     if path.suffix == ".npy":
         np.save(path, frames)
+    elif path.suffix == ".npz":
+        np.savez_compressed(path, frames=frames)
+    elif path.suffix in (".h5", ".hdf5"):
+        with h5py.File(path, "w") as file:
+            file.create_dataset("a/frames", data=frames, chunks=True, compression="gzip")
     elif path.suffix == ".pt":
         torch.save(torch.from_numpy(frames), path)
+    elif path.suffix == ".m4v":  # whose name tells ffmpeg no container
+        imageio.mimwrite(path.with_suffix(".mp4"), frames)
+        path.with_suffix(".mp4").rename(path)
     else:
-        imageio.mimwrite(path, frames)
+        imageio.mimwrite(path, frames, **({"codec": "libvpx-vp9"} if path.suffix == ".webm" else {}))
 
 
-@pytest.mark.parametrize("suffix", video_folder.SUFFIXES)
+@pytest.mark.parametrize("suffix", SUFFIXES)
 def test_every_kind_of_file_gives_its_frames(folder, suffix):
     write(folder / f"a{suffix}", moving_square())
     dataset = open_clips(folder)
@@ -68,10 +78,10 @@ def test_files_are_sorted_by_name_and_others_ignored(folder):
 
 
 def test_nothing_to_read(folder):
-    with pytest.raises(InputError, match=r"test: no videos \(\.mp4, \.avi, \.gif, \.npy, \.pt\)"):
+    with pytest.raises(InputError, match=r"test: no videos \(\.mp4, \.avi, .*, \.hdf5, or folders of \.png"):
         open_clips(folder)
-    (folder / "a.webm").touch()
-    with pytest.raises(InputError, match=r"a\.webm: videos must be \.mp4"):
+    (folder / "a.ts").touch()
+    with pytest.raises(InputError, match=r"a\.ts: videos must be \.mp4"):
         open_clips(folder)
     with pytest.raises(InputError, match=r"train: no such folder"):
         open_dataset("clips", "train", folder.parent.parent, clips())
@@ -119,7 +129,7 @@ def test_gif_palette_transparency_and_delays(folder):
     assert open_clips(folder).video(0).shape == (4, 3, SIZE, SIZE)
 
 
-@pytest.mark.parametrize("suffix", video_folder.SUFFIXES)
+@pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("damage", ["empty", "half", "text"])
 def test_damaged_files(folder, suffix, damage):
     path = folder / f"a{suffix}"
@@ -144,8 +154,8 @@ def test_a_video_cannot_make_ffmpeg_read_other_files(folder):
 
 
 def test_sizes_that_no_video_has(folder, monkeypatch):
-    monkeypatch.setattr(video_folder, "MAX_PIXELS", 48 * 64 - 1)
-    for suffix in video_folder.SUFFIXES:
+    monkeypatch.setattr(limits, "MAX_PIXELS", 48 * 64 - 1)
+    for suffix in SUFFIXES:
         path = folder / f"a{suffix}"
         write(path, moving_square())
         with pytest.raises(InputError, match=rf"a\{suffix}: "):
@@ -158,7 +168,7 @@ def test_sizes_that_no_video_has(folder, monkeypatch):
 
 @pytest.mark.parametrize("suffix", [".mp4", ".gif", ".npy"])
 def test_a_video_too_long_for_memory(folder, monkeypatch, suffix):
-    monkeypatch.setattr(video_folder, "MAX_BYTES", 10 * 3 * SIZE**2)
+    monkeypatch.setattr(limits, "MAX_BYTES", 10 * 3 * SIZE**2)
     write(folder / f"a{suffix}", moving_square())
     with pytest.raises(InputError, match="more than 10 frames of 16x16"):
         open_clips(folder).video(0)
@@ -168,9 +178,11 @@ def test_decoded_videos_are_kept_within_a_budget(folder, monkeypatch):
     for name in "abc":
         write(folder / f"{name}.gif", moving_square(3))
     calls = []
-    decode = video_folder.decode
+    decode = video_folder.decode_stored
     monkeypatch.setattr(
-        video_folder, "decode", lambda path, size: calls.append(path.name) or decode(path, size)
+        video_folder,
+        "decode_stored",
+        lambda stored, intake: calls.append(stored.path.name) or decode(stored, intake),
     )
     monkeypatch.setattr(video_folder, "KEPT_BYTES", 2 * 3 * 3 * SIZE**2)  # two videos
     dataset = open_clips(folder)

@@ -9,6 +9,7 @@ MineRL and GQN mazes: `{train,test}/<i>.npy`, i from 0, uint8 `[T, H, W, C]`.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from viddiff.data.base import CHANNELS, Source, VideoDataset, dataset
+from viddiff.dataset_settings import height_width, plain_size
 from viddiff.errors import InputError, unreadable
 from viddiff.files.npy import open_npy
 from viddiff.files.torch_files import load_torch
@@ -40,13 +42,14 @@ def open_array(path: Path) -> np.ndarray:
         raise unreadable(path, error) from error
 
 
-def open_video(path: Path, image_size: int) -> UInt8[np.ndarray, "T H W C"]:
+def open_video(path: Path, image_size: int | Sequence[int]) -> UInt8[np.ndarray, "T H W C"]:
     """Memory-map one video of exactly the given frame size; raises `InputError` if it is anything else."""
     array = open_array(path)
-    shape = f"[T, {image_size}, {image_size}, {CHANNELS}]"
+    height, width = height_width(image_size)
+    shape = f"[T, {height}, {width}, {CHANNELS}]"
     if array.dtype != np.uint8:
         raise InputError(f"{path}: dtype {array.dtype}, must be uint8 {shape}")
-    if array.ndim != 4 or array.shape[1:] != (image_size, image_size, CHANNELS):
+    if array.ndim != 4 or array.shape[1:] != (height, width, CHANNELS):
         raise InputError(f"{path}: shape {list(array.shape)}, must be {shape}")
     if len(array) == 0:
         raise InputError(f"{path}: holds no frames")
@@ -70,7 +73,7 @@ class VideoFiles(VideoDataset):
         """The files of a split in the order of their index, and what is wrong with the listing."""
 
     @classmethod
-    def count_frames(cls, path: Path, image_size: int) -> int:
+    def count_frames(cls, path: Path, image_size: int | list[int]) -> int:
         """Frames in a file. Raises `InputError` if it is not a readable video of the right kind."""
         return len(open_video(path, image_size))
 
@@ -80,7 +83,7 @@ class VideoFiles(VideoDataset):
         lengths = []
         for path in paths:
             try:
-                lengths.append((path, cls.count_frames(path, source.image_size)))
+                lengths.append((path, cls.count_frames(path, plain_size(source.frame_size))))
             except InputError as error:
                 problems.append(str(error))
         return lengths, problems

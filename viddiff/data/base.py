@@ -1,6 +1,6 @@
 """What every dataset of videos can do, those that are known, and seeded crops for training.
 
-A dataset is a list of videos, uint8 `[T, C, H, W]` with three channels (grey is repeated) and square frames.
+A dataset is a list of videos, uint8 `[T, C, H, W]` with three channels (grey is repeated) and frames of one size.
 Tests read from frame 0; training reads random crops.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -19,13 +19,13 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from viddiff.data.cache import cached
-from viddiff.dataset_settings import DatasetSettings
+from viddiff.data.limits import CHANNELS
+from viddiff.dataset_settings import AS_STORED, DatasetSettings, Intake, height_width, plain_size
 from viddiff.errors import InputError, unknown
 from viddiff.registry import Registry
 from viddiff.video import Video
 
 SPLITS = ("train", "test")
-CHANNELS = 3
 
 
 @dataclass(frozen=True)
@@ -35,26 +35,39 @@ class Source:
     name: str
     split: str
     path: Path  # the dataset's folder
-    image_size: int  # height and width of the frames
+    image_size: int | Sequence[int]  # of the frames: height and width, or one number if they are equal
     length: int | None  # frames per video; None if videos differ
     cache: Path | None = None  # local folder that files are copied to as they are first read
+    intake: Intake = AS_STORED
+
+    @property
+    def frame_size(self) -> tuple[int, int]:
+        """Height and width of the frames."""
+        return height_width(self.image_size)
 
 
 class VideoDataset(ABC):
     """Videos of one split. `video`, `length` and `random_crop` take the index of a video, from 0."""
 
     channels = CHANNELS
+    options: frozenset[str] = frozenset()  # the settings of `Intake` that it heeds
 
     def __init__(self, source: Source):
         self.source = source
         self.name = source.name
         self.split = source.split
-        self.image_size = source.image_size
+        self.frame_size = source.frame_size
+        self.image_size = plain_size(source.frame_size)
 
     @classmethod
     @abstractmethod
     def examine(cls, source: Source) -> tuple[list[tuple[Path, int]], list[str]]:
         """The readable videos as (file, frames), and one line for each thing that is wrong."""
+
+    @classmethod
+    def ignored(cls, source: Source) -> list[str]:
+        """One line for each thing beside the videos that is not read."""
+        return []
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -124,7 +137,7 @@ class Entry:
     """A known dataset: its reader, its usual shape, and in which folders but that of its name it may lie."""
 
     reader: type[VideoDataset]
-    image_size: int
+    image_size: int | Sequence[int]
     length: int | None = None
     folders: tuple[str, ...] = ()
 
@@ -158,11 +171,21 @@ def _configured(
     if settings.kind not in dataset.names():
         raise unknown(f"datasets.{name}.kind {settings.kind!r}", settings.kind, dataset.names())
     kind = dataset.find(settings.kind)
+    for option in sorted(settings.intake.keys() - kind.reader.options):
+        raise InputError(f"datasets.{name}.{option}: videos of kind {settings.kind} are taken as they are")
     entry = replace(
         kind, image_size=settings.image_size or kind.image_size, length=settings.length or kind.length
     )
-    path = root / settings.path
-    return entry, Source(name, split, path, entry.image_size, entry.length, Path(cache) if cache else None)
+    source = Source(
+        name,
+        split,
+        root / settings.path,
+        entry.image_size,
+        entry.length,
+        Path(cache) if cache else None,
+        Intake(**settings.intake),
+    )
+    return entry, source
 
 
 def open_dataset(

@@ -150,14 +150,11 @@ class BouncyBalls(VideoDataset):
         if not self.path.is_file():
             raise InputError(f"{self.path}: no such file")
         stored = open_pt(self.local(self.path))
-        wanted = f"float [N, T, 1, {self.image_size}, {self.image_size}] in [0, 1]"
+        height, width = self.frame_size
+        wanted = f"float [N, T, 1, {height}, {width}] in [0, 1]"
         if not stored.is_floating_point():
             raise InputError(f"{self.path}: dtype {stored.dtype}, must be {wanted}")
-        if (
-            stored.ndim != 5
-            or stored.shape[2:] != (1, self.image_size, self.image_size)
-            or stored.numel() == 0
-        ):
+        if stored.ndim != 5 or stored.shape[2:] != (1, height, width) or stored.numel() == 0:
             raise InputError(f"{self.path}: shape {list(stored.shape)}, must be {wanted}")
         videos = np.empty(tuple(stored.shape), np.uint8)
         for first in range(0, len(stored), CHUNK):

@@ -1,206 +1,164 @@
-"""Any folder of videos: `{train,test}/` with .mp4, .avi, .gif, .npy or .pt files, in order of their names.
+"""Any folder of videos: `{train,test}/` with compressed files, arrays, archives or folders of pictures.
 
-Frames are resized so that their short side has the configured size (bilinear, antialiased), then cropped
-around the centre. Grey becomes three equal channels, alpha is dropped. Arrays are uint8 `[T, H, W, C]`,
-`[T, C, H, W]` or `[T, H, W]`. Every stored frame counts once, whatever its time stamp.
+Which of them are read, and in what order, is told by `viddiff.data.listing`. Frames are brought to the configured size
+(`viddiff.data.fit`); by default their short side is resized (bilinear, antialiased) and the centre cropped. Arrays are
+uint8 `[T, H, W, C]`, `[T, C, H, W]` or `[T, H, W]`. Every stored frame counts once, whatever its time stamp, unless
+`stride` or `frame_rate` says which do.
 """
 
 from __future__ import annotations
 
-import subprocess
-import tempfile
+import logging
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import IO
+from typing import Any
 
-import imageio_ffmpeg
 import numpy as np
-import torch
 from jaxtyping import UInt8
-from PIL import Image, ImageSequence
 
-from viddiff.data.arrays import VideoFiles, open_array
-from viddiff.data.base import CHANNELS, Source, dataset
-from viddiff.errors import InputError, unreadable
+from viddiff.data.arrays import VideoFiles
+from viddiff.data.base import Source, dataset
+from viddiff.data.fit import fit
+from viddiff.data.limits import most_frames, too_long
+from viddiff.data.listing import list_videos
+from viddiff.data.stored import Stored, stored_video
+from viddiff.dataset_settings import AS_STORED, Intake, height_width
+from viddiff.errors import InputError
 from viddiff.video import Video
 
-ARRAYS = (".npy", ".pt")
-SUFFIXES = (".mp4", ".avi", ".gif", *ARRAYS)
-OTHER_VIDEOS = (".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv")
-MAX_PIXELS = 2**25  # per frame, as stored and as resized: 8K video
-MAX_BLOCK = (
-    2**29
-)  # bytes that ffmpeg may take at a time: for a frame, or for a list of frames that a header claims
-MAX_BYTES = 2**32  # of one video, resized
 KEPT_BYTES = 2**29  # of decoded videos kept in memory by each process, so that crops need no new decoding
-CHUNK_PIXELS = 2**22  # resized at a time
+KEPT_INDICES = 2**12  # of long videos
+
+log = logging.getLogger(__name__)
 
 
 @dataset("video_folder", image_size=64)
 class VideoFolder(VideoFiles):
     """Videos of any size and length, brought to `image_size`."""
 
+    options = frozenset(option.name for option in fields(Intake))
+
     def __init__(self, source: Source):
         super().__init__(source)
-        self._decoded: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._without_parts: set[int] = set()
+        for line in self.ignored(source):
+            log.warning("%s", line)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._decoded: OrderedDict[int, Video] = OrderedDict()
+        self._long: OrderedDict[int, tuple[Stored, Sequence[int]]] = OrderedDict()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs: not the videos in memory."""
+        return {name: value for name, value in vars(self).items() if name not in ("_decoded", "_long")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._forget()
 
     @classmethod
     def find(cls, source: Source) -> tuple[list[Path], list[str]]:
-        folder = source.path / source.split
-        if not folder.is_dir():
-            return [], [f"{folder}: no such folder"]
-        files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-        known = ", ".join(SUFFIXES)
-        problems = [
-            f"{path}: videos must be {known}" for path in files if path.suffix.lower() in OTHER_VIDEOS
-        ]
-        paths = [path for path in files if path.suffix.lower() in SUFFIXES]
-        if not paths and not problems:
-            problems = [f"{folder}: no videos ({known})"]
-        return paths, problems
+        listing = list_videos(source.path / source.split)
+        return listing.videos, listing.problems
 
     @classmethod
-    def count_frames(cls, path: Path, image_size: int) -> int:
-        if path.suffix.lower() in ARRAYS:
-            return len(open_frames(path, image_size))
-        return len(decode(path, image_size))
+    def ignored(cls, source: Source) -> list[str]:
+        return list_videos(source.path / source.split).ignored
+
+    @classmethod
+    def examine(cls, source: Source) -> tuple[list[tuple[Path, int]], list[str]]:
+        paths, problems = cls.find(source)
+        lengths = []
+        for path in paths:
+            try:
+                stored = stored_video(path, source.frame_size)
+                lengths.append((path, len(used_frames(stored, stored.examine(), source.intake))))
+            except InputError as error:
+                problems.append(str(error))
+        return lengths, problems
 
     def length(self, index: int) -> int:
-        if index not in self._lengths and self.paths[index].suffix.lower() not in ARRAYS:
-            self._lengths[index] = len(self._decode(index))
-        return super().length(index)
+        if index not in self._lengths:
+            _, used = self._open(index)
+            self._lengths[index] = len(self._whole(index) if index in self._without_parts else used)
+        return self._lengths[index]
 
     def frames(self, index: int, start: int, stop: int) -> Video:
-        if self.paths[index].suffix.lower() in ARRAYS:
-            stored = open_frames(self.local(self.paths[index]), self.image_size)
-            return fit(stored[start:stop], self.image_size)
-        return self._decode(index)[start:stop].copy()
+        stored, used = self._open(index)
+        if index in self._without_parts:
+            return self._whole(index)[start:stop].copy()
+        return read(stored, used[start:stop], self.source.intake)
 
-    def _decode(self, index: int) -> Video:
-        """A whole video, from memory if it was used lately."""
+    def _open(self, index: int) -> tuple[Stored, Sequence[int]]:
+        """A video and, if a part of it can be read alone, which of its frames are used."""
+        if index in self._long:
+            self._long.move_to_end(index)
+            return self._long[index]
+        stored = stored_video(self.paths[index], self.frame_size, self.local)
+        if index in self._without_parts or not stored.parts:
+            self._without_parts.add(index)
+            return stored, ()
+        self._long[index] = stored, used_frames(stored, stored.count(), self.source.intake)
+        if len(self._long) > KEPT_INDICES:
+            self._long.popitem(last=False)
+        return self._long[index]
+
+    def _whole(self, index: int) -> Video:
+        """All frames of a video that are used, from memory if it was used lately."""
         if index in self._decoded:
             self._decoded.move_to_end(index)
             return self._decoded[index]
-        video = decode(self.local(self.paths[index]), self.image_size)
+        stored = stored_video(self.paths[index], self.frame_size, self.local)
+        video = decode_stored(stored, self.source.intake)
         self._decoded[index] = video
         while len(self._decoded) > 1 and sum(kept.nbytes for kept in self._decoded.values()) > KEPT_BYTES:
             self._decoded.popitem(last=False)
         return video
 
 
-def fit(frames: UInt8[np.ndarray, "T H W C"], size: int) -> UInt8[np.ndarray, "T 3 size size"]:
-    """Short side to `size`, centre crop, three channels. Frames of that size already keep their values."""
-    height, width = frames.shape[1:3]
-    new_height, new_width = (max(size, round(side * size / min(height, width))) for side in (height, width))
-    top, left = (new_height - size) // 2, (new_width - size) // 2
-    result = np.empty((len(frames), CHANNELS, size, size), np.uint8)
-    step = max(1, CHUNK_PIXELS // (height * width))
-    for first in range(0, len(frames), step):
-        chunk = torch.from_numpy(np.array(frames[first : first + step, ..., :CHANNELS])).permute(0, 3, 1, 2)
-        if (new_height, new_width) != (height, width):
-            shape = (new_height, new_width)
-            scaled = torch.nn.functional.interpolate(chunk.float(), shape, mode="bilinear", antialias=True)
-            chunk = (scaled + 0.5).clamp(0, 255).to(torch.uint8)
-        result[first : first + step] = chunk[..., top : top + size, left : left + size].numpy()
-    return result
+def used_frames(stored: Stored, count: int, intake: Intake) -> Sequence[int]:
+    """The numbers of the frames that are used, of `count`; with a higher frame rate than the video's, some twice.
 
-
-def _check_size(path: Path, height: int, width: int, size: int) -> None:
-    """Refuse frames that no honest video has, before memory is taken for them."""
-    largest = max(height * width, size * round(max(height, width) * size / max(1, min(height, width))))
-    if min(height, width) < 1 or largest > MAX_PIXELS:
-        raise InputError(f"{path}: frames of {width}x{height}, at most {MAX_PIXELS} pixels are allowed")
-
-
-def open_frames(path: Path, size: int) -> UInt8[np.ndarray, "T H W C"]:
-    """Memory-map the frames of an array file, channels last."""
-    array = open_array(path)
-    if array.dtype != np.uint8:
-        raise InputError(f"{path}: dtype {array.dtype}, must be uint8")
-    if array.ndim == 3:
-        array = array[..., None]
-    elif array.ndim == 4 and array.shape[-1] not in (1, 3, 4) and array.shape[1] in (1, 3, 4):
-        array = array.transpose(0, 2, 3, 1)
-    if array.ndim != 4 or array.shape[-1] not in (1, 3, 4):
+    With `frame_rate`, used frame k is the one whose time stamp is nearest to k / frame_rate after the first (the
+    earlier of two), until the last.
+    """
+    if intake.frame_rate is None:
+        return range(0, count, intake.stride)
+    seconds = stored.seconds()
+    if len(seconds) != count:
         raise InputError(
-            f"{path}: shape {list(array.shape)}, must be [T, H, W, C], [T, C, H, W] or [T, H, W]"
+            f"{stored.path}: {count} frames with {len(seconds)} time stamps; give stride instead"
         )
-    if len(array) == 0:
-        raise InputError(f"{path}: holds no frames")
-    height, width = array.shape[1:3]
-    _check_size(path, height, width, size)
-    if len(array) * CHANNELS * size**2 > MAX_BYTES:
-        raise _too_long(path, size)
-    return array
+    number = int(seconds[-1] * intake.frame_rate + 1e-6) + 1
+    if number > most_frames(stored.size):
+        raise too_long(stored.path, stored.size)
+    middles = (seconds[1:] + seconds[:-1]) / 2 + 1e-9
+    return np.searchsorted(middles, np.arange(number) / intake.frame_rate).tolist()
 
 
-def decode(path: Path, size: int) -> UInt8[np.ndarray, "T 3 size size"]:
-    """All frames of a .mp4, .avi or .gif file. Raises `InputError` if any part of it is damaged."""
-    stored = _gif_frames(path, size) if path.suffix.lower() == ".gif" else _ffmpeg_frames(path, size)
+def read(stored: Stored, used: Sequence[int], intake: Intake) -> Video:
+    """Frames of a video by their rising numbers, of which some may come twice."""
+    once = used if isinstance(used, range) else sorted(set(used))
+    frames = np.concatenate(stored.some(once, lambda part: fit(part, stored.size, intake)))
+    return frames if len(once) == len(used) else frames[np.searchsorted(once, used)]
+
+
+def decode_stored(stored: Stored, intake: Intake) -> Video:
+    """All used frames of a video. Raises `InputError` if any part of it is damaged."""
     frames = []
-    for frame in stored:
-        frames.append(fit(frame[None], size))
-        if len(frames) * CHANNELS * size**2 > MAX_BYTES:
-            raise _too_long(path, size)
+    for frame in stored.all():
+        frames.append(fit(frame[None], stored.size, intake))
+        if len(frames) > most_frames(stored.size):
+            raise too_long(stored.path, stored.size)
     if not frames:
-        raise InputError(f"{path}: holds no frames")
-    return np.concatenate(frames)
+        raise InputError(f"{stored.path}: holds no frames")
+    used = used_frames(stored, len(frames), intake)
+    return np.concatenate(frames if used == range(len(frames)) else [frames[number] for number in used])
 
 
-def _too_long(path: Path, size: int) -> InputError:
-    return InputError(
-        f"{path}: more than {MAX_BYTES // (CHANNELS * size**2)} frames of {size}x{size}; cut it"
-    )
-
-
-def _gif_frames(path: Path, size: int) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
-    try:
-        with Image.open(path, formats=["GIF"]) as image:
-            for frame in ImageSequence.Iterator(image):
-                _check_size(path, frame.height, frame.width, size)
-                yield np.asarray(frame.convert("RGB"))
-    except InputError:
-        raise
-    except Exception as error:  # Pillow raises many kinds for a damaged file
-        raise unreadable(path, error) from error
-
-
-def _ffmpeg_frames(path: Path, size: int) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
-    """Frames as ffmpeg decodes them, from a stream of PPM images. No other files or hosts are opened."""
-    options = "-nostdin -v error -xerror -protocol_whitelist file -format_whitelist mov,avi,matroska"
-    limits = f"-max_alloc {MAX_BLOCK} -max_pixels {MAX_PIXELS}"
-    output = "-map 0:v:0 -fps_mode passthrough -f image2pipe -c:v ppm -pix_fmt rgb24 -"
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), *options.split(), *limits.split(), "-i", f"file:{path}"]
-    command += output.split()
-    with tempfile.TemporaryFile() as messages:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=messages)
-        assert process.stdout is not None
-        try:
-            while header := process.stdout.readline():
-                width, height = _ppm_size(path, header, process.stdout)
-                _check_size(path, height, width, size)
-                data = process.stdout.read(3 * width * height)
-                if len(data) < 3 * width * height:
-                    break
-                yield np.frombuffer(data, np.uint8).reshape(height, width, 3)
-            process.wait()
-        finally:
-            process.stdout.close()
-            process.kill()
-            process.wait()
-        if process.returncode != 0:
-            messages.seek(0)
-            lines = messages.read(1000).decode(errors="replace").splitlines() or ["ffmpeg failed"]
-            raise InputError(f"{path}: not a whole video: {lines[0].split('] ', 1)[-1]}")
-
-
-def _ppm_size(path: Path, header: bytes, stream: IO[bytes]) -> tuple[int, int]:
-    """Width and height from the three header lines of a PPM image."""
-    try:
-        width, height = map(int, stream.readline().split())
-        if header.strip() == b"P6" and stream.readline().strip() == b"255":
-            return width, height
-    except ValueError:
-        pass
-    raise InputError(f"{path}: cannot be decoded")
+def decode(path: Path, image_size: int | Sequence[int]) -> UInt8[np.ndarray, "T 3 height width"]:
+    """All frames of a video file or a folder of pictures. Raises `InputError` if any part of it is damaged."""
+    return decode_stored(stored_video(path, height_width(image_size)), AS_STORED)
