@@ -46,6 +46,15 @@ def test_respaced_schedules_keep_the_noise_of_their_steps(name: str, n_steps: in
     assert full.respaced("") is full
 
 
+def test_noisier_linear_ends_a_quarter_noisier() -> None:
+    plain, noisier = noise_schedule("linear", 500), noise_schedule("noisier_linear", 500)
+    assert noisier.betas[0] == plain.betas[0] == 2e-4
+    assert noisier.betas[-1] == 5e-2 and plain.betas[-1] == 4e-2
+    np.testing.assert_allclose(np.diff(noisier.betas), (5e-2 - 2e-4) / 499, rtol=1e-9)
+    with pytest.raises(InputError, match="at step 23 of 24"):
+        noise_schedule("noisier_linear", 24)
+
+
 @given(st.integers(1, 2000))
 def test_cosine_takes_any_number_of_steps(n_steps: int) -> None:
     schedule = noise_schedule("cosine", n_steps)
@@ -72,7 +81,7 @@ def test_betas_must_lie_in_0_1(beta: float) -> None:
 
 
 def test_unknown_schedules_are_named() -> None:
-    with pytest.raises(InputError, match="noise_schedule is 'sqrt'; allowed: linear, cosine"):
+    with pytest.raises(InputError, match="noise_schedule is 'sqrt'; allowed: linear, noisier_linear, cosine"):
         noise_schedule("sqrt", 100)
     with pytest.raises(InputError, match="diffusion_steps is 0"):
         noise_schedule("linear", 0)

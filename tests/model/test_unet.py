@@ -217,6 +217,16 @@ def test_initzero_starts_blind_to_the_mark_or_with_equal_copies() -> None:
     assert not torch.equal(weight[:, :3], weight[:, 3:])
 
 
+def test_all_is_another_word_for_duplicate() -> None:
+    """As in the original, whose parameters have the same names."""
+    for end in ("", "-initzero"):
+        model, same = (
+            seeded_model(TINY | {"cond_emb_type": f"{word}{end}"}) for word in ("all", "duplicate")
+        )
+        assert model.arch == same.arch
+        assert model.state_dict().keys() == same.state_dict().keys()
+
+
 # Padding and positions
 
 

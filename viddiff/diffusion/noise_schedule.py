@@ -18,6 +18,8 @@ from viddiff.diffusion.respacing import respaced_steps
 from viddiff.errors import InputError
 
 MOST_STEPS = 100_000
+# The last beta of 1000 steps; the second is the original code's own.
+LINEAR = {"linear": 2e-2, "noisier_linear": 2.5e-2}
 Table = Float[np.ndarray, "steps"]
 
 
@@ -95,19 +97,19 @@ class NoiseSchedule:
 
 
 def noise_schedule(name: str, n_steps: int) -> NoiseSchedule:
-    """The named schedule: `linear` (Ho et al. 2020, scaled to any number of steps) or `cosine`.
+    """The named schedule: `linear` (Ho et al. 2020, scaled to any number of steps), `noisier_linear` or `cosine`.
 
     Raises `InputError` for an unknown name, or if the betas leave (0, 1].
     """
     if not 1 <= n_steps <= MOST_STEPS:
         raise InputError(f"config key diffusion_steps is {n_steps}; allowed: 1 to {MOST_STEPS}")
-    if name == "linear":
+    if name in LINEAR:
         scale = 1000 / n_steps
-        betas = np.linspace(scale * 1e-4, scale * 2e-2, n_steps, dtype=np.float64)
+        betas = np.linspace(scale * 1e-4, scale * LINEAR[name], n_steps, dtype=np.float64)
     elif name == "cosine":
         betas = cosine_betas(n_steps)
     else:
-        raise InputError(f"config key noise_schedule is {name!r:.60}; allowed: linear, cosine")
+        raise InputError(f"config key noise_schedule is {name!r:.60}; allowed: {', '.join(LINEAR)}, cosine")
     return NoiseSchedule(betas, tuple(range(n_steps)))
 
 

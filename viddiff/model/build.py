@@ -16,7 +16,16 @@ CHANNEL_MULT = {256: (1, 1, 2, 2, 4, 4), 128: (1, 1, 2, 3, 4), 64: (1, 2, 3, 4),
 MOST_CHANNELS = 4096
 MOST_RES_BLOCKS = 32
 MOST_DISTANCE = 100_000  # frames
-CONDITIONING = ("channel", "channel-initzero", "duplicate", "duplicate-initzero", "t=0", "t=0-initzero")
+ALIASES = {"all": "duplicate", "all-initzero": "duplicate-initzero"}  # what the original computes for them
+CONDITIONING = (
+    "channel",
+    "channel-initzero",
+    "duplicate",
+    "duplicate-initzero",
+    "t=0",
+    "t=0-initzero",
+    *ALIASES,
+)
 
 
 def build_model(config: dict[str, Any]) -> UNetVideoModel:
@@ -81,7 +90,7 @@ def architecture(config: dict[str, Any]) -> Architecture:
         dropout=config["dropout"],
         scale_shift=config["use_scale_shift_norm"],
         learn_sigma=config["learn_sigma"],
-        conditioning="indicator" if refactored else conditioning,
+        conditioning="indicator" if refactored else ALIASES.get(conditioning, conditioning),
         buckets=buckets,
         spatial_encoding=config["use_spatial_encoding"] and not refactored,
         frame_encoding_period=10 * config["T"] if config["use_frame_encoding"] and not refactored else None,
