@@ -54,6 +54,8 @@ def test_files_of_a_run():
     assert run.metrics(100, 3, 300) == folder / "metrics_100-3-300.pkl"
     assert run.metrics(100, 3, 300, "json") == folder / "metrics_100-3-300.json"
     assert run.checkpoint_file() == Path("checkpoints/group/3kdr4q5k/ema_0.9999_latest.pt")
+    refactored = Evaluation.named("2f1gq6ud", "model550000_ddim", MODE)
+    assert refactored.checkpoint_file() == Path("checkpoints/2f1gq6ud/model550000.pt")
     assert run.checkpoint_file("/data") == Path("/data/group/3kdr4q5k/ema_0.9999_latest.pt")
 
 
@@ -62,6 +64,8 @@ def test_files_of_a_run():
     [
         ("model_000100", CheckpointName("model_000100")),
         ("model_7", CheckpointName("model_7")),
+        ("model550000", CheckpointName("model550000")),
+        ("model550000_ddim_respace25", CheckpointName("model550000", None, "ddim", "25")),
         ("ema_0.9999_latest_0", CheckpointName("ema_0.9999_latest", 0)),
         ("ema_0.9999_400000_ddim", CheckpointName("ema_0.9999_400000", sampler="ddim")),
         ("ema_1e-05_400000_respace250", CheckpointName("ema_1e-05_400000", respacing="250")),
@@ -83,7 +87,10 @@ RATES = st.sampled_from(["model", "ema_0.9999", "ema_0.999"])
 
 @settings(deadline=None)
 @given(
-    st.builds("{}_{:06d}".format, RATES, st.integers(0, 10**9)).map(lambda stem: (stem, None))
+    (
+        st.builds("{}_{:06d}".format, RATES, st.integers(0, 10**9))
+        | st.integers(0, 10**9).map("model{:06d}".format)
+    ).map(lambda stem: (stem, None))
     | st.tuples(RATES.map("{}_latest".format), st.integers(0, 10**9)),
     st.sampled_from(samplers.names()),
     RESPACINGS,
@@ -101,6 +108,9 @@ def test_parse_reads_what_str_writes(stem_and_step, sampler, respacing):
         "ema_0.9999_latest",
         "ema_0.9999_latest_007",
         "model_100_7",
+        "model100_7",
+        "modellatest_7",
+        "ema_0.9999100",
         "opt_000100",
         "ema_x_000100",
         "model_100_heun",

@@ -11,7 +11,7 @@
 
 `<run>` is the folder of the checkpoint file below `checkpoints/`, possibly several folders deep.
 `<checkpoint>` is the stem of the file, the step if the stem ends with `latest`, and the sampler where it is
-not the default one: `ema_0.9999_latest_250000_ddim_respace25`.
+not the default one: `ema_0.9999_latest_250000_ddim_respace25`. The stem `model550000` is a name of the refactored code.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ LONGEST_NAME = 200  # of a folder; file systems take 255, of which names of logs
 LONGEST_RUN = 1000
 
 _CHECKPOINT = re.compile(
-    r"(?P<stem>(?:model|ema_[0-9][0-9.e-]*)_(?:[0-9]+|(?P<latest>latest)))"
+    r"(?P<stem>(?:model|ema_[0-9][0-9.e-]*)_(?:[0-9]+|(?P<latest>latest))|model[0-9]+)"
     r"(?(latest)_(?P<step>0|[1-9][0-9]{0,11}))"
     rf"(?:_(?P<sampler>{'|'.join(map(re.escape, NAMED_SAMPLERS))}))?"
     rf"(?:_respace(?P<respacing>{RESPACING}))?"
 )
 _SAMPLE = re.compile(r"sample_([0-9]{4}|[1-9][0-9]{4,})-(0|[1-9][0-9]*)")
 _CHECKPOINT_FORM = (
-    "{model,ema_<rate>}_{<step>,latest_<step>}"
+    "({model,ema_<rate>}_{<step>,latest_<step>}|model<step>)"
     f"[_{{{','.join(NAMED_SAMPLERS)}}}][_respace{{<n>,ddim<n>,<n>,<n>,…}}]"
 )
 
