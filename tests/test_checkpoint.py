@@ -81,9 +81,18 @@ def test_other_files(file):
     torch.save([1, 2], file)
     refused(file, "holds a list")
     torch.save({"state_dict": WEIGHTS}, file)
-    refused(file, "lacks config, step")
+    refused(file, "lacks config, step; .* this file 'state_dict'$")
+    torch.save({"ema": WEIGHTS, "model": WEIGHTS, "args": CONFIG}, file)
+    refused(file, "lacks state_dict, config, step; .* this file 'ema', 'model', 'args'$")
+    torch.save(WEIGHTS, file)
+    refused(file, "this file holds bare weights, without the settings of their training")
     torch.save({"state_dict": {"a": 1}, "config": CONFIG, "step": 1}, file)
-    refused(file, "state_dict is not a dict of tensors")
+    refused(file, "state_dict holds 'a', a int; must hold tensors by name")
+    torch.save({"state_dict": [1], "config": CONFIG, "step": 1}, file)
+    refused(file, "state_dict is a list, must be a dict of tensors")
+    buffer = {"norm.num_batches_tracked": torch.tensor(3)}
+    torch.save({"state_dict": WEIGHTS | buffer, "config": CONFIG, "step": 1}, file)
+    refused(file, "state_dict holds 'norm.num_batches_tracked' of torch.int64, must hold real numbers alone")
     torch.save({"state_dict": WEIGHTS, "config": "none", "step": 1}, file)
     refused(file, "config is a str")
     torch.save({"state_dict": WEIGHTS, "config": CONFIG, "step": "1"}, file)
@@ -91,6 +100,29 @@ def test_other_files(file):
     file.unlink()
     file.mkdir()
     refused(file, "no checkpoint")
+
+
+@pytest.mark.parametrize(
+    "wrapped", ["module.{}", "_orig_mod.{}", "module._orig_mod.{}", "_orig_mod.module.{}"]
+)
+def test_names_that_torch_wrapped_are_read_and_it_is_said(file, wrapped, caplog):
+    torch.save(
+        {"state_dict": {wrapped.format(n): v for n, v in WEIGHTS.items()}, "config": CONFIG, "step": 1}, file
+    )
+    with caplog.at_level("INFO"):
+        loaded = load_checkpoint(file).state_dict
+    assert loaded.keys() == WEIGHTS.keys()
+    assert f"{file}: names of parameters are read without" in caplog.text
+
+
+def test_parts_that_were_compiled_alone_are_read_and_none_hides_another(file):
+    name = next(iter(WEIGHTS))
+    inner = name.replace(".", "._orig_mod.", 1) if "." in name else f"_orig_mod.{name}"
+    renamed = {inner if n == name else n: v for n, v in WEIGHTS.items()}
+    torch.save({"state_dict": renamed, "config": CONFIG, "step": 1}, file)
+    assert load_checkpoint(file).state_dict.keys() == WEIGHTS.keys()
+    torch.save({"state_dict": WEIGHTS | renamed, "config": CONFIG, "step": 1}, file)
+    refused(file, "twice, also as")
 
 
 class Payload:

@@ -1,13 +1,15 @@
 """Checkpoint files: `{model,ema_<rate>}_{<step>,latest}.pt`, dicts of `state_dict`, `config` and `step`.
 
 `config` is the flat dict of all settings of the training run. Files of two programs are read: the original's,
-whose layout we also write, and its published refactoring's ("refactored"), whose network differs slightly.
+whose layout we also write, and its published refactoring's ("refactored"), whose network differs slightly and whose
+`model` files are named `model<step>.pt`.
 A file that holds anything but tensors and plain values is refused, since unpickling can run code.
 """
 
 from __future__ import annotations
 
 import io
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -103,11 +105,15 @@ _ORIGINAL_ONLY = frozenset(
         "use_spatial_encoding",
     }
 )
+# What torch puts into the names of parameters where it wraps a network, for several devices or for its compiler.
+_WRAPPERS = frozenset({"module", "_orig_mod"})
 _PLAIN = (str, int, float, bool, type(None), list, tuple, dict)
 MOST_SETTINGS = 10_000  # values in a config
 LONGEST_SETTING = 100_000  # characters
 MOST_STEPS = 10**12
 _NUMBERED = re.compile(r"(?:model|ema_[0-9][0-9.e-]*)_([0-9]+|latest)\.pt")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -202,14 +208,10 @@ def _checked(path: Path, content: dict[str, Any]) -> Checkpoint:
     missing = [key for key in ("state_dict", "config", "step") if key not in content]
     if missing:
         raise InputError(
-            f"{path}: lacks {', '.join(missing)}; a checkpoint holds state_dict, config and step"
+            f"{path}: lacks {', '.join(missing)}; a checkpoint holds state_dict, config and step, this file "
+            f"{_keys(content)}"
         )
     weights, config, step = content["state_dict"], content["config"], content["step"]
-    if not isinstance(weights, dict) or not all(
-        isinstance(name, str) and isinstance(value, Tensor) and value.is_floating_point()
-        for name, value in weights.items()
-    ):
-        raise InputError(f"{path}: state_dict is not a dict of tensors")
     if not isinstance(config, dict):
         raise InputError(f"{path}: config is a {type(config).__name__}, must be a dict")
     _check_plain(path, config)
@@ -217,7 +219,38 @@ def _checked(path: Path, content: dict[str, Any]) -> Checkpoint:
         raise InputError(f"{path}: step is {step!r:.60}, must be an integer")
     if not 0 <= step < MOST_STEPS:
         raise InputError(f"{path}: step is out of range, must be 0 at least and below {MOST_STEPS}")
-    return Checkpoint(path, dict(weights), dict(config), step)
+    return Checkpoint(path, _parameters(path, weights), dict(config), step)
+
+
+def _parameters(path: Path, weights: Any) -> dict[str, Tensor]:
+    """The parameters by the network's own names. Raises `InputError` for anything but tensors of real numbers."""
+    if not isinstance(weights, dict):
+        raise InputError(f"{path}: state_dict is a {type(weights).__name__}, must be a dict of tensors")
+    parameters: dict[str, Tensor] = {}
+    for name, value in weights.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise InputError(
+                f"{path}: state_dict holds {name!r:.100}, a {type(value).__name__}; must hold tensors by name"
+            )
+        if not value.is_floating_point():
+            raise InputError(
+                f"{path}: state_dict holds {name!r:.100} of {value.dtype}, must hold real numbers alone: these "
+                "networks have no buffers; take it out"
+            )
+        own = ".".join(part for part in name.split(".") if part not in _WRAPPERS)
+        if own in parameters:
+            raise InputError(f"{path}: state_dict holds {own!r:.100} twice, also as {name!r:.100}")
+        parameters[own] = value
+    if parameters.keys() != weights.keys():
+        log.info("%s: names of parameters are read without %s", path, " and ".join(sorted(_WRAPPERS)))
+    return parameters
+
+
+def _keys(content: Mapping[Any, Any]) -> str:
+    if content and all(isinstance(value, Tensor) for value in content.values()):
+        return "holds bare weights, without the settings of their training"
+    shown = ", ".join(f"{key!r:.40}" for key in list(content)[:5])
+    return f"{shown}{', …' if len(content) > 5 else ''}" if content else "nothing"
 
 
 def _check_plain(path: Path, config: dict[Any, Any]) -> None:
