@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -47,6 +48,47 @@ def test_public_names_are_there_and_load_no_torch_until_they_are_used():
         viddiff.VideoModl  # noqa: B018
     code = "import sys, viddiff; viddiff.plan('hierarchy-2_4_2_12_3'); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def saved_with(root, value):
+    """A checkpoint that has the value at two places of a parameter."""
+    weights = {key: tensor.clone() for key, tensor in seeded_model(TINY).state_dict().items()}
+    weights["out.2.bias"][:2] = value
+    save_checkpoint(root / "model_000009.pt", weights, TINY, 9)
+    return root / "model_000009.pt"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_weights_that_are_not_finite_are_refused(tmp_path, value):
+    with pytest.raises(InputError) as caught:
+        viddiff.VideoModel.load(saved_with(tmp_path, value), device="cpu")
+    assert re.search(
+        r"model_000009\.pt: 2 of its weights are not finite numbers, the first in out\.2\.bias, in all in 1 of \d+",
+        str(caught.value),
+    )
+
+
+@pytest.mark.parametrize("prefix", ["", "gradientmethod_"])
+def test_a_network_that_overflows_makes_no_video(tmp_path, videos, prefix):
+    """Infinite estimates would be clipped to black or white, and NaN become black."""
+    model = viddiff.VideoModel.load(saved_with(tmp_path, 3e38), respacing="3", device="cpu")
+    with pytest.raises(
+        InputError, match=r"model_000009\.pt: its network's estimates of frames are not finite"
+    ):
+        model.complete(videos[:1], prefix + MODE)
+
+
+def test_weights_of_another_network_are_told_apart(tmp_path):
+    weights = dict(seeded_model(TINY).state_dict())
+    weights["strange"] = weights.pop("out.2.bias")
+    weights["out.0.bias"] = weights["out.0.bias"][:1]
+    save_checkpoint(tmp_path / PATH, weights, TINY, 100)
+    with pytest.raises(InputError) as caught:
+        viddiff.VideoModel.load(tmp_path / PATH, device="cpu")
+    assert str(caught.value).partition("together: ")[2] == (
+        "1 parameters are missing, the first is out.2.bias; 1 are none of this network's, the first is strange; "
+        "1 have another shape, the first is out.0.bias: [1], must be [32]"
+    )
 
 
 def test_completed_videos_begin_with_the_observed_frames(model, videos):

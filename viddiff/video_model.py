@@ -24,7 +24,7 @@ from torch import Tensor
 
 from viddiff.checkpoint import Checkpoint, load_checkpoint, with_defaults
 from viddiff.device import find_device
-from viddiff.diffusion.denoiser import Denoise, Network, clipped, network_denoiser
+from viddiff.diffusion.denoiser import Denoise, Network, clipped, network_denoiser, noting
 from viddiff.diffusion.guidance import all_latent, guided
 from viddiff.diffusion.process import Diffusion, diffusion_of
 from viddiff.diffusion.samplers import sampler as samplers
@@ -189,18 +189,27 @@ class VideoModel:
         """The frames of windows, from noise to clean: what is returned for observed frames has no meaning.
 
         guidance_weight: if given, observed frames act by reconstruction guidance, and the network sees them as latent.
+
+        Raises `InputError` if they are not finite numbers, or what the network says on the way is not.
         """
+        finite: list[Tensor] = []
         # Inference mode is quicker, but forbids the gradient that guides.
         with torch.inference_mode(guidance_weight is None), torch.no_grad(), full_float32():
-            denoise = self._denoiser(window, guidance_weight)
+            denoise = self._denoiser(window, guidance_weight, finite)
             levels = self.diffusion.levels()
-            return samplers.find(self.sampler)(denoise, noise(), levels, noise)
+            frames = samplers.find(self.sampler)(denoise, noise(), levels, noise)
+            if not torch.stack([*finite, frames.isfinite().all()]).all():
+                raise InputError(
+                    f"{self.path}: its network's estimates of frames are not finite numbers; nothing is made of them"
+                )
+            return frames
 
-    def _denoiser(self, window: Window, guidance_weight: float | None) -> Denoise:
+    def _denoiser(self, window: Window, guidance_weight: float | None, finite: list[Tensor]) -> Denoise:
+        """finite: gets whether each estimate of the network's is finite, before it is clipped."""
         if guidance_weight is None:
-            return clipped(network_denoiser(self.network, self.diffusion, window))
-        free = clipped(network_denoiser(self.network, self.diffusion, all_latent(window)))
-        return clipped(guided(free, window, guidance_weight))
+            return clipped(noting(network_denoiser(self.network, self.diffusion, window), finite))
+        free = noting(network_denoiser(self.network, self.diffusion, all_latent(window)), finite)
+        return clipped(guided(clipped(free), window, guidance_weight))
 
 
 @dataclass(frozen=True)
@@ -277,14 +286,30 @@ def load_network(checkpoint: Checkpoint, device: str | torch.device) -> UNetVide
             model = build_model(checkpoint.config)
     except InputError as error:
         raise InputError(f"{checkpoint.path}: {error}") from None
-    wanted = model.state_dict()
-    wrong = sorted(wanted.keys() ^ weights.keys()) or [
-        key for key, value in wanted.items() if value.shape != weights[key].shape
-    ]
-    if wrong:
+    if differences := _differences(model.state_dict(), weights):
+        raise InputError(f"{checkpoint.path}: weights and config do not belong together: {differences}")
+    floats = {name: value.float() for name, value in weights.items()}
+    if wrong := [name for name, value in floats.items() if not value.isfinite().all()]:
+        count = sum(int((~floats[name].isfinite()).sum()) for name in wrong)
         raise InputError(
-            f"{checkpoint.path}: weights and config do not belong together: {len(wrong)} parameters differ, "
-            f"the first is {wrong[0]:.100}"
+            f"{checkpoint.path}: {count} of its weights are not finite numbers, the first in {wrong[0]:.100}, in all "
+            f"in {len(wrong)} of {len(floats)} parameters; the training went wrong before: take an earlier checkpoint"
         )
-    model.load_state_dict({key: value.float() for key, value in weights.items()}, assign=True)
+    model.load_state_dict(floats, assign=True)
     return model.to(device).to(memory_format=torch.channels_last).requires_grad_(False).eval()
+
+
+def _differences(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
+    """In words, how the parameters of a file differ from the network's; "" if only their values do."""
+    missing = sorted(wanted.keys() - found.keys())
+    strange = sorted(found.keys() - wanted.keys())
+    other = [key for key in wanted if key in found and wanted[key].shape != found[key].shape]
+    said = []
+    if missing:
+        said.append(f"{len(missing)} parameters are missing, the first is {missing[0]}")
+    if strange:
+        said.append(f"{len(strange)} are none of this network's, the first is {strange[0]:.100}")
+    if other:
+        shapes = f"{list(found[other[0]].shape)}, must be {list(wanted[other[0]].shape)}"
+        said.append(f"{len(other)} have another shape, the first is {other[0]}: {shapes}")
+    return "; ".join(said)

@@ -8,7 +8,7 @@ import pytest
 
 from viddiff.data.bouncy_balls import write_bouncy_balls
 from viddiff.errors import OutputError
-from viddiff.files.write import atomic_path, create_text, save_npy, write_text
+from viddiff.files.write import atomic_path, create_text, save_npy, write_json, write_text
 from viddiff.render.gif import write_gif
 
 NOISE = np.random.default_rng(0).integers(256, size=(20, 3, 32, 32), dtype=np.uint8)
@@ -61,3 +61,10 @@ def test_a_file_is_created_once(tmp_path):
     with pytest.raises(FileExistsError):
         create_text(tmp_path / "new" / "a", "second")
     assert [path.read_text() for path in (tmp_path / "new").iterdir()] == ["first"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_json_has_finite_numbers_alone(tmp_path, value):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", {"x": [value]})
+    assert not list(tmp_path.iterdir())

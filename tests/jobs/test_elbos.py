@@ -151,6 +151,17 @@ def test_what_has_no_elbo_is_refused_before_any_work(measure, tmp_path, argument
     assert not (tmp_path / "results").exists()
 
 
+def test_a_network_that_overflows_has_no_elbo(measure, tmp_path):
+    weights = {name: value.clone() for name, value in seeded_model(TINY).state_dict().items()}
+    weights["out.2.bias"][0] = 3e38
+    save_checkpoint(tmp_path / f"{STEM}.pt", weights, TINY, 100)
+    with pytest.raises(
+        InputError, match=rf"{STEM}\.pt, video 1, stage 0: the network's estimates of frames are not"
+    ):
+        measure([1], path=tmp_path / f"{STEM}.pt")
+    assert not list(tmp_path.rglob("elbo_*.npy"))
+
+
 def stages_of(*totals: float, latent: int = 2) -> np.ndarray:
     rows = np.zeros(len(totals), STAGE)
     rows["total_bpd"], rows["latent"] = totals, latent

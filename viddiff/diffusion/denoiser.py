@@ -100,3 +100,17 @@ def clipped(denoise: Denoise) -> Denoise:
         return estimate._replace(x_0=estimate.x_0.clamp(-1.0, 1.0))
 
     return clipped_denoise
+
+
+def noting(denoise: Denoise, finite: list[Tensor]) -> Denoise:
+    """The same denoiser, which adds to `finite` whether each estimate is of finite numbers.
+
+    That is a tensor on the device: who looks at it waits for the network.
+    """
+
+    def noted_denoise(x_t: Tensor, level: Level) -> Estimate:
+        estimate = denoise(x_t, level)
+        finite.append(estimate.x_0.isfinite().all())
+        return estimate
+
+    return noted_denoise

@@ -53,7 +53,7 @@ def window_bound(
 
     noise: called with indices into the schedule. batch_size: diffusion steps that share a network call.
 
-    Raises `InputError` as `check_steps` does.
+    Raises `InputError` as `check_steps` does, and for a network whose output is not finite.
     """
     check_steps(diffusion)
     x_0, latent = window.frames, window.latent[0]
@@ -95,6 +95,8 @@ def _estimate(
     with full_float32():
         output = model(x_t, diffusion.network_time(t), _repeated(window, len(t)))
     estimate = estimate_of(diffusion, output, x_t, alpha, sigma)
+    if not estimate.x_0.isfinite().all():
+        raise InputError("the network's estimates of frames are not finite numbers")
     return x_t, estimate._replace(x_0=estimate.x_0.clamp(-1.0, 1.0))
 
 

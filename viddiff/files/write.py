@@ -83,9 +83,12 @@ def create_text(path: str | os.PathLike[str], text: str) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Write `value` as indented JSON, atomically."""
-    write_text(path, json.dumps(value, indent=2) + "\n")
+def write_json(path: str | os.PathLike[str], value: Any, allow_nan: bool = False) -> None:
+    """Write `value` as indented JSON, atomically.
+
+    allow_nan: write NaN and infinity as Python does. JSON has no such numbers: else they raise `ValueError`.
+    """
+    write_text(path, json.dumps(value, indent=2, allow_nan=allow_nan) + "\n")
 
 
 def save_npy(path: str | os.PathLike[str], array: np.ndarray) -> None:

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from viddiff.diffusion.elbo import StepNoise, check_steps, window_bound
+from viddiff.errors import InputError
 from viddiff.files.npy import is_whole
 from viddiff.files.write import save_npy
 from viddiff.inference.chain_rule import check_chain_rule
@@ -73,13 +74,11 @@ def measure_elbos(
                     continue
                 window = true_window(stage, frames)
                 identity = (model.sha256, str(evaluation.mode), model.respacing, video, number)
-                bound = window_bound(
-                    model.network,
-                    model.diffusion,
-                    window,
-                    _noise(identity, window),
-                    rows_per_call(job.device, batch_size),
-                )
+                noise, size = _noise(identity, window), rows_per_call(job.device, batch_size)
+                try:
+                    bound = window_bound(model.network, model.diffusion, window, noise, size)
+                except InputError as error:
+                    raise InputError(f"{model.path}, video {video}, stage {number}: {error}") from error
                 rows[number] = (
                     bound.total,
                     bound.prior,

@@ -31,7 +31,8 @@ def claim(directory: Path, fingerprint: dict[str, Any]) -> None:
                 "these results away to add to them"
             )
         try:
-            create_text(path, json.dumps(fingerprint, indent=2, sort_keys=True) + "\n")
+            create_text(path, json.dumps(fingerprint, indent=2, sort_keys=True, allow_nan=False) + "
+")
             return
         except FileExistsError:
             _await_content(path)  # another job was first

@@ -6,6 +6,7 @@ Snakemake reads the files. It evaluates Python in those that say `__use_yte__`, 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
 from pathlib import Path
@@ -43,11 +44,16 @@ _NAMES = {
 MOST_BYTES = 2**20  # of a file
 MOST_VALUES = 100_000
 TEMPLATE = "__use_yte__"
-# JSON takes 8.0 for a whole number; who counts with it does not.
+# JSON takes 8.0 for a whole number; who counts with it does not. It has no NaN and infinity, but YAML does.
 _Validator = validators.extend(
     Draft202012Validator,
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
-        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {
+            "integer": lambda _, value: isinstance(value, int) and not isinstance(value, bool),
+            "number": lambda _, value: (
+                isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            ),
+        }
     ),
 )
 
