@@ -94,3 +94,42 @@ def test_training_crops_are_the_same_with_any_number_of_workers(root):
     ]
     assert torch.equal(*batches)
     assert len({start_of(crop) for crop in batches[1]}) > 6
+
+
+def stamps(root):
+    identity = open_dataset("mine", "test", root, OWN).identity()
+    return [identity[i : i + 8] for i in range(0, len(identity), 8)]
+
+
+def test_identity_tells_which_video_is_another_one(root):
+    folder = next(path.parent for path in root.rglob("test/5.npy"))
+    before = stamps(root)
+    assert len(before) == len(set(before)) == 6 and stamps(root) == before
+    (folder / "2.npy").touch()
+    assert [a == b for a, b in zip(before, stamps(root), strict=True)] == [
+        True,
+        True,
+        False,
+        True,
+        True,
+        True,
+    ]
+    before = stamps(root)
+    (folder / "5.npy").rename(folder / "6.npy")
+    (folder / "3.npy").rename(folder / "5.npy")
+    (folder / "6.npy").rename(folder / "3.npy")
+    assert [a == b for a, b in zip(before, stamps(root), strict=True)] == [
+        True,
+        True,
+        True,
+        False,
+        True,
+        False,
+    ]
+
+
+def test_identity_reads_no_video(root, monkeypatch):
+    dataset = open_dataset("mine", "test", root, OWN)
+    monkeypatch.setattr(type(dataset), "frames", None)
+    monkeypatch.setattr(type(dataset), "length", None)
+    assert len(dataset.identity()) == 8 * 6

@@ -89,3 +89,22 @@ def test_of_jobs_that_come_at_once_one_wins(tmp_path, monkeypatch, hard_links):
     with ProcessPoolExecutor(4, get_context("fork")) as pool:
         winners = [n for n in pool.map(_claim, [(tmp_path / "run", n) for n in range(16)]) if n is not None]
     assert winners == [json.loads((tmp_path / "run" / NAME).read_text())["number"]]
+
+
+@pytest.mark.parametrize("now", ["aaaaaaaabbbbbbbb", "aaaaaaaabbbbbbbbcccccccc", "aaaaaaaa", None])
+def test_videos_that_stay_in_their_places_are_the_same(tmp_path, now):
+    claim(tmp_path, FIELDS | {"video_stamps": "aaaaaaaabbbbbbbb"})
+    claim(tmp_path, FIELDS | ({} if now is None else {"video_stamps": now}))
+
+
+def test_videos_of_an_older_fingerprint_are_not_compared(tmp_path):
+    claim(tmp_path, FIELDS)
+    claim(tmp_path, FIELDS | {"video_stamps": "aaaaaaaa"})
+    assert json.loads((tmp_path / NAME).read_text()) == FIELDS
+
+
+@pytest.mark.parametrize("now", ["aaaaaaaaccccccccbbbbbbbb", "aaaaaaaabbbbbbbc", "aaaaaaaacccccccc"])
+def test_the_first_video_that_changed_is_named(tmp_path, now):
+    claim(tmp_path, FIELDS | {"video_stamps": "aaaaaaaabbbbbbbb"})
+    with pytest.raises(InputError, match="something else: video 1 of the dataset is another file"):
+        claim(tmp_path, FIELDS | {"video_stamps": now})

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
 from torch import Tensor
 
-from viddiff.data.base import CHANNELS, Source, VideoDataset, dataset
+from viddiff.data.base import CHANNELS, Counted, Source, VideoDataset, ask, dataset
 from viddiff.dataset_settings import height_width, plain_size
 from viddiff.errors import InputError, unreadable
 from viddiff.files.npy import open_npy
@@ -78,12 +79,13 @@ class VideoFiles(VideoDataset):
         return len(open_video(path, image_size))
 
     @classmethod
-    def examine(cls, source: Source) -> tuple[list[tuple[Path, int]], list[str]]:
+    def examine(cls, source: Source, counted: Counted = ask) -> tuple[list[tuple[Path, int]], list[str]]:
         paths, problems = cls.find(source)
         lengths = []
         for path in paths:
             try:
-                lengths.append((path, cls.count_frames(path, plain_size(source.frame_size))))
+                count = partial(cls.count_frames, path, plain_size(source.frame_size))
+                lengths.append((path, counted(path, count)))
             except InputError as error:
                 problems.append(str(error))
         return lengths, problems

@@ -6,9 +6,10 @@ Tests read from frame 0; training reads random crops.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -46,6 +47,15 @@ class Source:
         return height_width(self.image_size)
 
 
+# From a file, and what counts its frames or raises `InputError`: the same, perhaps known from an earlier time.
+Counted = Callable[[Path, Callable[[], int]], int]
+
+
+def ask(path: Path, count: Callable[[], int]) -> int:
+    """The frames of a file, counted."""
+    return count()
+
+
 class VideoDataset(ABC):
     """Videos of one split. `video`, `length` and `random_crop` take the index of a video, from 0."""
 
@@ -61,8 +71,11 @@ class VideoDataset(ABC):
 
     @classmethod
     @abstractmethod
-    def examine(cls, source: Source) -> tuple[list[tuple[Path, int]], list[str]]:
-        """The readable videos as (file, frames), and one line for each thing that is wrong."""
+    def examine(cls, source: Source, counted: Counted = ask) -> tuple[list[tuple[Path, int]], list[str]]:
+        """The readable videos as (file, frames), and one line for each thing that is wrong.
+
+        counted: asked for the frames of each file that holds one video.
+        """
 
     @classmethod
     def ignored(cls, source: Source) -> list[str]:
@@ -83,6 +96,21 @@ class VideoDataset(ABC):
     @abstractmethod
     def frames(self, index: int, start: int, stop: int) -> Video:
         """Frames `start` to `stop - 1` of a video; the range lies inside the video."""
+
+    def stamp(self, index: int) -> str:
+        """A text that changes if a video is another one than before: its file's name, size and time of change."""
+        path = self.file(index)
+        parts = [path, *sorted(path.iterdir())] if path.is_dir() else [path]
+        stats = [(part.relative_to(self.source.path).as_posix(), part.stat()) for part in parts]
+        return repr([(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats])
+
+    def identity(self) -> str:
+        """Eight hexadecimal digits for each video, from its stamp; at the cost of a look at each file's attributes."""
+        try:
+            stamps = [self.stamp(index) for index in range(len(self))]
+        except OSError as error:
+            raise InputError(f"{error.filename}: {error.strerror}") from error
+        return "".join(hashlib.sha256(stamp.encode()).hexdigest()[:8] for stamp in stamps)
 
     def video(self, index: int, length: int | None = None) -> Video:
         """The first `length` frames of a video, or all. Raises `InputError` if the video is shorter."""

@@ -7,6 +7,7 @@ On disk: `{train,test}.pt`, each a float tensor `[N, T, 1, H, W]` in [0, 1].
 
 from __future__ import annotations
 
+import hashlib
 import os
 from itertools import combinations
 from pathlib import Path
@@ -16,7 +17,7 @@ import torch
 from jaxtyping import Float, Float32, UInt8
 
 from viddiff.data.arrays import open_pt
-from viddiff.data.base import CHANNELS, Source, VideoDataset, dataset
+from viddiff.data.base import CHANNELS, Counted, Source, VideoDataset, ask, dataset
 from viddiff.errors import InputError
 from viddiff.files.write import atomic_path
 from viddiff.video import Video
@@ -165,7 +166,7 @@ class BouncyBalls(VideoDataset):
         return videos
 
     @classmethod
-    def examine(cls, source: Source) -> tuple[list[tuple[Path, int]], list[str]]:
+    def examine(cls, source: Source, counted: Counted = ask) -> tuple[list[tuple[Path, int]], list[str]]:
         try:
             dataset = cls(source)
         except InputError as error:
@@ -180,6 +181,10 @@ class BouncyBalls(VideoDataset):
 
     def length(self, index: int) -> int:
         return self.videos.shape[1]
+
+    def stamp(self, index: int) -> str:
+        """The video itself: it is in memory, and made anew it is the same."""
+        return hashlib.sha256(self.videos[index].tobytes()).hexdigest()
 
     def frames(self, index: int, start: int, stop: int) -> Video:
         return self.videos[index, start:stop].repeat(CHANNELS, axis=1)

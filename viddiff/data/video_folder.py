@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from viddiff.data.arrays import VideoFiles
-from viddiff.data.base import Source, dataset
+from viddiff.data.base import Counted, Source, ask, dataset
 from viddiff.data.fit import fit
 from viddiff.data.limits import most_frames, too_long
 from viddiff.data.listing import list_videos
@@ -69,13 +69,13 @@ class VideoFolder(VideoFiles):
         return list_videos(source.path / source.split).ignored
 
     @classmethod
-    def examine(cls, source: Source) -> tuple[list[tuple[Path, int]], list[str]]:
+    def examine(cls, source: Source, counted: Counted = ask) -> tuple[list[tuple[Path, int]], list[str]]:
         paths, problems = cls.find(source)
         lengths = []
         for path in paths:
             try:
                 stored = stored_video(path, source.frame_size)
-                lengths.append((path, len(used_frames(stored, stored.examine(), source.intake))))
+                lengths.append((path, len(used_frames(stored, counted(path, stored.examine), source.intake))))
             except InputError as error:
                 problems.append(str(error))
         return lengths, problems

@@ -48,6 +48,7 @@ class Prepared:
                 "image_size": dataset.image_size,
                 "first_frame_sha256": hashlib.sha256(dataset.video(0, 1).tobytes()).hexdigest(),
             },
+            "video_stamps": dataset.identity(),
             "precision": "float32",
             "numerics": NUMERICS,
         }

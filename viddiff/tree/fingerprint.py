@@ -12,6 +12,9 @@ from viddiff.files.json_files import read_json
 from viddiff.files.write import create_text
 
 NAME = "fingerprint.json"
+STAMPS = "video_stamps"
+"""The field that identifies the videos of the dataset, by equally many digits for each. Older fingerprints lack it."""
+DIGITS = 8
 
 
 def claim(directory: Path, fingerprint: dict[str, Any]) -> None:
@@ -31,8 +34,7 @@ def claim(directory: Path, fingerprint: dict[str, Any]) -> None:
                 "these results away to add to them"
             )
         try:
-            create_text(path, json.dumps(fingerprint, indent=2, sort_keys=True, allow_nan=False) + "
-")
+            create_text(path, json.dumps(fingerprint, indent=2, sort_keys=True, allow_nan=False) + "\n")
             return
         except FileExistsError:
             _await_content(path)  # another job was first
@@ -54,13 +56,18 @@ def read_fingerprint(path: Path) -> dict[str, Any]:
 
 
 def _compare(directory: Path, present: dict[str, Any], wanted: dict[str, Any]) -> None:
-    different = [name for name in sorted(wanted) if present.get(name) != wanted[name]]
-    if different:
-        changes = "; ".join(
-            f"{name} was {present.get(name)!r:.500}, is now {wanted[name]!r:.500}" for name in different
-        )
+    changes = [
+        f"{name} was {present.get(name)!r:.500}, is now {wanted[name]!r:.500}"
+        for name in sorted(wanted)
+        if name != STAMPS and present.get(name) != wanted[name]
+    ]
+    before, now = present.get(STAMPS), wanted.get(STAMPS)
+    changed = None if before is None or now is None else _first_changed(str(before), now)
+    if changed is not None:
+        changes.append(f"video {changed} of the dataset is another file, or was changed since then")
+    if changes:
         raise InputError(
-            f"{directory} holds results of something else: {changes}. Put it back as it was, give "
+            f"{directory} holds results of something else: {'; '.join(changes)}. Put it back as it was, give "
             f"the changed checkpoint or mode another name, or remove {directory} to sample it anew"
         )
 
@@ -71,3 +78,11 @@ def _await_content(path: Path) -> None:
         if path.stat().st_size:
             return
         time.sleep(0.1)
+
+
+def _first_changed(before: str, now: str) -> int | None:
+    """The first video that is not the same, of those that were and are there: more at the end change no other."""
+    for start in range(0, min(len(before), len(now)), DIGITS):
+        if before[start : start + DIGITS] != now[start : start + DIGITS]:
+            return start // DIGITS
+    return None
