@@ -14,8 +14,8 @@ with job(snakemake) as work:
     for report in reports:
         counts = f"{report.videos} good videos, {len(report.problems)} problems"
         print(f"dataset {report.name}, {report.split}: {counts}", flush=True)
-        for problem in report.problems:
-            logging.warning("  %s", problem)
+        for line in (*report.problems, *report.ignored):
+            logging.warning("  %s", line)
     broken = sum(bool(report.problems) for report in reports)
     if broken:
         raise InputError(f"{broken} of {len(reports)} datasets are not whole")

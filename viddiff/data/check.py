@@ -13,12 +13,16 @@ from viddiff.dataset_settings import DatasetSettings
 
 @dataclass(frozen=True)
 class DatasetReport:
-    """What was found. `problems` are lines that each name a file; `videos` counts the good ones."""
+    """What was found. `problems` are lines that each name a file; `videos` counts the good ones.
+
+    ignored: lines on what lies beside the videos and is not read.
+    """
 
     name: str
     split: str
     videos: int
     problems: tuple[str, ...]
+    ignored: tuple[str, ...] = ()
 
 
 def check_dataset(
@@ -35,9 +39,9 @@ def check_dataset(
     entry, source = find_source(name, split, root, datasets)
     needed = source.length or 1
     if source.path.is_dir():
-        lengths, problems = entry.reader.examine(source)
+        (lengths, problems), ignored = entry.reader.examine(source), entry.reader.ignored(source)
     else:
-        lengths, problems = [], [f"{source.path}: no such folder"]
+        lengths, problems, ignored = [], [f"{source.path}: no such folder"], []
     short = [(path, frames) for path, frames in lengths if frames < needed]
     problems += [f"{path}: {frames} frames, {needed} are needed" for path, frames in short]
-    return DatasetReport(name, split, len(lengths) - len(short), tuple(problems))
+    return DatasetReport(name, split, len(lengths) - len(short), tuple(problems), tuple(ignored))

@@ -7,6 +7,7 @@ ignored. So what is added to a folder of videos changes nothing unless it is a v
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,15 +65,18 @@ def list_videos(folder: Path) -> Listing:
 
 def _list(folder: Path, listing: Listing, above: tuple[Path, ...]) -> None:
     """Add what a folder holds. above: the folders that it lies in, without links."""
-    entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    folders = [path for path in entries if path.is_dir()]
-    files = [path for path in entries if path.is_file()]
+    with os.scandir(folder) as found:  # which knows what is a file without asking for each
+        entries = sorted(
+            (item for item in found if not item.name.startswith(".")), key=lambda item: item.name
+        )
+    folders = [Path(item.path) for item in entries if item.is_dir()]
+    files = [Path(item.path) for item in entries if item.is_file()]
 
     def of(suffixes: tuple[str, ...]) -> list[Path]:
         return [path for path in files if path.suffix.lower() in suffixes]
 
     others = of(OTHER_VIDEOS)
-    broken = [path for path in entries if path.is_symlink() and not path.exists()]
+    broken = [Path(item.path) for item in entries if item.is_symlink() and not os.path.exists(item.path)]
     listing.problems += [f"{path}: videos must be {', '.join(FILES)}" for path in others]
     listing.problems += [f"{path}: a link to {path.readlink()}, which is not there" for path in broken]
     if used := of(FILES) or of(ARCHIVES):

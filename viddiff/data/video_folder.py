@@ -66,7 +66,8 @@ class VideoFolder(VideoFiles):
 
     @classmethod
     def ignored(cls, source: Source) -> list[str]:
-        return list_videos(source.path / source.split).ignored
+        folder = source.path / source.split
+        return list_videos(folder).ignored if folder.is_dir() else []
 
     @classmethod
     def examine(cls, source: Source, counted: Counted = ask) -> tuple[list[tuple[Path, int]], list[str]]:
