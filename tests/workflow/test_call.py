@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from small_project import CHECKPOINT, CONFIG, FOLDER, MODES
+from small_project import CHECKPOINT, CONFIG, FOLDER, MODES, save_tiny
 
 from viddiff.errors import InputError
 from viddiff.files.write import save_npy
@@ -18,7 +18,7 @@ from viddiff.tree.paths import Evaluation
 from viddiff.workflow.batches import Span
 from viddiff.workflow.call import Call, make_anew, plan_call, spread_settings, submitted_call
 from viddiff.workflow.config import check_config, load_schema, read_config
-from viddiff.workflow.preflight import plan_is_outdated
+from viddiff.workflow.preflight import dataset_of, plan_is_outdated
 from viddiff.workflow.report_files import contents_file, group_cells, report_contents, report_files
 from viddiff.workflow.targets import read_grid
 
@@ -131,6 +131,18 @@ def test_what_cannot_be_made_is_refused(plan, target, message):
     with pytest.raises(InputError, match=message) as caught:
         plan(target)
     assert "\n" not in str(caught.value)
+
+
+def test_the_dataset_of_a_checkpoint_that_nothing_trains_is_read_from_it(plan):
+    cell = f"results/copy/ema_0.9999_000100/{MODES[0]}"
+    save_tiny(Path("checkpoints/copy/ema_0.9999_000100.pt"))
+    assert dataset_of(configured(), Evaluation.parse(cell)) == "bouncy_balls"
+    with pytest.raises(InputError, match="video 7 is asked for, but bouncy_balls has 7"):
+        plan(f"{cell}/metrics_8-1-12.pkl")
+    Path("checkpoints/cut").mkdir()
+    Path("checkpoints/cut/ema_0.9999_000100.pt").write_bytes(b"PK\x03\x04")
+    for run in ("cut", "absent"):
+        assert dataset_of(configured(), Evaluation.parse(cell.replace("copy", run))) is None
 
 
 def test_results_that_cannot_be_written_are_refused(plan):

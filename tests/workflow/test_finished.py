@@ -160,6 +160,13 @@ def test_a_changed_checkpoint_is_refused_with_both_values(done):
     assert done.samples() == before
 
 
+def test_the_data_of_a_checkpoint_that_nothing_trains_are_made(fresh):
+    shutil.rmtree(fresh.root / "data")
+    shutil.copytree(fresh.root / "checkpoints" / CHECKPOINT, fresh.root / "checkpoints" / "copy")
+    target = sample(AUTOREG, 0).replace(CHECKPOINT, "copy")
+    assert fresh.outputs(target) == {target, "data/bouncy_balls/test.pt"}
+
+
 def test_a_wrong_step_is_refused_with_both_steps(done):
     folder = done.root / "checkpoints" / CHECKPOINT
     shutil.copy(folder / "ema_0.9999_000100.pt", folder / "ema_0.9999_latest.pt")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from viddiff.errors import InputError, OutputError, missing_file
 from viddiff.files.archives import check_whole
 from viddiff.files.json_files import read_json
+from viddiff.files.plain_values import read_plain
 from viddiff.inference.modes import make_plan
 from viddiff.tree.fingerprint import check_claim
 from viddiff.tree.paths import CHECKPOINTS, Evaluation, check_run
@@ -20,9 +22,28 @@ MADE_DATASET = "bouncy_balls"  # the one that a rule makes, as its key of the co
 
 
 def dataset_of(config: Configuration, evaluation: Evaluation) -> str | None:
-    """The dataset of an evaluation as far as the configuration tells: the mode's own, or the training's."""
+    """The dataset of an evaluation: the mode's own, that of the configured training, or the checkpoint's.
+
+    `None` if there is no checkpoint yet, or none that can be read without torch.
+    """
     training = config.training.get(evaluation.run)
-    return evaluation.mode.dataset or (training.dataset if training else None)
+    if evaluation.mode.dataset or training:
+        return evaluation.mode.dataset or (training.dataset if training else None)
+    try:
+        file = evaluation.checkpoint_file().resolve()
+        return _dataset_in(file, file.stat().st_mtime_ns)
+    except OSError:
+        return None
+
+
+@cache  # thousands of jobs ask, for a few checkpoints
+def _dataset_in(checkpoint: Path, mtime: int) -> str | None:
+    """The dataset that a checkpoint was trained on."""
+    try:
+        name = read_plain(checkpoint)["config"]["dataset"]
+    except (InputError, KeyError, TypeError, IndexError):
+        return None  # the job says what is wrong with it
+    return name if isinstance(name, str) else None
 
 
 def used_datasets(config: Configuration, grid: Iterable[Cell]) -> list[tuple[str, str]]:
