@@ -25,6 +25,7 @@ from viddiff.workflow.options import check_forced
 from viddiff.workflow.preflight import (
     MADE_DATASET,
     check_measured,
+    check_records,
     check_writable,
     dataset_of,
     plan_is_outdated,
@@ -89,6 +90,7 @@ with in_one_line():
 if workflow.is_main_process:
     os.environ.update(VIDDIFF_COMMAND=shlex.join(["snakemake", *sys.argv[1:]]))
     with in_one_line():
+        check_records()
         check_executor(workflow, ARGUMENTS)
         CALL = plan_call(ARGUMENTS, CONFIG, GRID)
     if CALL.damaged:

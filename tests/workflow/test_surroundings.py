@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 from types import SimpleNamespace
 
 import pytest
@@ -25,6 +27,10 @@ rule mine:
     input:
         rules.viddiff_metrics.input,
 """
+
+# Root may read and write everything; without these capabilities it is a user like any other.
+RIGHTS = "-dac_override,-dac_read_search"
+WITHOUT_RIGHTS = ["setpriv", f"--bounding-set={RIGHTS}", f"--inh-caps={RIGHTS}"] if os.geteuid() == 0 else []
 
 
 @pytest.fixture
@@ -60,6 +66,20 @@ def test_it_works_in_the_folder_that_it_is_told(fresh, tmp_path):
     plan = f"{FOLDER}/{MODES[0]}/plan.json"
     assert elsewhere.outputs(*snakefile, "--directory", str(fresh.root), plan) == {plan}
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("closed", [".", "metadata/made"])
+def test_a_second_user_without_rights_is_told_of_what(fresh, closed):
+    records = fresh.root / ".snakemake"
+    (records / "metadata").mkdir(parents=True)
+    (records / "metadata" / "made").touch()
+    (records / closed).chmod(0o500 if closed == "." else 0)
+    command = [*WITHOUT_RIGHTS, *fresh.command("-n", "plans")]
+    done = subprocess.run(command, cwd=fresh.root, env=fresh.environment(), capture_output=True, text=True)
+    path = os.path.normpath(f".snakemake/{closed}")
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"error: no permission to read and write {path}, which belongs to ")
+    assert "work in a folder of your own" in last and "Traceback" not in done.stderr
 
 
 def workflow_of(used_as="*", **facts):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 from viddiff.errors import InputError, OutputError, missing_file
@@ -145,7 +146,37 @@ def check_writable(folder: str | Path) -> None:
     if not place.is_dir():
         raise OutputError(f"cannot write in {folder}: {place} is not a folder")
     if not os.access(place, os.W_OK | os.X_OK):
-        raise OutputError(f"cannot write in {folder}: no permission to write in {place}")
+        raise OutputError(
+            f"cannot write in {folder}: no permission to write in {place}, which belongs to {_owner(place)}"
+        )
+
+
+def check_records(folder: str | Path = ".snakemake") -> None:
+    """Raise `OutputError` if Snakemake cannot use its records of the working directory: they are another user's.
+
+    It lets nobody but their owner read them, even where the folder is shared.
+    """
+    place = Path(folder)
+    if not place.is_dir():
+        check_writable(place)
+    parts = [
+        part for part in (place, place / "metadata", place / "incomplete", place / "locks") if part.is_dir()
+    ]
+    for path in chain(parts, *(part.iterdir() for part in parts)):
+        if not os.access(path, os.R_OK | os.W_OK):
+            owner = _owner(path)
+            raise OutputError(
+                f"no permission to read and write {path}, which belongs to {owner}: work in a folder of your own, or "
+                f"have {owner} call `chmod -R g+rwX {folder}` after each of theirs (docs/snakemake.md, two users)"
+            )
+
+
+def _owner(path: Path) -> str:
+    """The name of a file's owner, the number of one who has none."""
+    try:
+        return path.owner()
+    except (KeyError, OSError):
+        return f"user {path.lstat().st_uid}"
 
 
 def plan_is_outdated(evaluation: Evaluation) -> bool:
