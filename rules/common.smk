@@ -13,6 +13,7 @@ from viddiff.inference.user_modes import register_modes
 from viddiff.tree.paths import CHECKPOINT_PATTERN, RUN_PATTERN, Evaluation
 from viddiff.tree.schedules import schedule_file, searches_of, stage_file
 from viddiff.tree.timing import timing_files
+from viddiff.workflow.arguments import told_by_dry_run
 from viddiff.workflow.call import (
     make_anew,
     plan_call,
@@ -20,8 +21,9 @@ from viddiff.workflow.call import (
     submitted_call,
 )
 from viddiff.workflow.cluster import check_executor
-from viddiff.workflow.config import check_config, load_schema, read_config
+from viddiff.workflow.config import check_config, lay_over, load_schema, read_config
 from viddiff.workflow.options import check_forced
+from viddiff.workflow.overview import overview
 from viddiff.workflow.preflight import (
     MADE_DATASET,
     check_measured,
@@ -76,6 +78,7 @@ def in_one_line():
 
 
 with in_one_line():
+    lay_over(config, workflow.config_settings.config_args)
     check_config(config, load_schema(PROJECT / "config" / "schema.yaml"))
     CONFIG = read_config(config)
     register_modes(CONFIG.modes)
@@ -99,6 +102,11 @@ if workflow.is_main_process:
     if CALL.options.forces_all:
         kept = "kept: samples, animations and ELBOs that are there, checkpoints, data"
         print(f"{kept}; remove what is to be made again", file=sys.stderr)
+    told = told_by_dry_run(ARGUMENTS)
+    if told and (table := overview(CALL.request)):
+        print(table, flush=True)
+        if told == "table":
+            logger.setLevel("WARNING")
 else:
     CALL = submitted_call(ARGUMENTS)
 spread_settings(workflow, CALL.kinds() | dict.fromkeys(TRAINING, "train"))

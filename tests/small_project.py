@@ -81,7 +81,7 @@ class Project:
 
     def outputs(self, *arguments: str) -> set[str]:
         """All files that a dry run of these targets would make."""
-        text = self.make("-n", *arguments)
+        text = self.make("-np", *arguments)
         lines = re.findall(r"^    output: (.*)$", text, flags=re.MULTILINE)
         return {file.removesuffix(" (update)") for line in lines for file in line.split(", ")}
 

@@ -300,9 +300,9 @@ def test_the_command_lays_files_over_the_configuration():
         ([f"results/a/{CHECKPOINT}/autoreg_4_2_12_4"], "does not exist and is not in the configured grid"),
         ([f"results/a/{CHECKPOINT}/autogre_4_2_12_4/metrics_4-1-12.pkl"], "mode 'autogre_4_2_12_4': "),
         ([f"results/a/{CHECKPOINT}/autoreg_4_2_12_4/metrics_4-1-13.pkl"], "metrics of 13 frames"),
-        (["--configfile", "no.yaml"], "cannot read the config file no.yaml: No such file"),
-        (["--configfile", "list.yaml"], "the config file list.yaml is [1], must be a mapping"),
-        (["--configfile", "odd.yaml"], "the config file odd.yaml is not YAML: "),
+        (["--configfile", "no.yaml"], "no.yaml: cannot be read: No such file"),
+        (["--configfile", "list.yaml"], "list.yaml: not a configuration: must hold keys with values"),
+        (["--configfile", "odd.yaml"], "odd.yaml: not a configuration: "),
         (["--configfile", "key.yaml"], "config key gird is unknown; did you mean grid?"),
     ],
 )

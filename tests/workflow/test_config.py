@@ -14,7 +14,14 @@ from viddiff.dataset_settings import DatasetSettings
 from viddiff.errors import InputError, OutputError
 from viddiff.tree.paths import Evaluation
 from viddiff.workflow.batches import VIDEOS_PER_JOB
-from viddiff.workflow.config import check_config, load_config, load_schema, read_config
+from viddiff.workflow.config import (
+    check_config,
+    check_plain,
+    lay_over,
+    load_config,
+    load_schema,
+    read_config,
+)
 from viddiff.workflow.preflight import (
     check_measured,
     check_sampling,
@@ -228,3 +235,41 @@ def test_folders_that_cannot_be_written_are_named(tmp_path, monkeypatch):
         OutputError, match=f"cannot write in .*/a: no permission to write in {tmp_path}, which"
     ):
         check_writable(tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\nb: 2\na: 3\n", "line 3: the key a is in line 1 already"),
+        ("grid:\n- {runs: [a],\n   runs: [b]}\n", "line 3: the key runs is in line 2 already"),
+        ('{"a": {"b": 1, "b": 2}}', "line 1: the key b is in line 1 already"),
+    ],
+)
+def test_a_key_that_comes_twice_is_refused(tmp_path, text, message):
+    (tmp_path / "twice.yaml").write_text(text)
+    with pytest.raises(InputError, match=f"twice.yaml, {message}"):
+        check_plain(tmp_path / "twice.yaml")
+
+
+def test_anchors_are_no_keys_that_come_twice(tmp_path):
+    (tmp_path / "shared.yaml").write_text("a: &shared {x: 1}\nb: {<<: *shared, y: 2}\nc: *shared\n")
+    assert check_plain(tmp_path / "shared.yaml") == {"a": {"x": 1}, "b": {"x": 1, "y": 2}, "c": {"x": 1}}
+
+
+def test_entries_of_the_command_line_are_values_as_in_a_file():
+    config = {
+        "sampling": {"batch_size": "4", "videos_per_job": 10},
+        "data_cache": "null",
+        "optimal": 7,
+        "data_root": "{",
+    }
+    entries = ["sampling={batch_size: 4}", "data_cache=null", "optimal=007", "data_root={"]
+    lay_over(config, entries)
+    assert config == {
+        "sampling": {"batch_size": 4, "videos_per_job": 10},
+        "data_cache": None,
+        "optimal": 7,
+        "data_root": "{",
+    }
+    with pytest.raises(InputError, match="--config sampling, line 1: the key batch_size"):
+        lay_over(config, ["sampling={batch_size: 4, batch_size: 5}"])

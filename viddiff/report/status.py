@@ -12,7 +12,7 @@ from viddiff.errors import InputError
 from viddiff.inference.user_modes import register_modes
 from viddiff.report.progress import Pair, Progress, read_progress
 from viddiff.report.rate import HOUR, MINUTE, Activity, activity
-from viddiff.report.text_table import align
+from viddiff.report.text_table import align, named_columns
 from viddiff.tree.paths import RESULTS, Evaluation
 from viddiff.workflow.config import check_config, load_config, load_schema, read_config
 from viddiff.workflow.targets import Cell, metrics_cell, pairs, read_grid
@@ -118,14 +118,9 @@ def status(wanted: Mapping[Evaluation, set[Pair] | None], now: float) -> str:
     parts = [read_progress(evaluation, samples) for evaluation, samples in wanted.items()]
     total = summarise(parts, now)
     lines = [summarise([part], now) for part in parts] + ([total] if len(parts) > 1 else [])
-    names = [part.evaluation.names for part in parts]
-    columns = dict(zip(("run", "checkpoint", "mode"), zip(*names, strict=True), strict=True))
-    shared = [name for name in ("run", "checkpoint") if len(set(columns[name])) == 1]
-    if len(parts) > 1:
-        columns = {name: (*cells, "all" if name == "mode" else "") for name, cells in columns.items()}
-    heading = "   ".join(f"{name}: {columns.pop(name)[0]}" for name in shared)
+    heading, columns = named_columns([part.evaluation.names for part in parts])
     table = align({**columns, **_cells(lines, now)})
-    return "\n".join([*([heading, ""] if heading else []), *table, *_remarks(parts, total, now)]) + "\n"
+    return "\n".join([*heading, *table, *_remarks(parts, total, now)]) + "\n"
 
 
 def duration(seconds: float) -> str:

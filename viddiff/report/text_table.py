@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-_LEFT = ("run", "checkpoint", "mode", "protocol")
+_LEFT = ("run", "checkpoint", "mode", "kind", "protocol")
+
+
+def named_columns(names: Sequence[tuple[str, str, str]]) -> tuple[list[str], dict[str, list[str]]]:
+    """Lines above a table and its first columns, for evaluations by run, checkpoint and mode.
+
+    A run or checkpoint that all have is told above. More than one evaluation have a last row: all of them.
+    """
+    columns = dict(zip(("run", "checkpoint", "mode"), map(list, zip(*names, strict=True)), strict=True))
+    shared = {name: columns.pop(name)[0] for name in ("run", "checkpoint") if len(set(columns[name])) == 1}
+    if len(names) > 1:
+        for name, cells in columns.items():
+            cells.append("all" if name == "mode" else "")
+    heading = "   ".join(f"{name}: {value}" for name, value in shared.items())
+    return [heading, ""] if heading else [], columns
 
 
 def align(columns: Mapping[str, Sequence[str]]) -> list[str]:

@@ -66,7 +66,7 @@ def missing_samples(request: Request) -> Pairs:
         wanted.setdefault(evaluation, set()).update(pairs)
     missing = {}
     for evaluation, pairs in wanted.items():
-        whole = _whole(evaluation.directory / "samples")
+        whole = whole_in(evaluation.directory / "samples")
         missing[evaluation] = {
             pair
             for pair in pairs
@@ -79,7 +79,10 @@ def missing_videos(request: Request) -> Pairs:
     """The animations to make: those that do not exist, or are older than their sample is or will be."""
     missing = {}
     for evaluation, pairs in request.videos.items():
-        samples, videos = _whole(evaluation.directory / "samples"), _files(evaluation.directory / "videos")
+        samples, videos = (
+            whole_in(evaluation.directory / "samples"),
+            files_in(evaluation.directory / "videos"),
+        )
         asked = request.samples.get(evaluation, set())
         missing[evaluation] = {
             pair
@@ -95,7 +98,7 @@ def missing_elbos(request: Request) -> Pairs:
     """The ELBOs to make: those that are not there whole."""
     missing = {}
     for evaluation, pairs in request.elbos.items():
-        whole = _whole(evaluation.elbo(0).parent)
+        whole = whole_in(evaluation.elbo(0).parent)
         missing[evaluation] = {
             (video, 0)
             for video, _ in pairs
@@ -108,7 +111,7 @@ def damaged_files(missing: Mapping[str, Pairs]) -> list[str]:
     """Those of the missing `sample` and `elbo` files that are there, but cut off or no array files at all."""
     paths = [e.sample(*pair) for e, pairs in missing["sample"].items() for pair in pairs]
     paths += [e.elbo(video) for e, pairs in missing["elbo"].items() for video, _ in pairs]
-    there = {folder: _files(folder) for folder in {path.parent for path in paths}}
+    there = {folder: files_in(folder) for folder in {path.parent for path in paths}}
     return [str(path) for path in paths if path.name in there[path.parent] and not is_whole(path)]
 
 
@@ -133,7 +136,7 @@ def named_batches(rule: str, arguments: Iterable[str]) -> list[BatchRule]:
     return [BatchRule(span, RUN_PATTERN) for span in sorted(spans)]
 
 
-def _files(folder: Path) -> dict[str, os.stat_result]:
+def files_in(folder: Path) -> dict[str, os.stat_result]:
     """The files by name, without what vanishes meanwhile, as the temporary files of a job do."""
     files = {}
     with suppress(OSError), os.scandir(folder) as entries:
@@ -143,9 +146,9 @@ def _files(folder: Path) -> dict[str, os.stat_result]:
     return files
 
 
-def _whole(folder: Path) -> dict[str, os.stat_result]:
+def whole_in(folder: Path) -> dict[str, os.stat_result]:
     """The array files that are whole. One header is read for each size: those of a folder have the same one."""
-    files = {name: stat for name, stat in _files(folder).items() if name.endswith(".npy")}
+    files = {name: stat for name, stat in files_in(folder).items() if name.endswith(".npy")}
     first_of_size = {stat.st_size: folder / name for name, stat in files.items()}
     sizes = {size for size, path in first_of_size.items() if is_whole(path)}
     return {name: stat for name, stat in files.items() if stat.st_size in sizes}

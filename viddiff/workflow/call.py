@@ -20,7 +20,7 @@ from viddiff.workflow.batches import (
 from viddiff.workflow.options import Options, read_options
 from viddiff.workflow.preflight import check_sampling
 from viddiff.workflow.sections import Configuration
-from viddiff.workflow.targets import Cell, read_request
+from viddiff.workflow.targets import Cell, Request, read_request
 
 KINDS = ("sample", "gif", "elbo")
 
@@ -29,11 +29,13 @@ KINDS = ("sample", "gif", "elbo")
 class Call:
     """The rules of the batches that a call makes, by kind.
 
-    damaged: files of these batches that are there, but not whole; whole: targets that are samples or ELBOs and there;
-    renew_costs: whether cost cards that exist are brought up to date; options: what is asked of files that are there.
+    request: what it asks for; damaged: files of these batches that are there, but not whole; whole: targets that are
+    samples or ELBOs and there; renew_costs: whether cost cards that exist are brought up to date; options: what is
+    asked of files that are there.
     """
 
     batches: Mapping[str, Sequence[BatchRule]]
+    request: Request = field(default_factory=Request)
     damaged: frozenset[str] = frozenset()
     whole: frozenset[str] = frozenset()
     renew_costs: bool = False
@@ -62,6 +64,7 @@ def plan_call(arguments: Sequence[str], config: Configuration, grid: Iterable[Ce
     size = config.sampling.videos_per_job
     return Call(
         batches={kind: plan_batches(files, size) for kind, files in missing.items()},
+        request=request,
         damaged=frozenset(damaged_files(missing)),
         whole=frozenset(file for file in request.files if file.endswith(".npy") and is_whole(Path(file))),
         # A call for plans alone brings cost cards up to date; others leave those that exist.

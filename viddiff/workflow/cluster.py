@@ -112,4 +112,5 @@ def _read_profile(path: Path) -> set[str]:
         raise InputError(f"cannot read profile {path}: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise InputError(f"profile {path} holds a {type(content).__name__}, must hold keys and values")
-    return {key for key, value in content.items() if value is not None}
+    # What Snakemake evaluates is no setting.
+    return {key for key, value in content.items() if value is not None and not key.startswith(("__", "?"))}

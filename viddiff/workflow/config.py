@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
 from viddiff.dataset_settings import DatasetSettings
-from viddiff.errors import InputError, unknown
+from viddiff.errors import InputError, unknown, unreadable
 from viddiff.files.json_files import read_text
 from viddiff.files.nested import nested_parts
 from viddiff.registry import declared
@@ -66,20 +66,48 @@ def load_config(files: Iterable[Path | str]) -> dict[str, Any]:
     """
     config: dict[str, Any] = {}
     for file in files:
-        config = _laid_over(config, _load(Path(file)))
+        config = _laid_over(config, check_plain(file))
     return config
 
 
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read the config file {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"the config file {path} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise InputError(f"the config file {path} is {_short(content)}, must be a mapping")
-    return content
+def lay_over(config: dict[str, Any], entries: Iterable[str]) -> None:
+    """Lay entries of `--config`, `key=value`, over a configuration: their values are read as those of a file.
+
+    Snakemake has laid them over it already, but took all that mappings and lists hold for text. Raises `InputError` for
+    a key that comes twice.
+    """
+    for entry in entries:
+        key, _, text = entry.partition("=")
+        if isinstance(config.get(key), str | list | dict):
+            try:
+                value = _read_yaml(text, f"--config {key}")
+            except (ValueError, RecursionError, yaml.YAMLError):
+                continue  # a text, as Snakemake took it
+            config.update(_laid_over(config, {key: value}))
+
+
+def _read_yaml(text: str, source: str) -> Any:
+    """The value of a text in YAML. Raises `ValueError` for too many values, `InputError` for a key that comes twice."""
+    node = yaml.compose(text, yaml.SafeLoader)
+    for part in nested_parts(node, MOST_VALUES, _nodes):
+        if isinstance(part, yaml.MappingNode):
+            _check_once(part, source)
+    return yaml.safe_load(text)
+
+
+def _check_once(mapping: yaml.MappingNode, source: str) -> None:
+    """Raise `InputError` if a mapping has a key twice: YAML would keep the last one without a word."""
+    lines: dict[str, int] = {}
+    for key, _ in mapping.value:
+        line = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode):
+            continue
+        if key.value in lines:
+            first = lines[key.value]
+            raise InputError(
+                f"{source}, line {line}: the key {key.value} is in line {first} already: put both into one"
+            )
+        lines[key.value] = line
 
 
 def _laid_over(base: Any, top: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,16 +124,19 @@ def load_schema(path: Path | str) -> dict[str, Any]:
     return schema
 
 
-def check_plain(path: Path | str) -> None:
-    """Raise `InputError` unless a configuration file is a mapping of plain values in YAML, which JSON is too.
+def check_plain(path: Path | str) -> dict[str, Any]:
+    """Read a configuration file, which must be a mapping of plain values in YAML, which JSON is too.
 
-    It may not ask for evaluation as a template, hold objects, or stand for endlessly many values.
+    Raises `InputError` if it asks for evaluation as a template, holds objects, has a key twice, or stands for endlessly
+    many values.
     """
     try:
-        text = read_text(path, MOST_BYTES)
-        _check_count(yaml.compose(text, yaml.SafeLoader), _nodes)
-        content = yaml.safe_load(text)
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        content = _read_yaml(read_text(path, MOST_BYTES), str(path))
+    except InputError:
+        raise
+    except OSError as error:
+        raise unreadable(Path(path), error) from None
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: not a configuration: {reason:.300}") from None
     if not isinstance(content, dict):
@@ -114,6 +145,7 @@ def check_plain(path: Path | str) -> None:
         raise InputError(
             f"{path}: has the key {TEMPLATE}, which makes Snakemake run Python in it: not allowed"
         )
+    return content
 
 
 def check_config(config: dict[str, Any], schema: Mapping[str, Any]) -> None:
@@ -172,8 +204,8 @@ def _grid_block(block: Mapping[str, Any]) -> GridBlock:
     return GridBlock(runs, checkpoints, modes, block["videos"], block["samples"], block.get("frames"))
 
 
-def _check_count(value: Any, inner: Callable[[Any], Iterable[Any]] | None = None) -> None:
-    for _ in nested_parts(value, MOST_VALUES, inner):
+def _check_count(value: Any) -> None:
+    for _ in nested_parts(value, MOST_VALUES):
         pass
 
 

@@ -1,0 +1,54 @@
+"""The table that a dry run begins with: how much of what it asks for is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+from viddiff.report.text_table import align, named_columns
+from viddiff.tree.paths import Evaluation
+from viddiff.workflow.batches import files_in, whole_in
+from viddiff.workflow.targets import Request
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Files of a kind: those asked for, and how many of them are there, missing, or there but not whole."""
+
+    wanted: int
+    there: int
+    missing: int
+    damaged: int
+
+    @staticmethod
+    def of(paths: list[Path]) -> Tally:
+        """Count files of one folder."""
+        folder = paths[0].parent
+        found, whole = files_in(folder), whole_in(folder)
+        there = sum(path.name in whole for path in paths)
+        damaged = sum(path.name in found for path in paths) - there
+        return Tally(len(paths), there, len(paths) - there - damaged, damaged)
+
+
+def overview(request: Request) -> str:
+    """A row for the samples, and one for the ELBOs, of each evaluation of a call; "" if it asks for none."""
+    rows = [(evaluation, kind, Tally.of(paths)) for evaluation, kind, paths in _asked_for(request)]
+    if not rows:
+        return ""
+    tallies = [tally for *_, tally in rows]
+    heading, columns = named_columns([evaluation.names for evaluation, *_ in rows])
+    if len(rows) > 1:
+        tallies.append(Tally(*map(sum, zip(*map(astuple, tallies), strict=True))))
+    if request.elbos:
+        columns["kind"] = [kind for _, kind, _ in rows] + [""] * (len(tallies) - len(rows))
+    for name in ("wanted", "there", "missing", "damaged"):
+        columns[name] = [str(getattr(tally, name)) for tally in tallies]
+    return "\n".join([*heading, *align(columns)]) + "\n"
+
+
+def _asked_for(request: Request) -> Iterator[tuple[Evaluation, str, list[Path]]]:
+    for evaluation, pairs in request.samples.items():
+        yield evaluation, "samples", [evaluation.sample(*pair) for pair in pairs]
+    for evaluation, pairs in request.elbos.items():
+        yield evaluation, "ELBOs", [evaluation.elbo(video) for video, _ in pairs]
