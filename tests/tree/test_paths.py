@@ -106,7 +106,6 @@ def test_parse_reads_what_str_writes(stem_and_step, sampler, respacing):
     [
         "",
         "ema_0.9999_latest",
-        "ema_0.9999_latest_007",
         "model_100_7",
         "model100_7",
         "modellatest_7",
@@ -126,6 +125,13 @@ def test_other_checkpoint_names_are_refused(name):
     with pytest.raises(InputError, match=r"is not of the form .*_{ddim}") as caught:
         CheckpointName.parse(name)
     assert "\n" not in str(caught.value)
+
+
+def test_a_step_with_zeros_in_front_is_told_how_to_write_it():
+    with pytest.raises(InputError, match=r"write ema_0\.9_latest_6_ddim, with no zeros before the step"):
+        CheckpointName.parse("ema_0.9_latest_000006_ddim")
+    with pytest.raises(InputError, match="write model_latest_0, "):
+        CheckpointName.parse("model_latest_00")
 
 
 @pytest.mark.parametrize(

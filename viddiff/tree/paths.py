@@ -199,5 +199,8 @@ def _check_length(name: str, value: str, longest: int) -> None:
 def _match_checkpoint(name: str) -> re.Match[str]:
     match = _CHECKPOINT.fullmatch(name)
     if match is None:
+        without_zeros = re.sub(r"_latest_0+(?=[0-9])", "_latest_", name)
+        if _CHECKPOINT.fullmatch(without_zeros):
+            raise InputError(f"checkpoint {name!r}: write {without_zeros}, with no zeros before the step")
         raise InputError(f"checkpoint {name!r} is not of the form {_CHECKPOINT_FORM}")
     return match
