@@ -7,7 +7,9 @@ CORES ?= $(shell nproc)
 .PHONY: demo test faults lint slurm clean
 
 demo: .venv/ready
-	$(BIN)/snakemake --cores $(CORES) --quiet all -- all
+	@$(BIN)/snakemake --cores $(CORES) --quiet rules progress host -- all || { \
+	  test -z "$$(ls .snakemake/locks 2>/dev/null)" || \
+	    echo "If no other call works here, one was killed: $(BIN)/snakemake --unlock, then make demo again"; exit 1; }
 	@cat results/comparison.txt
 
 # A process for each core, each of one thread, in the order of the files: long ones with few tests must not come last.
