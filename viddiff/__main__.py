@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import viddiff
 from viddiff.errors import InputError
 from viddiff.report.status import configured_grid, status, wanted_samples
 
@@ -16,14 +17,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command. What the user can put right ends it with one line and exit code 1."""
     options = _parser().parse_args(arguments)
     try:
-        wanted = wanted_samples(options.paths, configured_grid(options.configfile))
-        sys.stdout.write(status(wanted, time.time()))
+        sys.stdout.write(options.run(options))
     except InputError as error:
         sys.exit(f"error: {error}")
 
 
+def _status(options: argparse.Namespace) -> str:
+    return status(wanted_samples(options.paths, configured_grid(options.configfile)), time.time())
+
+
+def _carla_csv(options: argparse.Namespace) -> str:
+    from viddiff.data.carla import write_lists  # loads torch, which takes seconds
+
+    counts = write_lists(options.folder, options.test)
+    lists = {split: options.folder / f"video_{split}.csv" for split in counts}
+    total = sum(counts.values())
+    return "".join(f"{lists[split]}: {count} of {total} videos\n" for split, count in counts.items())
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="viddiff", description="Experiments on long-video diffusion.")
+    parser.add_argument("--version", action="version", version=f"viddiff {viddiff.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     command = commands.add_parser(
         "status",
@@ -45,6 +59,21 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="laid over config/config.yaml, as Snakemake does it",
     )
+    command.set_defaults(run=_status)
+    command = commands.add_parser(
+        "carla-csv",
+        help="list the videos of a CARLA dataset",
+        description="Write video_train.csv and video_test.csv for a folder of .pt files. Lists that exist are kept.",
+    )
+    command.add_argument("folder", type=Path, metavar="FOLDER", help="data/carla_no_traffic, for example")
+    command.add_argument(
+        "--test",
+        type=int,
+        required=True,
+        metavar="N",
+        help="the last N videos, by the numbers in their names, are test videos, the others training videos",
+    )
+    command.set_defaults(run=_carla_csv)
     return parser
 
 

@@ -8,12 +8,16 @@ videos, in order of their names.
 from __future__ import annotations
 
 import csv
+import io
+import os
+import re
 from collections import Counter
 from pathlib import Path
 
 from viddiff.data.arrays import VideoFiles
-from viddiff.data.base import Source, dataset
+from viddiff.data.base import SPLITS, Source, dataset
 from viddiff.errors import InputError
+from viddiff.files.write import write_text
 
 
 @dataset("carla_no_traffic", image_size=128, length=1000, folders=("carla/no-traffic",))
@@ -29,7 +33,9 @@ class Carla(VideoFiles):
             with open(listing, newline="", encoding="utf-8") as file:
                 rows = [(number, row[-1].strip()) for number, row in enumerate(csv.reader(file), 1) if row]
         except FileNotFoundError:
-            return [], [f"{listing}: no such file; it must list the {source.split} videos"]
+            return [], [
+                f"{listing}: no such file; it must list the {source.split} videos; viddiff carla-csv makes it"
+            ]
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             return [], [f"{listing}: cannot be read: {error}"]
         if rows and rows[0][1] == "path":
@@ -61,3 +67,38 @@ class CarlaVariableLength(VideoFiles):
             raise InputError(f"dataset {source.name}: has test videos only, no split {source.split!r}")
         paths = sorted(source.path.glob("video_*.pt"))
         return paths, ([] if paths else [f"{source.path}: no video_*.pt files"])
+
+
+def write_lists(folder: str | os.PathLike[str], test_videos: int) -> dict[str, int]:
+    """Write `video_train.csv` and `video_test.csv` for the `.pt` files of a folder; returns the videos of each split.
+
+    The last `test_videos` are test videos, by the numbers in their names: `video_10.pt` follows `video_9.pt`.
+
+    Raises `InputError` if there is no such folder, a list exists, or no video would be left for a split.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"no folder {folder}")
+    lists = {split: folder / f"video_{split}.csv" for split in SPLITS}
+    if found := [path for path in lists.values() if os.path.lexists(path)]:
+        raise InputError(f"{found[0]} exists; move it away to have the lists made")
+    files = (path for path in folder.glob("*.pt") if path.is_file() and not path.name.startswith("."))
+    names = sorted((path.name for path in files), key=_by_number)
+    if not 1 <= test_videos < len(names):
+        raise InputError(
+            f"{test_videos} test videos of the {len(names)} .pt files in {folder}; "
+            "there must be 1 at least, and one left for training"
+        )
+    split_names = {"train": names[:-test_videos], "test": names[-test_videos:]}
+    for split, path in lists.items():
+        text = io.StringIO()
+        rows = csv.writer(text, lineterminator="\n")
+        rows.writerows([("", "path"), *enumerate(split_names[split])])
+        write_text(path, text.getvalue())
+    return {split: len(listed) for split, listed in split_names.items()}
+
+
+def _by_number(name: str) -> tuple[list[tuple[int, str]], str]:
+    """Orders names as people do: the numbers in them by their value."""
+    parts = re.split(r"([0-9]+)", name)
+    return [(int(part) if part.isdecimal() else -1, part) for part in parts], name
