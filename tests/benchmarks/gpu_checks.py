@@ -1,9 +1,9 @@
 """Is what a device computes right? Networks, samples and training there, against recorded results and the CPU.
 
-    PYTHONPATH=. python3 tests/benchmarks/gpu_checks.py --device cuda
+    python tests/benchmarks/gpu_checks.py --device cuda
 
 Prints a table: what is checked, `pass`, `FAIL` or `figure` (nothing is promised), and the figures. Exits with 1 if a
-check fails. Needs torch, NumPy and jaxtyping alone.
+check fails. Needs torch, NumPy, jaxtyping and `viddiff` (`PYTHONPATH=.`) alone.
 """
 
 from __future__ import annotations

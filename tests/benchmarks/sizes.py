@@ -1,10 +1,10 @@
 """What models of several sizes cost on a device: memory, seconds per training step, hours of sampling, disk.
 
-    PYTHONPATH=. python3 tests/benchmarks/sizes.py --device cuda [--sizes demo minerl] [--output sizes.json]
+    python tests/benchmarks/sizes.py --device cuda [--sizes demo minerl] [--output sizes.json]
 
 Each size has a process of its own, which trains for a few steps with `viddiff.training.loop.train` on random videos and
 samples a few diffusion steps with the checkpoint that it saved. The first step of both is not counted. A size for which
-the memory does not suffice is reported as such. Needs torch, NumPy and jaxtyping alone.
+the memory does not suffice is reported as such. Needs torch, NumPy, jaxtyping and `viddiff` (`PYTHONPATH=.`) alone.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class RandomVideo(VideoDataset):
     """One video of noise, in memory."""
 
     def __init__(self, size: int, length: int):
-        super().__init__(Source("bouncy_balls", "train", Path("memory"), size, length))
+        super().__init__(Source("bouncy_balls", "train", Path(__file__).parent, size, length))
         self.content = np.random.default_rng(0).integers(0, 256, (length, 3, size, size), dtype=np.uint8)
 
     @classmethod
@@ -92,7 +92,7 @@ class RandomVideo(VideoDataset):
         return 1
 
     def file(self, index: int) -> Path:
-        return self.source.path
+        return Path(__file__)
 
     def length(self, index: int) -> int:
         return len(self.content)
@@ -189,10 +189,12 @@ def measured(settings: dict[str, Any], *arguments: Any) -> Cost | str:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         try:
             return pool.submit(measure, settings, *arguments).result()
-        except (torch.cuda.OutOfMemoryError, MemoryError):
-            return "out of memory"
         except BrokenProcessPool:
             return "killed, most likely out of memory"
+        except (MemoryError, OSError, RuntimeError) as error:  # PyTorch's are RuntimeErrors, also on a CPU
+            text = str(error).strip().splitlines()[0] if str(error) else ""
+            lacking = isinstance(error, MemoryError) or "memory" in text
+            return "out of memory" if lacking else f"failed: {text:.100}"
 
 
 COLUMNS: dict[str, Callable[[Cost], str]] = {
