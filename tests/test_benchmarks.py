@@ -28,6 +28,8 @@ TOY = {
 
 @pytest.fixture
 def in_this_process(monkeypatch):
+    """A process of its own would load PyTorch anew for each size."""
+
     def measured(settings, *arguments):
         try:
             return sizes.measure(settings, *arguments)

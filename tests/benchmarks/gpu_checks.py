@@ -199,7 +199,7 @@ def device_used(device: torch.device) -> Result:
         path = Path(folder) / "ema_0.9_000001.pt"
         save_checkpoint(path, seeded_model(TINY).state_dict(), TINY, 1)
         model = VideoModel.load(path, device=device)
-    places = {parameter.device.type for parameter in model.network.parameters()}  # type: ignore[attr-defined]
+    places = {parameter.device.type for parameter in model.network.parameters()}
     return Result(places == {device.type}, f"parameters on {', '.join(sorted(places))}")
 
 

@@ -173,7 +173,7 @@ def measure(
         model = VideoModel.load(path, respacing=str(evaluations), device=device)
         seconds = sampling_seconds(model, rows)
     return Cost(
-        parameters=sum(value.numel() for value in model.network.parameters()),  # type: ignore[attr-defined]
+        parameters=sum(value.numel() for value in model.network.parameters()),
         training_bytes=training,
         seconds_per_step=statistics.median(times),
         sampling_bytes=peak_bytes(device),
@@ -204,7 +204,7 @@ COLUMNS: dict[str, Callable[[Cost], str]] = {
     "sample GB": lambda c: f"{c.sampling_bytes / 1e9:.2f}",
     "ms/window": lambda c: f"{1e3 * c.seconds_per_window:.3g}",
     **{
-        f"h {mode} {steps}": lambda c, mode=mode, steps=steps: f"{c.hours[mode][steps]:.3g}"  # type: ignore[misc]
+        f"h {mode} {steps}": lambda c, mode=mode, steps=steps: f"{c.hours[mode][steps]:.3g}"
         for mode in MODES
         for steps in DIFFUSION_STEPS
     },
