@@ -31,7 +31,6 @@ from viddiff.workflow.preflight import (
     check_writable,
     dataset_of,
     plan_is_outdated,
-    trained_files,
     training_rules,
     used_datasets,
 )
@@ -43,6 +42,13 @@ from viddiff.workflow.report_files import (
 )
 from viddiff.workflow.surroundings import folder_of, own_names
 from viddiff.workflow.targets import pairs, read_grid
+from viddiff.workflow.trainings import (
+    averages,
+    beyond_the_end,
+    check_training,
+    is_to_be_trained,
+    run_is_trained,
+)
 
 PROJECT = folder_of(workflow).parent
 ARGUMENTS = own_names(workflow, sys.argv[1:])
@@ -51,6 +57,7 @@ SAMPLE = f"{EVALUATION}/samples/sample_{{video}}-{{sample}}.npy"
 GIF = f"{EVALUATION}/videos/sample_{{video}}-{{sample}}.gif"
 ELBO = f"{EVALUATION}/elbos/elbo_{{video}}.npy"
 LOGS = "logs/{run}/{checkpoint}/{mode}"
+TRAINED = "logs/{run}/trained.json"
 GROUP = "results/{run}/{checkpoint}"
 BENCHMARKS = "benchmarks/{run}/{checkpoint}/{mode}"
 
@@ -102,6 +109,9 @@ if workflow.is_main_process:
     if CALL.options.forces_all:
         kept = "kept: samples, animations and ELBOs that are there, checkpoints, data"
         print(f"{kept}; remove what is to be made again", file=sys.stderr)
+    for run in CONFIG.training:
+        if beyond := beyond_the_end(CONFIG, run):
+            print(beyond, file=sys.stderr)
     told = told_by_dry_run(ARGUMENTS)
     if told and (table := overview(CALL.request)):
         print(table, flush=True)
@@ -122,7 +132,32 @@ def named_evaluation(run, checkpoint, mode):
 
 
 def checkpoint_of(wildcards):
-    return str(evaluation_of(wildcards).checkpoint_file())
+    """The checkpoint; the record of the training that makes it, if it is not there."""
+    return checkpoint_or_training(evaluation_of(wildcards))
+
+
+@cache
+def checkpoint_or_training(evaluation):
+    if is_to_be_trained(CONFIG, evaluation):
+        return trained(evaluation.run)
+    return str(evaluation.checkpoint_file())
+
+
+@cache
+def trained(run):
+    """The record of a training that has something left to do; the checkpoints of one that is done.
+
+    No checkpoint is any job's output: nothing but a training touches them, and their steps tell whether it is done.
+    """
+    if run_is_trained(CONFIG, run):
+        return averages(CONFIG, run)
+    record = TRAINED.format(run=run)
+    make_anew(workflow, [record])  # an older one may be there
+    return [record]
+
+
+def all_trained(wildcards):
+    return [file for run in CONFIG.training for file in trained(run)]
 
 
 def to_make(rule, files):
@@ -130,6 +165,10 @@ def to_make(rule, files):
     if not workflow.is_main_process:
         return files
     return [file for file in files if CALL.options.makes(rule, file)]
+
+
+def is_finished(run):
+    return workflow.is_main_process and run_is_trained(CONFIG, run)
 
 
 def made_data(dataset, split):
@@ -272,11 +311,11 @@ def grid_files(name):
 
 
 def training_data(run):
-    """The data that training needs first. A finished run needs none: newer data are no reason to train again."""
+    """The data that training needs first. A run whose files are not its own is refused before it."""
 
     def input_files(wildcards):
-        if all(Path(file).is_file() for file in trained_files(CONFIG, run)):
-            return []
+        with in_one_line():
+            check_training(CONFIG, run)
         return made_data(CONFIG.training[run].dataset, "train")
 
     return input_files

@@ -1,14 +1,24 @@
-"""Configured training runs. A run goes on from its newest checkpoint, so nothing of it is ever deleted."""
+"""Configured training runs. A run goes on from its newest checkpoint, so nothing of it is ever deleted.
+
+Checkpoints are no outputs, which Snakemake deletes, backs up and restores: a run is finished when its checkpoints are of
+the configured step, and a job leaves a record in the logs.
+"""
 
 
 rule train:
     input:
-        [file for run in CONFIG.training for file in trained_files(CONFIG, run)],
+        all_trained,
 
 
 for name, run in TRAINING.items():
-    files = to_make(name, trained_files(CONFIG, run))
-    if not files:
+    if is_finished(run):
+
+        rule:
+            name:
+                name
+            input:
+                trained(run),
+
         continue
 
     rule:
@@ -17,7 +27,7 @@ for name, run in TRAINING.items():
         input:
             ancient(training_data(run)),
         output:
-            [update(file) for file in files],
+            TRAINED.format(run=run),
         log:
             f"logs/{run}/train.log",
         benchmark:
@@ -29,6 +39,6 @@ for name, run in TRAINING.items():
             gpu=1,
         params:
             training=CONFIG.training[run].settings,
-            run_dir=subpath(output[0], parent=True),
+            run_dir=f"checkpoints/{run}",
         script:
             "../workflow_scripts/train.py"

@@ -9,7 +9,7 @@ from viddiff.workflow.job import job
 with job(snakemake) as work:
     made = measure_elbos(
         work.on_device(os.environ),
-        work.input("checkpoint"),
+        work.evaluation.checkpoint_file(),
         snakemake.params.videos,
         batch_size=work.config.sampling.batch_size,
         alexnet=work.input("alexnet"),

@@ -10,7 +10,7 @@ with job(snakemake) as work:
     sampling = work.config.sampling
     made = sample_videos(
         work.on_device(os.environ),
-        work.input("checkpoint"),
+        work.evaluation.checkpoint_file(),
         snakemake.params.videos,
         work.number("sample"),
         batch_size=sampling.batch_size,

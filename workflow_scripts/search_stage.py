@@ -8,7 +8,7 @@ from viddiff.workflow.job import job
 with job(snakemake) as work:
     search_stage(
         work.on_device(os.environ),
-        work.input("checkpoint"),
+        work.evaluation.checkpoint_file(),
         work.number("stage"),
         work.config.optimal,
         batch_size=work.config.sampling.batch_size,

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import csv
+import json
+import multiprocessing
 import os
 import random
 import runpy
@@ -15,7 +17,7 @@ import pytest
 import torch
 from tiny import SETTINGS, SMALL, Stub, make_data, open_data
 
-from viddiff.checkpoint import load_checkpoint
+from viddiff.checkpoint import load_checkpoint, load_tensors
 from viddiff.data.base import TrainingCrops
 from viddiff.diffusion.loss import Losses
 from viddiff.diffusion.process import diffusion_of
@@ -106,6 +108,44 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path, root, data):
     assert [row["step"] for row in logged(tmp_path / "killed")] == [str(n) for n in range(1, 6)]
 
 
+KILLS = 20
+
+
+@pytest.mark.parametrize("latest", [False, True])
+def test_killed_at_random_moments_of_a_training_that_saves_at_each_step(tmp_path, data, stub, latest):
+    """Real processes, which fork from this one, and SIGKILL; most of the time they are saving."""
+    settings = config(save_latest_only=latest, save_interval=1, steps=40)
+    begin = time.perf_counter()
+    train(settings, data, tmp_path / "whole")
+    longest = 2 * (time.perf_counter() - begin) / KILLS
+    moment = random.Random(time.time_ns())
+    reached = [0]
+    for _ in range(KILLS):
+        child = os.fork()
+        if child == 0:
+            train(settings, data, tmp_path / "killed")
+            os._exit(0)
+        time.sleep(moment.random() * longest)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        reached.append(newest_step(tmp_path / "killed"))
+    assert reached == sorted(reached), f"went back: {reached}"
+    assert train(settings, data, tmp_path / "killed") == 40
+    for kind in FILES:
+        suffix = "latest" if latest else "000040"
+        killed, whole = (tmp_path / run / f"{kind}_{suffix}.pt" for run in ("killed", "whole"))
+        assert killed.read_bytes() == whole.read_bytes()
+    names = [{path.name for path in (tmp_path / run).glob("*")} for run in ("killed", "whole")]
+    assert names[0] == names[1]
+    assert [row["step"] for row in logged(tmp_path / "killed")] == [str(n) for n in range(1, 41)]
+    print(f"steps at {KILLS} kills: {reached[1:]}")
+
+
+def newest_step(run: Path) -> int:
+    """The step of the newest opt file, 0 without one."""
+    return max((load_tensors(path)["step"] for path in run.glob("opt_*.pt")), default=0)
+
+
 @pytest.mark.parametrize("latest", [False, True])
 def test_stopped_and_resumed(tmp_path, data, stub, latest):
     settings = config(save_latest_only=latest, lr_anneal_steps=10)
@@ -129,7 +169,9 @@ def test_a_finished_run_is_left_alone(tmp_path, data, stub):
     before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     assert train(config(steps=2), data, tmp_path) == 2
     assert before == {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    assert train(config(steps=3), data, tmp_path) == 3  # a longer run goes on from it
+    assert train(config(steps=1), data, tmp_path) == 2  # one that is to be shorter has nothing to do
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert train(config(steps=3), data, tmp_path) == 3  # a longer one goes on from it
 
 
 def test_what_a_run_writes(tmp_path, data, stub):
@@ -196,14 +238,42 @@ def test_videos_that_are_too_short(tmp_path, data, stub, workers):
 
 
 def test_a_loss_that_is_not_finite_stops_before_it_is_saved(tmp_path, data, stub, monkeypatch):
+    def bad(*_):
+        return Losses(torch.full((2,), torch.nan, requires_grad=True), torch.ones(2))
+
     real = loop.training_loss
-    calls = iter(
-        [real, real, lambda *_: Losses(torch.full((2,), torch.nan, requires_grad=True), torch.ones(2))]
-    )
+    calls = iter([real, real, real, bad])  # the third is that before the first save
     monkeypatch.setattr(loop, "training_loss", lambda *arguments: next(calls)(*arguments))
-    with pytest.raises(InputError, match=r"loss is not finite at training step 2; a lower lr than 0\.001"):
+    with pytest.raises(InputError) as error:
         train(config(), data, tmp_path)
+    message = str(error.value)
+    assert "the loss of 2 of 2 windows is not finite at training step 2, at diffusion steps of q" in message
+    assert (
+        "a new run name with a lower lr than 0.001: a run that goes on may change steps, save_interval"
+        in message
+    )
     assert sorted(path.name for path in tmp_path.glob("model_*")) == ["model_000002.pt"]
+
+
+@pytest.mark.parametrize(
+    ("lr", "what"),
+    [(1e38, "weights are not finite"), (1e30, "the loss with the new weights is not finite")],
+)
+def test_weights_that_are_of_no_use_are_not_saved(tmp_path, data, stub, lr, what):
+    with pytest.raises(
+        InputError, match=rf"^{what} at training step 0 after the update; nothing of it is saved"
+    ):
+        train(config(steps=1, lr=lr), data, tmp_path)
+    assert not list(tmp_path.glob("*.pt"))
+
+
+def test_a_gradient_that_is_not_finite_changes_no_weight(tmp_path, data, stub, monkeypatch):
+    monkeypatch.setattr(loop.nn.utils, "get_total_norm", lambda gradients: torch.tensor(torch.inf))
+    with pytest.raises(
+        InputError, match="the gradient is not finite at training step 0; nothing of it is saved"
+    ):
+        train(config(), data, tmp_path)
+    assert not list(tmp_path.glob("*.pt"))
 
 
 def test_another_image_size(tmp_path, data):
@@ -216,6 +286,45 @@ def test_learning_rate():
     assert [learning_rate(config(lr_anneal_steps=8), step) for step in (0, 4)] == [1e-3, 5e-4]
 
 
+def test_changed_data_are_named_and_training_goes_on(tmp_path, data, stub, caplog, monkeypatch):
+    train(config(steps=2), data, tmp_path)
+    monkeypatch.setattr(loop, "record_data", lambda dataset: "1 bouncy_balls/other.pt")
+    train(config(steps=4), data, tmp_path)
+    assert "the training data are not those of step 2: files: 1 gone (train.pt), 1 new" in caplog.text
+    caplog.clear()
+    train(config(steps=6), data, tmp_path)
+    assert "training data" not in caplog.text
+
+
+def test_averages_of_initial_weights_are_warned_of(tmp_path, data, stub, caplog):
+    train(config(steps=2, ema_rate="0.9,0.1"), data, tmp_path)
+    warnings = [message for message in caplog.messages if "ema_rate" in message]
+    assert len(warnings) == 2  # at the start and at the end
+    assert warnings[0].startswith(
+        "ema_rate 0.9: after 2 steps, 81% of the average are still the initial weights"
+    )
+
+
+def test_as_many_processes_load_as_the_job_has_cores(data, monkeypatch):
+    asked = []
+    monkeypatch.setattr(loop, "DataLoader", lambda *_, num_workers, **__: asked.append(num_workers) or [])
+    for cores in (1, 4):
+        list(training_windows(config(num_workers=-1), data, 0, cores))
+    assert asked == [1, 3]
+
+
+def test_a_killed_process_that_loads_data_is_one_line(tmp_path, data, stub):
+    def kill_child(step: int) -> None:
+        if step == 3:
+            (child,) = multiprocessing.active_children()
+            os.kill(child.pid, signal.SIGKILL)
+
+    with pytest.raises(InputError, match=r"^a process that loads data .*the same call goes on") as error:
+        train(config(num_workers=1, steps=1000), data, tmp_path, progress=kill_child)
+    assert "\n" not in str(error.value)
+    assert train(config(), data, tmp_path) == 8
+
+
 def run_script(tmp_path, root, training) -> object:
     told = {"data_root": str(root), "device": "cpu", "grid": []}
     check_config(told, load_schema(ROOT / "config" / "schema.yaml"))
@@ -223,13 +332,14 @@ def run_script(tmp_path, root, training) -> object:
         params=SimpleNamespace(training=training, run_dir=str(tmp_path / "run")),
         config=told,
         log=[str(tmp_path / "train.log")],
+        output=[str(tmp_path / "trained.json")],
         threads=1,
     )
     script = ROOT / "workflow_scripts" / "train.py"
     signals = (signal.SIGTERM, signal.SIGINT)
     before = [signal.getsignal(number) for number in signals]
     try:
-        runpy.run_path(str(script), init_globals={"snakemake": job})
+        runpy.run_path(str(script), init_globals={"snakemake": job}, run_name="__main__")
     except SystemExit as end:
         return end.code
     finally:
@@ -238,7 +348,7 @@ def run_script(tmp_path, root, training) -> object:
     return 0
 
 
-def test_the_script_saves_and_ends_when_told_to(tmp_path, root, stub, monkeypatch):
+def test_the_script_saves_and_ends_when_told_to(tmp_path, root, stub, monkeypatch, caplog):
     real = loop.training_loss
 
     def told(*arguments):
@@ -248,8 +358,11 @@ def test_the_script_saves_and_ends_when_told_to(tmp_path, root, stub, monkeypatc
     monkeypatch.setattr(loop, "training_loss", told)
     assert run_script(tmp_path, root, SETTINGS) == 3
     assert load_checkpoint(tmp_path / "run" / "model_000001.pt").step == 1
+    assert "stopped at step 1 of 8, saved; the same call goes on from there" in caplog.messages
+    assert not (tmp_path / "trained.json").exists()
     monkeypatch.setattr(loop, "training_loss", real)
     assert run_script(tmp_path, root, SETTINGS) == 0
+    assert json.loads((tmp_path / "trained.json").read_text()) == {"step": 8}
 
 
 @pytest.mark.parametrize(

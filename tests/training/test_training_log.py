@@ -11,11 +11,12 @@ import torch
 
 from viddiff.diffusion.loss import Losses
 from viddiff.errors import OutputError
-from viddiff.training.log import COLUMNS, averaging_log, csv_log, quartile_means, wandb_log
+from viddiff.training.log import averaging_log, csv_log, quartile_means, wandb_log
+from viddiff.training.run_files import LOG_COLUMNS
 
 
 def row(step: int) -> dict[str, float]:
-    return dict.fromkeys(COLUMNS, 0.5) | {"step": step}
+    return dict.fromkeys(LOG_COLUMNS, 0.5) | {"step": step}
 
 
 def steps(path) -> list[int]:
@@ -39,7 +40,7 @@ def test_rows_are_means_since_the_last():
         (2, 2.5, 1.5, 3.5, 4.5),
         (4, 4.5, 3.5, 5.5, 10.5),
     ]
-    assert rows[0].keys() == set(COLUMNS)
+    assert rows[0].keys() == set(LOG_COLUMNS)
     assert all(r["seconds_per_step"] > 0 for r in rows)
 
 

@@ -26,11 +26,11 @@ from viddiff.workflow.preflight import (
     check_measured,
     check_sampling,
     check_writable,
-    trained_files,
     training_rules,
 )
 from viddiff.workflow.sections import Metrics
 from viddiff.workflow.targets import read_grid
+from viddiff.workflow.trainings import is_to_be_trained, trained_files
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = load_schema(ROOT / "config" / "schema.yaml")
@@ -145,8 +145,36 @@ def test_training_ends_with_these_checkpoints():
     assert trained_files(config, "a/b") == [
         "checkpoints/a/b/ema_0.99_002000.pt",
         "checkpoints/a/b/ema_0.9999_002000.pt",
+        "checkpoints/a/b/model_002000.pt",
     ]
-    assert trained_files(config, "a") == ["checkpoints/a/ema_0.999_latest.pt"]
+    assert trained_files(config, "a") == [
+        "checkpoints/a/ema_0.999_latest.pt",
+        "checkpoints/a/model_latest.pt",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("run", "checkpoint", "made"),
+    [
+        ("a", "ema_0.9_000007", True),  # the last step
+        ("a", "model_000007_ddim", True),
+        ("a", "model_000003", True),  # a save on the way
+        ("a", "ema_0.9_000004", False),
+        ("a", "ema_0.9_7", False),
+        ("a", "ema_0.5_000007", False),
+        ("a", "ema_0.9_latest_7", False),
+        ("b", "model_latest_7", True),
+        ("b", "model_latest_3", False),
+        ("b", "model_000007", False),
+        ("c", "model_000007", False),  # not configured
+    ],
+)
+def test_what_training_makes(run, checkpoint, made, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = {"dataset": "x", "T": 3, "steps": 7, "save_interval": 3, "ema_rate": 0.9}
+    config = configured(training={"a": settings, "b": settings | {"save_latest_only": True}})
+    evaluation = Evaluation.named(run, checkpoint, "autoreg_4_4_12_4")
+    assert is_to_be_trained(config, evaluation) == made
 
 
 def test_training_runs_have_rules_of_their_own():

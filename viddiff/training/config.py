@@ -17,8 +17,23 @@ WandbMode = Literal["off", "offline", "online"]
 _FLAT_NAME = {"seed": "fake_seed"}
 # Settings of the job, not of the model: no part of the flat config.
 _JOB_ONLY = ("steps", "wandb")
+# Keys of the original's config that change nothing here.
+WITHOUT_EFFECT = (
+    "do_cond_marg",
+    "fp16_scale_growth",
+    "n_interesting_masks",
+    "n_valid_batches",
+    "n_valid_repeats",
+    "sample_interval",
+    "valid_microbatch",
+)
+# Keys that may change when a run goes on: they do not change the weights beyond rounding.
+FREE_KEYS = (
+    "save_interval", "save_latest_only", "log_interval", "num_workers", "microbatch", *WITHOUT_EFFECT
+)  # fmt: skip
 # What the original's config can ask for and this program does not do.
 _FIXED = (
+    *WITHOUT_EFFECT,
     "class_cond",
     "do_inefficient_marg",
     "just_save_masks",
@@ -49,7 +64,9 @@ class TrainingConfig:
     save_interval: int = DEFAULTS["save_interval"]
     save_latest_only: bool = DEFAULTS["save_latest_only"]  # files `_latest` instead of one set per step
     log_interval: int = DEFAULTS["log_interval"]
-    num_workers: int = DEFAULTS["num_workers"]  # processes that load data; -1: one less than cores
+    num_workers: int = DEFAULTS[
+        "num_workers"
+    ]  # processes that load data; -1: one less than the cores of the job
     seed: int = DEFAULTS["fake_seed"]
     wandb: WandbMode = "off"
     network: Mapping[str, Any] = field(default_factory=dict)  # the flat config's other keys

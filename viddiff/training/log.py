@@ -20,22 +20,12 @@ from torch import Tensor
 from viddiff.diffusion.loss import Losses
 from viddiff.errors import OutputError
 from viddiff.files.write import write_text
+from viddiff.training.run_files import LOG_COLUMNS
 
 Row = dict[str, float]  # column to figure; NaN where there is none
 Log = Callable[[Row], None]
 
 QUARTILES = 4
-COLUMNS = (
-    "step",
-    "loss",
-    *(
-        f"loss_q{quartile}" for quartile in range(QUARTILES)
-    ),  # by quartile of the diffusion step, q0: least noise
-    "latent_mse",
-    "grad_norm",
-    "lr",
-    "seconds_per_step",
-)
 logger = logging.getLogger(__name__)
 
 
@@ -90,13 +80,13 @@ def averaging_log(
 def csv_log(path: Path, step: int) -> Log:
     """A log that appends rows to a file. Rows beyond `step` and half rows are dropped from it first."""
     kept = [row for row in _read(path) if int(row["step"]) <= step]
-    lines = [",".join(COLUMNS), *(",".join(row[column] for column in COLUMNS) for row in kept)]
+    lines = [",".join(LOG_COLUMNS), *(",".join(row[column] for column in LOG_COLUMNS) for row in kept)]
     write_text(path, "\n".join(lines) + "\n")
 
     def append(row: Row) -> None:
         try:
             with open(path, "a", encoding="utf-8", newline="") as file:
-                figures = (f"{row[column]:.6g}" for column in COLUMNS[1:])
+                figures = (f"{row[column]:.6g}" for column in LOG_COLUMNS[1:])
                 file.write(",".join([str(row["step"]), *figures]) + "\n")
         except OSError as error:
             raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
@@ -141,5 +131,5 @@ def _read(path: Path) -> list[dict[str, str]]:
     if not path.is_file():
         return []
     with open(path, encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row.keys() >= set(COLUMNS)]
-    return [row for row in rows if all(row[column] for column in COLUMNS) and row["step"].isdecimal()]
+        rows = [row for row in csv.DictReader(file) if row.keys() >= set(LOG_COLUMNS)]
+    return [row for row in rows if all(row[column] for column in LOG_COLUMNS) and row["step"].isdecimal()]

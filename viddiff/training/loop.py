@@ -6,14 +6,18 @@ a resumed run repeats an uninterrupted one, bit for bit on one CPU.
 
 from __future__ import annotations
 
+import logging
 import os
+import re
+import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -24,13 +28,16 @@ from viddiff.diffusion.process import Diffusion, diffusion_of
 from viddiff.errors import InputError
 from viddiff.model.build import build_model
 from viddiff.training.config import TrainingConfig
+from viddiff.training.data_record import record_data
 from viddiff.training.ema import start_average, update_average
 from viddiff.training.log import averaging_log, csv_log, wandb_log
 from viddiff.training.masks import loss_mask, make_window, sample_masks
+from viddiff.training.soundness import check_losses, check_norm, check_state
 from viddiff.training.state import TrainingState, resume_state, save_state
 from viddiff.window import Window
 
 MASKS, NOISE, DROPOUT = range(3)  # purposes of randomness
+logger = logging.getLogger(__name__)
 
 
 def train(
@@ -39,24 +46,27 @@ def train(
     run_dir: str | os.PathLike[str],
     *,
     device: str | torch.device = "cpu",
+    cores: int | None = None,
     progress: Callable[[int], None] = lambda step: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> int:
-    """Train to `config.steps` updates, from the newest complete set of files in `run_dir` or from nothing.
+    """Train to `config.steps` updates, from the newest sound set of files in `run_dir` or from nothing.
 
+    cores: what `num_workers: -1` shares, by default those that this process may use.
     progress: called with the number of updates made, once at the start and after each.
     stop: asked after each update; if true, save and return.
 
-    Returns the number of updates made. Raises `InputError` if settings, data or files do not fit, or the loss
-    is no longer finite.
+    Returns the number of updates made; a run that is already beyond `config.steps` is left alone. Raises
+    `InputError` if settings, data or files do not fit, if the loss or the weights are no longer finite, or if a
+    process that loads data dies.
     """
     run_dir, device = Path(run_dir), torch.device(device)
     if dataset.image_size != config.to_flat()["image_size"]:
         raise InputError(
             f"image_size is {config.to_flat()['image_size']}; {dataset.name} has {dataset.image_size}"
         )
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        return _train(config, dataset, run_dir, device, progress, stop)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), _workers_named():
+        return _train(config, dataset, run_dir, device, cores or available_cores(), progress, stop)
 
 
 def _train(
@@ -64,6 +74,7 @@ def _train(
     dataset: VideoDataset,
     run_dir: Path,
     device: torch.device,
+    cores: int,
     progress: Callable[[int], None],
     stop: Callable[[], bool],
 ) -> int:
@@ -76,21 +87,24 @@ def _train(
         parameters.values(), lr=config.lr, weight_decay=config.weight_decay, fused=True
     )
     state = TrainingState(model, optimizer, {rate: start_average(parameters) for rate in config.ema_rates})
-    resume_state(run_dir, state, flat, config.steps)
+    data = record_data(dataset)
+    resume_state(run_dir, state, flat, config.steps, data)
     progress(state.step)
-    if state.step == config.steps:
+    if state.step >= config.steps:
         return state.step
+    warn_of_initial_weights(config)
 
     logs = [csv_log(run_dir / "log.csv", state.step)]
     if config.wandb != "off":
         logs.append(wandb_log(run_dir, config.wandb, flat))
     record = averaging_log(config.log_interval, diffusion.n_steps, logs)
-    for window in training_windows(config, dataset, state.step):
+    for window in training_windows(config, dataset, state.step, cores):
         lr = learning_rate(config, state.step)
         for group in optimizer.param_groups:
             group["lr"] = lr
         losses, t = forward_backward(model, diffusion, window, config, state.step, device)
         grad_norm = nn.utils.get_total_norm([p.grad for p in parameters.values() if p.grad is not None])
+        check_norm(grad_norm.item(), config, state.step)
         optimizer.step()
         optimizer.zero_grad()
         for rate, average in state.averages.items():
@@ -101,9 +115,12 @@ def _train(
         progress(state.step)
         stopping = stop()
         if stopping or state.step % config.save_interval == 0 or state.step == config.steps:
-            save_state(run_dir, state, flat)
+            check_state(state, _loss_now(model, diffusion, window, config, state.step, device), config)
+            save_state(run_dir, state, flat, data)
         if stopping:
             break
+    if state.step == config.steps:
+        warn_of_initial_weights(config)
     return state.step
 
 
@@ -125,17 +142,56 @@ def forward_backward(
     parts = []
     for start in range(0, batch, size):
         rows = slice(start, start + size)
-        micro = Window(*(getattr(window, item.name)[rows].to(device) for item in fields(Window)))
-        counted = loss_mask(micro, config.pad_with_random_frames)
-        losses = training_loss(model, diffusion, micro, t[rows], noise[rows], counted)
+        losses = _row_losses(model, diffusion, window, rows, t, noise, config)
         (losses.loss.sum() / batch).backward()
         parts.append((losses.loss.detach(), losses.latent_mse))
     losses = Losses(*(torch.cat(values).cpu() for values in zip(*parts, strict=True)))
-    if not losses.loss.isfinite().all():
-        raise InputError(
-            f"the loss is not finite at training step {step}; a lower lr than {config.lr} may help"
-        )
+    check_losses(losses.loss, t.cpu(), diffusion.n_steps, config, step)
     return losses, t.cpu()
+
+
+@torch.no_grad()
+def _loss_now(
+    model: Network,
+    diffusion: Diffusion,
+    window: Window,
+    config: TrainingConfig,
+    step: int,
+    device: torch.device,
+) -> float:
+    """The loss of a batch's first window with the present weights, at a diffusion step in the middle."""
+    generator = torch.Generator(device).manual_seed(step_seed(config.seed, step, NOISE))
+    t = torch.full((1,), diffusion.n_steps // 2, device=device)
+    noise = torch.randn(window.frames[:1].shape, generator=generator, device=device)
+    return _row_losses(model, diffusion, window, slice(1), t, noise, config).loss.item()
+
+
+def _row_losses(
+    model: Network,
+    diffusion: Diffusion,
+    window: Window,
+    rows: slice,
+    t: Int[Tensor, " B"],
+    noise: Float[Tensor, "B K C H W"],
+    config: TrainingConfig,
+) -> Losses:
+    """The losses of some windows of a batch, on the device of the noise."""
+    micro = Window(*(getattr(window, item.name)[rows].to(noise.device) for item in fields(Window)))
+    counted = loss_mask(micro, config.pad_with_random_frames)
+    return training_loss(model, diffusion, micro, t[rows], noise[rows], counted)
+
+
+def warn_of_initial_weights(config: TrainingConfig) -> None:
+    """Warn of averages of which the initial weights are a tenth or more when training ends."""
+    for rate in config.ema_rates:
+        if (share := rate**config.steps) > 0.1:
+            logger.warning(
+                "ema_rate %s: after %d steps, %.0f%% of the average are still the initial weights, which are noise; "
+                "sample with model_…, or take a lower ema_rate",
+                rate,
+                config.steps,
+                100 * share,
+            )
 
 
 def learning_rate(config: TrainingConfig, step: int) -> float:
@@ -148,19 +204,46 @@ def step_seed(seed: int, step: int, purpose: int) -> int:
     return int(np.random.SeedSequence([seed, step, purpose]).generate_state(1, np.uint64)[0]) >> 1
 
 
-def training_windows(config: TrainingConfig, dataset: VideoDataset, start: int) -> Iterator[Window]:
-    """The batches of training steps `start` to `config.steps - 1`. Raises `InputError` for broken data."""
-    workers = config.num_workers if config.num_workers >= 0 else max(1, available_cores() - 1)
+def training_windows(
+    config: TrainingConfig, dataset: VideoDataset, start: int, cores: int = 1
+) -> Iterator[Window]:
+    """The batches of training steps `start` to `config.steps - 1`, loaded by processes on `cores`.
+
+    Raises `InputError` for broken data.
+    """
+    workers = config.num_workers if config.num_workers >= 0 else max(1, cores - 1)
     loader = DataLoader(
         TrainingWindows(config, dataset),
         batch_size=None,
         sampler=range(start, config.steps),
         num_workers=workers,
+        worker_init_fn=_ignore_signals,
     )
     for window in loader:
         if isinstance(window, Exception):
             raise window
         yield window
+
+
+def _ignore_signals(worker: int) -> None:
+    """A signal to stop goes to all processes of a job; only the one that trains decides what it means."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def _workers_named() -> Iterator[None]:
+    """That a process which loads data has died is an `InputError` of one line. torch says so anywhere in the block."""
+    try:
+        yield
+    except RuntimeError as error:
+        match = re.search(r"DataLoader worker \(pid.*?\) (.*)", str(error))
+        if match is None:
+            raise
+        raise InputError(
+            f"a process that loads data {match[1].strip().rstrip('.')}; the same call goes on from the newest "
+            "checkpoint; if memory was short, fewer num_workers need less"
+        ) from error
 
 
 def available_cores() -> int:

@@ -1,8 +1,10 @@
 """The state of a training run on disk: per saved step a set of files `{opt,model,ema_<rate>}_<step>.pt`.
 
-The opt file comes first and holds the hashes of the others; a set is complete if all are there and match.
-With `save_latest_only` a complete set is then renamed file by file to `_latest`; if that is cut short, it is
-found under both names. The random state is the seed and the step: all draws come from them.
+The opt file holds the hashes of the others; a set is complete if all are there and match. A set is first written
+whole under names of its own, `.next-<kind>.pt`, then renamed file by file, the opt file last, to its step or to
+`latest`. A kill at any moment leaves a complete set, perhaps under both names, and an opt file that knows each file
+that was renamed or is to be replaced. So whatever no opt file knows is somebody else's, and stays. The random state is
+the seed and the step: all draws come from them.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,20 +21,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from viddiff.checkpoint import (
-    checkpoint_dict,
-    encode,
-    list_checkpoints,
-    load_checkpoint,
-    load_tensors,
-    resolve_latest,
-    write_bytes,
-)
+from viddiff.checkpoint import checkpoint_dict, encode, load_checkpoint, load_tensors, write_bytes
 from viddiff.errors import InputError
+from viddiff.files.nested import nested_parts
 from viddiff.files.write import sha256_file
+from viddiff.training.config import FREE_KEYS
+from viddiff.training.data_record import data_changes
+from viddiff.training.run_files import RunFile, check_resumable, foreign, run_files, set_path, staged_path
 
-# Keys of the flat config that may change when a run goes on: they do not change the weights beyond rounding.
-_FREE = ("save_interval", "save_latest_only", "log_interval", "sample_interval", "num_workers", "microbatch")
 _KIND = re.compile(r"model|ema_[0-9][0-9.e-]*")
 logger = logging.getLogger(__name__)
 
@@ -46,63 +42,158 @@ class TrainingState:
     averages: dict[float, dict[str, Tensor]]
     step: int = 0
 
+    def is_finite(self) -> bool:
+        """Whether no weight, average or moment is infinite or not a number."""
+        return _is_finite([self.model.state_dict(), self.optimizer.state_dict(), *self.averages.values()])
 
-def save_state(run_dir: Path, state: TrainingState, config: dict[str, Any]) -> None:
-    """Write the set of files of the present step. Raises `OutputError` if the system refuses."""
+
+@dataclass(frozen=True)
+class SavedSet:
+    """A complete set: its step and files by kind; `opt` is what the opt file holds."""
+
+    step: int
+    files: Mapping[str, Path]
+    opt: Mapping[str, Any]
+
+
+def save_state(run_dir: Path, state: TrainingState, config: dict[str, Any], data: str = "") -> None:
+    """Write the set of files of the present step. data: a record of the training data, see `record_data`.
+
+    Raises `OutputError` if the system refuses, `InputError` if files of this step are there already.
+    """
     weights = {"model": state.model.state_dict()}
     for rate, average in state.averages.items():
         weights[f"ema_{rate}"] = weights["model"] | average
     files = {kind: encode(checkpoint_dict(values, config, state.step)) for kind, values in weights.items()}
     hashes = {kind: hashlib.sha256(data).hexdigest() for kind, data in files.items()}
-    opt = state.optimizer.state_dict() | {"step": state.step, "seed": config["fake_seed"], "sha256": hashes}
-    paths = {kind: run_dir / f"{kind}_{state.step:06d}.pt" for kind in ("opt", *files)}
-    for kind, path in paths.items():
-        write_bytes(path, encode(opt) if kind == "opt" else files[kind])
-    if config["save_latest_only"]:
-        for kind, path in paths.items():
-            os.replace(path, run_dir / f"{kind}_latest.pt")
+    told = {"step": state.step, "seed": config["fake_seed"], "sha256": hashes, "config": config, "data": data}
+    files["opt"] = encode(state.optimizer.state_dict() | told)
+    targets = _targets(run_dir, files, state.step, config)
+    if not config["save_latest_only"] and (there := [path for path in targets.values() if path.exists()]):
+        raise foreign(there[0])
+    for kind, content in files.items():
+        write_bytes(staged_path(run_dir, kind), content)
+    for kind, target in targets.items():
+        os.replace(staged_path(run_dir, kind), target)
 
 
-def resume_state(run_dir: Path, state: TrainingState, config: dict[str, Any], last_step: int) -> None:
-    """Set `state` to the newest complete set of at most `last_step` updates; leave it if there is none.
+def resume_state(
+    run_dir: Path, state: TrainingState, config: dict[str, Any], last_step: int, data: str = ""
+) -> None:
+    """Set `state` to the newest set that is complete and finite; leave it if the run has none.
 
-    Sets that are incomplete or damaged are skipped with a warning. The set found is copied to the names that
-    `config` asks for, if it has others. Raises `InputError` if the set was trained with other settings, or if
-    training would overwrite checkpoints that are not its own.
+    Others are skipped with a warning. If the newest is beyond `last_step`, its step alone is taken, with a warning.
+    The set found gets the names that `config` asks for, if it has others. What stands where training will write is set
+    aside if it is the run's own. data: as of `save_state`; a warning says what has changed.
+
+    Raises `InputError`, before anything is changed, if training would overwrite files that are not the run's own, if
+    the set was trained with other settings, or if the run has files but no sound set.
     """
-    found = next((files for step, files in _complete_sets(run_dir) if step <= last_step), None)
-    if found is not None:
-        opt, model = load_tensors(found["opt"]), load_checkpoint(found["model"])
-        _check_config(run_dir, model.config, config)
-        state.optimizer.load_state_dict({key: opt[key] for key in ("state", "param_groups")})
-        state.model.load_state_dict(model.state_dict)
-        for rate, average in state.averages.items():
-            saved = load_checkpoint(found[f"ema_{rate}"]).state_dict
-            for name, value in average.items():
-                value.copy_(saved[name])
-        state.step = opt["step"]
-        suffix = "latest" if config["save_latest_only"] else f"{state.step:06d}"
-        for kind, path in found.items():
-            if path != (target := run_dir / f"{kind}_{suffix}.pt"):
-                write_bytes(target, path.read_bytes())
-    for path in list_checkpoints(run_dir):
-        if path.stem.endswith("_latest"):
-            foreign = found is None and config["save_latest_only"]
-        else:
-            step = resolve_latest(path)
-            foreign = state.step < step <= last_step and not (run_dir / f"opt_{step:06d}.pt").is_file()
-        if foreign:
-            raise InputError(
-                f"{path}: training would overwrite it, and there is no opt file to go on from; move it away "
-                "or name another run"
+    check_resumable(run_dir, last_step, config["save_latest_only"])
+    opts = _own_opts(run_dir)
+    found = None
+    for found in _complete_sets(run_dir, opts, config):
+        if found.step > last_step:
+            logger.warning(
+                "%s: is trained to step %d, beyond the %d asked for; nothing is done",
+                run_dir,
+                found.step,
+                last_step,
             )
+            state.step = found.step
+            return
+        if _restore(state, found, run_dir, config):
+            break
+        logger.warning("not resumed from: %s: holds weights that are not finite", found.files["model"])
+    else:
+        if files := run_files(run_dir):
+            raise InputError(
+                f"{files[0].path}: there is no whole and finite set of files to go on from; move the checkpoints of "
+                f"{run_dir} away to start anew, or name another run"
+            )
+    in_the_way = _in_the_way(run_dir, state.step, last_step, config, opts)
+    if found is not None:
+        if changes := data_changes(str(found.opt.get("data", "")) or data, data):
+            logger.warning("%s: the training data are not those of step %d: %s", run_dir, state.step, changes)
+        _rename_set(run_dir, found, config)
+    for file in in_the_way:
+        aside = _free_name(file.path)
+        logger.warning("%s: unsound, set aside as %s", file.path, aside.name)
+        os.replace(file.path, aside)
+    for path in run_dir.glob(staged_path(run_dir, "*").name):
+        path.unlink()
 
 
-def _complete_sets(run_dir: Path) -> Iterator[tuple[int, dict[str, Path]]]:
-    """Step and files of each complete set, the newest first."""
-    candidates: list[tuple[int, Path, dict[str, str]]] = []
-    for path in sorted(run_dir.glob("opt_*.pt")):
-        if not re.fullmatch(r"opt_([0-9]+|latest)\.pt", path.name):
+def _restore(state: TrainingState, found: SavedSet, run_dir: Path, config: dict[str, Any]) -> bool:
+    """Take over a set; false, and nothing is taken, if it is not finite. Raises `InputError` for other settings."""
+    model = load_checkpoint(found.files["model"])
+    if lacking := [f"ema_{rate}" for rate in state.averages if f"ema_{rate}" not in found.files]:
+        raise InputError(
+            f"{found.files['opt']}: its set has no {lacking[0]}; put ema_rate back or name another run"
+        )
+    saved = {rate: load_checkpoint(found.files[f"ema_{rate}"]).state_dict for rate in state.averages}
+    if not _is_finite([model.state_dict, found.opt["state"], *saved.values()]):
+        return False
+    if changed := _changed(model.config, config):
+        raise InputError(
+            f"{run_dir}: was trained with other settings: {changed}; put them back or name another run"
+        )
+    state.optimizer.load_state_dict({key: found.opt[key] for key in ("state", "param_groups")})
+    state.model.load_state_dict(model.state_dict)
+    for rate, average in state.averages.items():
+        for name, value in average.items():
+            value.copy_(saved[rate][name])
+    state.step = found.step
+    return True
+
+
+def _rename_set(run_dir: Path, found: SavedSet, config: dict[str, Any]) -> None:
+    """Give a set the names that the settings ask for: finish what a kill cut short, or copy it from other names."""
+    for kind, target in _targets(run_dir, found.files, found.step, config).items():
+        path = found.files[kind]
+        if path == staged_path(run_dir, kind):
+            os.replace(path, target)
+        elif path != target:
+            write_bytes(target, path.read_bytes())
+
+
+def _targets(
+    run_dir: Path, kinds: Mapping[str, Any], step: int, config: Mapping[str, Any]
+) -> dict[str, Path]:
+    """The names of a set's files, the opt file last."""
+    end = None if config["save_latest_only"] else step
+    return {kind: set_path(run_dir, kind, end) for kind in sorted(kinds, key=lambda kind: kind == "opt")}
+
+
+def _in_the_way(
+    run_dir: Path, step: int, last_step: int, config: dict[str, Any], opts: Mapping[Path, Mapping[str, Any]]
+) -> list[RunFile]:
+    """The run's own files of unsound sets where training from `step` will write numbered ones, opt files last.
+
+    Raises `InputError` for files there, or of the `latest` set that it will replace, that are not the run's own.
+    """
+    own = {path: opt for path, opt in opts.items() if not _changed(opt.get("config", {}), config, opt)}
+    known = {digest for opt in own.values() for digest in opt["sha256"].values()}
+    own_steps = {opt["step"] for path, opt in own.items() if path == set_path(run_dir, "opt", opt["step"])}
+    latest = config["save_latest_only"]
+    found = []
+    for file in run_files(run_dir):
+        if file.step == (None if latest else step):
+            if file.path not in own and sha256_file(file.path) not in known:
+                raise foreign(file.path)
+        elif not latest and file.step is not None and step < file.step <= last_step:
+            if file.step not in own_steps:
+                raise foreign(file.path)
+            found.append(file)
+    return sorted(found, key=lambda file: file.kind == "opt")
+
+
+def _own_opts(run_dir: Path) -> dict[Path, dict[str, Any]]:
+    """What the opt files of this program hold, those of a set that is being saved too."""
+    paths = [file.path for file in run_files(run_dir) if file.kind == "opt"]
+    opts = {}
+    for path in [*paths, staged_path(run_dir, "opt")]:
+        if not path.is_file():
             continue
         try:
             content = load_tensors(path, mmap=True)
@@ -112,36 +203,53 @@ def _complete_sets(run_dir: Path) -> Iterator[tuple[int, dict[str, Path]]]:
                 raise TypeError("step and sha256 are not those of a training state")
             if strange := [kind for kind in hashes if not _KIND.fullmatch(str(kind))]:
                 raise TypeError(f"sha256 names {strange[0]!r:.60}, which training does not write")
-            candidates.append((step, path, hashes))
+            opts[path] = content
         except InputError as error:
             logger.warning("not resumed from: %s", error)
         except KeyError as error:
             logger.warning("not resumed from: %s: lacks %s", path, error)
         except TypeError as error:
             logger.warning("not resumed from: %s: %s", path, error)
-    for step, opt_path, hashes in sorted(candidates, key=lambda candidate: candidate[0], reverse=True):
+    return opts
+
+
+def _complete_sets(
+    run_dir: Path, opts: Mapping[Path, Mapping[str, Any]], config: Mapping[str, Any]
+) -> Iterator[SavedSet]:
+    """The complete sets, the newest first."""
+    for opt_path, opt in sorted(opts.items(), key=lambda item: item[1]["step"], reverse=True):
         files = {"opt": opt_path}
-        for kind, digest in hashes.items():
-            found = _with_hash(run_dir, kind, step, digest)
+        for kind, digest in opt["sha256"].items():
+            ends = (None, opt["step"]) if config["save_latest_only"] else (opt["step"], None)
+            places = [*(set_path(run_dir, kind, end) for end in ends), staged_path(run_dir, kind)]
+            found = next((path for path in places if path.is_file() and sha256_file(path) == digest), None)
             if found is None:
-                logger.warning("not resumed from: %s: its %s file is missing or damaged", opt_path, kind)
+                if opt_path != staged_path(run_dir, "opt"):
+                    logger.warning("not resumed from: %s: its %s file is missing or damaged", opt_path, kind)
                 break
             files[kind] = found
         else:
-            yield step, files
+            yield SavedSet(opt["step"], files, opt)
 
 
-def _with_hash(run_dir: Path, kind: str, step: int, digest: str) -> Path | None:
-    for path in (run_dir / f"{kind}_{step:06d}.pt", run_dir / f"{kind}_latest.pt"):
-        if path.is_file() and sha256_file(path) == digest:
-            return path
-    return None
+def _changed(
+    saved: Mapping[str, Any], config: Mapping[str, Any], opt: Mapping[str, Any] | None = None
+) -> str:
+    """Which settings differ that a run cannot change, in words.
+
+    opt: what an opt file holds, which may be older than the record of its settings and then tells the seed alone.
+    """
+    if opt is not None and not saved:
+        return "" if opt.get("seed") == config["fake_seed"] else "seed"
+    changed = [key for key in config if key not in FREE_KEYS and saved.get(key) != config[key]]
+    return ", ".join(f"{key} was {saved.get(key)!r} and is {config[key]!r}" for key in changed)
 
 
-def _check_config(run_dir: Path, saved: dict[str, Any], config: dict[str, Any]) -> None:
-    changed = [key for key in config if key not in _FREE and saved.get(key) != config[key]]
-    if changed:
-        values = ", ".join(f"{key} was {saved.get(key)!r} and is {config[key]!r}" for key in changed)
-        raise InputError(
-            f"{run_dir}: was trained with other settings: {values}; put them back or name another run"
-        )
+def _free_name(path: Path) -> Path:
+    """A name beside `path` that nothing has, and that is no checkpoint's."""
+    names = (path.with_name(f"{path.name}.unsound{number or ''}") for number in range(10**6))
+    return next(name for name in names if not name.exists())
+
+
+def _is_finite(values: Any) -> bool:
+    return all(bool(part.isfinite().all()) for part in nested_parts(values) if isinstance(part, Tensor))

@@ -195,8 +195,8 @@ def _training(run: str, settings: Mapping[str, Any]) -> Training:
         raise InputError(
             f"config key training.{run}.ema_rate is {text!r}, must be numbers with commas"
         ) from None
-    latest_only = settings.get("save_latest_only", False)
-    return Training(settings["dataset"], settings["steps"], rates, latest_only, settings)
+    latest_only, interval = settings.get("save_latest_only", False), settings.get("save_interval", 100_000)
+    return Training(settings["dataset"], settings["steps"], rates, latest_only, interval, settings)
 
 
 def _grid_block(block: Mapping[str, Any]) -> GridBlock:

@@ -10,11 +10,14 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
 
 from viddiff.errors import InputError
 from viddiff.inference.user_modes import register_modes
@@ -139,6 +142,22 @@ class LoggedProgress:
         if 20 * done // total > self._logged:
             self._logged = 20 * done // total
             log.info("%d of %d", done, total)
+
+
+@contextmanager
+def step_bar(total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar of training steps. It begins at the first that it is told: its speed is that of this job."""
+    with tqdm(total=total, unit="step", mininterval=5.0) as bar:
+
+        def show(step: int) -> None:
+            if bar.n == 0:
+                bar.initial = bar.n = bar.last_print_n = step
+                bar.start_t = bar.last_print_t = time.time()
+                bar.refresh()
+            else:
+                bar.update(step - bar.n)
+
+        yield show
 
 
 def _stop(number: int, frame: object) -> None:

@@ -74,7 +74,7 @@ def check_forced(workflow: Any, options: Options, whole: Collection[str]) -> Non
                 f"{name} makes nothing itself: remove the files that are to be made again, or name the rule that makes "
                 "them"
             )
-        if workflow.is_rule(name):
+        if workflow.is_rule(name) and workflow.get_rule(name).output:
             continue
         if _AS_NEEDED.fullmatch(name):
             raise InputError(f"{name} has nothing to make: remove the files that are to be made again")

@@ -14,10 +14,11 @@ from viddiff.files.json_files import read_json
 from viddiff.files.plain_values import read_plain
 from viddiff.inference.modes import make_plan
 from viddiff.tree.fingerprint import check_claim
-from viddiff.tree.paths import CHECKPOINTS, Evaluation, check_run
+from viddiff.tree.paths import Evaluation, check_run
 from viddiff.tree.schedules import plan_in, schedule_file, searches_of
 from viddiff.workflow.sections import Configuration, Metrics
 from viddiff.workflow.targets import Cell
+from viddiff.workflow.trainings import beyond_the_end, is_to_be_trained, trained_files
 
 MADE_DATASET = "bouncy_balls"  # the one that a rule makes, as its key of the configuration says
 
@@ -59,13 +60,6 @@ def used_datasets(config: Configuration, grid: Iterable[Cell]) -> list[tuple[str
     return sorted(used)
 
 
-def trained_files(config: Configuration, run: str) -> list[str]:
-    """The checkpoints that training of a configured run ends with, those of the averaged weights."""
-    training = config.training[run]
-    end = "latest" if training.save_latest_only else f"{training.steps:06d}"
-    return [f"{CHECKPOINTS}/{run}/ema_{rate}_{end}.pt" for rate in training.ema_rates]
-
-
 def training_rules(training: Iterable[str]) -> dict[str, str]:
     """The configured runs by the names of their rules.
 
@@ -105,15 +99,15 @@ def check_sampling(config: Configuration, evaluation: Evaluation, videos: int) -
             f"{evaluation.directory}: video {videos - 1} is asked for, but {dataset} has {count}, from 0"
         )
     checkpoint = evaluation.checkpoint_file()
-    trained = trained_files(config, evaluation.run) if evaluation.run in config.training else []
     if checkpoint.is_file():
         check_whole(checkpoint)
-    elif str(checkpoint) not in trained:
-        if trained:
-            raise InputError(
-                f"no checkpoint {checkpoint}; the configured training of this run makes {', '.join(trained)}"
-            )
-        raise missing_file("checkpoint", checkpoint)
+    elif not is_to_be_trained(config, evaluation):
+        if evaluation.run not in config.training:
+            raise missing_file("checkpoint", checkpoint)
+        makes = (
+            f"the configured training of this run makes {', '.join(trained_files(config, evaluation.run))}"
+        )
+        raise InputError(f"no checkpoint {checkpoint}; {beyond_the_end(config, evaluation.run) or makes}")
     check_writable(evaluation.directory / "samples")
 
 

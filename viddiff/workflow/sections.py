@@ -32,6 +32,7 @@ class Training:
     steps: int
     ema_rates: tuple[float, ...]
     save_latest_only: bool
+    save_interval: int
     settings: Mapping[str, Any]
 
 

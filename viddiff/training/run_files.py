@@ -1,0 +1,153 @@
+"""The files of a training run by their names, and what they tell without torch, so that planning can ask.
+
+Each saved step is a set `{opt,model,ema_<rate>}_<step>.pt`, or `…_latest.pt`; a set that is being saved has names
+of its own, `.next-<kind>.pt`. A training writes opt files with the hashes of their sets: files without one are
+somebody else's.
+"""
+
+from __future__ import annotations
+
+import pickletools
+import re
+import zipfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from viddiff.errors import InputError
+from viddiff.files.archives import check_whole
+
+LOG_COLUMNS = (
+    "step",
+    "loss",
+    *(f"loss_q{quartile}" for quartile in range(4)),  # by quartile of the diffusion step, q0: least noise
+    "latent_mse",
+    "grad_norm",
+    "lr",
+    "seconds_per_step",
+)
+_NAME = re.compile(r"(?P<kind>opt|model|ema_[0-9][0-9.e-]*)_(?P<step>[0-9]+|latest)\.pt")
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """A file of a set. kind: `opt`, `model` or `ema_<rate>`; step: of its name, `None` for `latest`."""
+
+    path: Path
+    kind: str
+    step: int | None
+
+
+def run_files(run_dir: Path) -> list[RunFile]:
+    """The files of all sets, this program's and others', sorted by name; without those being saved."""
+    matches = [(path, _NAME.fullmatch(path.name)) for path in sorted(run_dir.glob("*.pt"))]
+    return [
+        RunFile(path, match["kind"], None if match["step"] == "latest" else int(match["step"]))
+        for path, match in matches
+        if match
+    ]
+
+
+def set_path(run_dir: Path, kind: str, step: int | None) -> Path:
+    """A file of the set of a step; of the latest set for `None`."""
+    return run_dir / f"{kind}_{'latest' if step is None else f'{step:06d}'}.pt"
+
+
+def staged_path(run_dir: Path, kind: str) -> Path:
+    """A file of the set that is being saved."""
+    return run_dir / f".next-{kind}.pt"
+
+
+def step_inside(path: Path) -> int | None:
+    """The step that a model or EMA file holds; `None` if the file is damaged, or another program's in another order."""
+    try:
+        operations = [(op.name, value) for op, value, _ in pickletools.genops(_description(path))]
+    except ValueError:
+        return None
+    values = [value for name, value in operations if name not in ("BINPUT", "LONG_BINPUT", "MEMOIZE")]
+    if len(values) < 4 or values[-4] != "step" or not isinstance(values[-3], int):
+        return None
+    return values[-3]
+
+
+def is_own(opt_path: Path) -> bool:
+    """Whether an opt file is of this program: it tells the seed, and the hashes of its set."""
+    try:
+        description = _description(opt_path)
+    except InputError:
+        return False
+    return b"sha256" in description and b"seed" in description
+
+
+def trained_step(run_dir: Path, rates: Iterable[float]) -> int:
+    """The newest step of which all averages are there, under any name; 0 if there is none."""
+    files = run_files(run_dir)
+    steps = [
+        {
+            step_inside(file.path) if file.step is None else file.step
+            for file in files
+            if file.kind == f"ema_{rate}"
+        }
+        for rate in rates
+    ]
+    return max((step for step in set.intersection(*steps) if step is not None), default=0)
+
+
+def is_trained(run_dir: Path, rates: Sequence[float], steps: int, latest: bool) -> bool:
+    """Whether training to `steps` has nothing left to do, as the steps of the files tell; false while a set is saved.
+
+    latest: whether it ends with `_latest` files.
+    """
+    if staged_path(run_dir, "opt").exists():
+        return False
+    ends = [set_path(run_dir, f"ema_{rate}", None if latest else steps) for rate in rates]
+    there = all(path.is_file() and (not latest or (step_inside(path) or 0) >= steps) for path in ends)
+    return there or trained_step(run_dir, rates) > steps
+
+
+def check_resumable(run_dir: Path, steps: int, latest: bool) -> None:
+    """Raise `InputError` if training to `steps` would overwrite files that no training of this program wrote.
+
+    latest: whether it writes `_latest` files. Judged by names and opt files; the training itself compares the hashes.
+    """
+    files = run_files(run_dir)
+    own = {file.step for file in files if file.kind == "opt" and is_own(file.path)}
+    staged = is_own(staged_path(run_dir, "opt"))
+    newest = max((step for step in own if step is not None), default=0)
+    for file in files:
+        # The opt file of a latest set, or of one that is being saved, may be that of files of any step.
+        in_the_way = latest if file.step is None else not latest and newest < file.step <= steps
+        if not (own or staged) or (in_the_way and not (None in own or staged)):
+            raise foreign(file.path)
+    log = run_dir / "log.csv"
+    if log.is_file() and not _is_log(log):
+        raise InputError(f"{log}: no training of viddiff wrote it; move it away or name another run")
+
+
+def foreign(path: Path) -> InputError:
+    """One line that refuses to train over a file."""
+    return InputError(
+        f"{path}: training would overwrite it, and there is no opt file of viddiff (with seed and hashes) that it "
+        "belongs to; move it away or name another run"
+    )
+
+
+def _description(path: Path) -> bytes:
+    """What a file of `torch.save` holds beside its tensors, as a pickle that nobody loads.
+
+    Raises `InputError` if the file is cut off, or older than torch 1.6.
+    """
+    check_whole(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            name = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
+            return archive.read(name)
+    except (zipfile.BadZipFile, StopIteration):
+        raise InputError(f"{path}: cut off, or not a checkpoint") from None
+
+
+def _is_log(path: Path) -> bool:
+    """Whether a log has the header of a training's, or is empty."""
+    with open(path, "rb") as file:
+        first = file.readline(1000).strip()
+    return first in (b"", ",".join(LOG_COLUMNS).encode())

@@ -1,0 +1,61 @@
+"""The configured training runs: what they make, and whether they are finished, as their checkpoints' steps tell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from viddiff.training.run_files import check_resumable, is_trained, run_files, set_path, trained_step
+from viddiff.tree.paths import CHECKPOINTS, Evaluation
+from viddiff.workflow.sections import Configuration
+
+
+def trained_files(config: Configuration, run: str, step: int | None = None) -> list[str]:
+    """The checkpoints that training of a configured run makes at a step, or ends with: weights and their averages."""
+    training = config.training[run]
+    end = None if training.save_latest_only else step or training.steps
+    kinds = [*(f"ema_{rate}" for rate in training.ema_rates), "model"]
+    return [str(set_path(Path(CHECKPOINTS, run), kind, end)) for kind in kinds]
+
+
+def averages(config: Configuration, run: str) -> list[str]:
+    """The checkpoints with averaged weights that a configured run has."""
+    kinds = {f"ema_{rate}" for rate in config.training[run].ema_rates}
+    return [str(file.path) for file in run_files(Path(CHECKPOINTS, run)) if file.kind in kinds]
+
+
+def run_is_trained(config: Configuration, run: str) -> bool:
+    """Whether a configured run has nothing left to train, as the steps of its checkpoints tell."""
+    training = config.training[run]
+    return is_trained(Path(CHECKPOINTS, run), training.ema_rates, training.steps, training.save_latest_only)
+
+
+def beyond_the_end(config: Configuration, run: str) -> str:
+    """One line if the checkpoints of a configured run are of a later step than it is to be trained to, else ""."""
+    training = config.training[run]
+    step = trained_step(Path(CHECKPOINTS, run), training.ema_rates)
+    if step <= training.steps:
+        return ""
+    return f"{CHECKPOINTS}/{run} is trained to step {step}, beyond training.{run}.steps {training.steps}; left as it is"
+
+
+def check_training(config: Configuration, run: str) -> None:
+    """Raise `InputError` if a configured run has files in its folder that are not its own, where it would write."""
+    training = config.training[run]
+    check_resumable(Path(CHECKPOINTS, run), training.steps, training.save_latest_only)
+
+
+def is_to_be_trained(config: Configuration, evaluation: Evaluation) -> bool:
+    """Whether training has to run before the checkpoint of an evaluation is there, and makes it."""
+    training = config.training.get(evaluation.run)
+    if training is None or run_is_trained(config, evaluation.run):
+        return False
+    if training.save_latest_only:
+        steps = [training.steps] if evaluation.checkpoint.step == training.steps else []
+    else:
+        saved = range(training.save_interval, training.steps, training.save_interval)
+        run_dir = Path(CHECKPOINTS, evaluation.run)
+        done = trained_step(run_dir, training.ema_rates)
+        steps = [step for step in (*saved, training.steps) if step > done]
+    file = evaluation.checkpoint_file()
+    made = {path for step in steps for path in trained_files(config, evaluation.run, step)}
+    return str(file) in made and (training.save_latest_only or not file.is_file())
