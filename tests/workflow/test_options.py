@@ -14,7 +14,11 @@ SAMPLE = "results/run/model_000001/autoreg_4_4_12_4/samples/sample_0003-0.npy"
 
 def workflow_of(*rules, main=True):
     modifier = SimpleNamespace(is_main_snakefile=lambda: main)
-    return SimpleNamespace(modifier=modifier, is_rule=lambda name: name in rules)
+    return SimpleNamespace(
+        modifier=modifier,
+        is_rule=lambda name: name in rules,
+        get_rule=lambda name: SimpleNamespace(output=[] if name.startswith("train_") else ["a file"]),
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +65,7 @@ def test_a_file_that_is_there_is_an_output_only_if_it_is_asked_for():
 )
 def test_what_is_forced_and_cannot_be_made_anew_is_refused(name, message):
     with pytest.raises(InputError, match=message):
-        check_forced(workflow_of("samples"), Options(forced=frozenset({name})), {SAMPLE})
+        check_forced(workflow_of("samples", "train_demo"), Options(forced=frozenset({name})), {SAMPLE})
 
 
 def test_what_is_forced_and_has_a_rule_is_let_through():
