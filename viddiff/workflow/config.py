@@ -81,6 +81,8 @@ def lay_over(config: dict[str, Any], entries: Iterable[str]) -> None:
         if isinstance(config.get(key), str | list | dict):
             try:
                 value = _read_yaml(text, f"--config {key}")
+            except InputError:
+                raise
             except (ValueError, RecursionError, yaml.YAMLError):
                 continue  # a text, as Snakemake took it
             config.update(_laid_over(config, {key: value}))
