@@ -54,6 +54,7 @@ def test_the_costs_of_a_size_and_of_one_that_does_not_fit(tmp_path, capsys, in_t
 
 
 def test_checks_of_a_device_that_pass_and_that_fail(capsys, monkeypatch):
+    monkeypatch.setattr(gpu_checks, "MODELS", ["seed_default"])
     threads = torch.get_num_threads()
     try:
         assert gpu_checks.main(["--checks", "device_used", "gradients"]) == 0
