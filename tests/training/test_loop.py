@@ -109,35 +109,40 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path, root, data):
 
 
 KILLS = 20
+STEPS = 50
 
 
 @pytest.mark.parametrize("latest", [False, True])
 def test_killed_at_random_moments_of_a_training_that_saves_at_each_step(tmp_path, data, stub, latest):
     """Real processes, which fork from this one, and SIGKILL; most of the time they are saving."""
-    settings = config(save_latest_only=latest, save_interval=1, steps=40)
+    settings = config(save_latest_only=latest, save_interval=1, steps=STEPS)
     begin = time.perf_counter()
     train(settings, data, tmp_path / "whole")
-    longest = 2 * (time.perf_counter() - begin) / KILLS
+    step_time = (time.perf_counter() - begin) / STEPS
     moment = random.Random(time.time_ns())
     reached = [0]
     for _ in range(KILLS):
+        told, tell = os.pipe()
         child = os.fork()
         if child == 0:
-            train(settings, data, tmp_path / "killed")
+            train(settings, data, tmp_path / "killed", progress=lambda step: os.write(tell, b"."))
             os._exit(0)
-        time.sleep(moment.random() * longest)
+        for _ in range(moment.randint(1, 2)):  # it has begun, or made a step
+            os.read(told, 1)
+        time.sleep(moment.random() * step_time)
         os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        assert os.waitpid(child, 0)[1] == signal.SIGKILL
+        os.close(told), os.close(tell)
         reached.append(newest_step(tmp_path / "killed"))
     assert reached == sorted(reached), f"went back: {reached}"
-    assert train(settings, data, tmp_path / "killed") == 40
+    assert train(settings, data, tmp_path / "killed") == STEPS
     for kind in FILES:
-        suffix = "latest" if latest else "000040"
+        suffix = "latest" if latest else f"{STEPS:06d}"
         killed, whole = (tmp_path / run / f"{kind}_{suffix}.pt" for run in ("killed", "whole"))
         assert killed.read_bytes() == whole.read_bytes()
     names = [{path.name for path in (tmp_path / run).glob("*")} for run in ("killed", "whole")]
     assert names[0] == names[1]
-    assert [row["step"] for row in logged(tmp_path / "killed")] == [str(n) for n in range(1, 41)]
+    assert [row["step"] for row in logged(tmp_path / "killed")] == [str(n) for n in range(1, STEPS + 1)]
     print(f"steps at {KILLS} kills: {reached[1:]}")
 
 
@@ -314,9 +319,11 @@ def test_as_many_processes_load_as_the_job_has_cores(data, monkeypatch):
 
 
 def test_a_killed_process_that_loads_data_is_one_line(tmp_path, data, stub):
+    others = multiprocessing.active_children()
+
     def kill_child(step: int) -> None:
         if step == 3:
-            (child,) = multiprocessing.active_children()
+            (child,) = [process for process in multiprocessing.active_children() if process not in others]
             os.kill(child.pid, signal.SIGKILL)
 
     with pytest.raises(InputError, match=r"^a process that loads data .*the same call goes on") as error:

@@ -10,8 +10,8 @@ import logging
 import os
 import re
 import signal
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 
@@ -65,8 +65,14 @@ def train(
         raise InputError(
             f"image_size is {config.to_flat()['image_size']}; {dataset.name} has {dataset.image_size}"
         )
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), _workers_named():
-        return _train(config, dataset, run_dir, device, cores or available_cores(), progress, stop)
+    try:
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            return _train(config, dataset, run_dir, device, cores or available_cores(), progress, stop)
+    except RuntimeError as error:
+        killed = _killed_worker(error)
+        if killed is None:
+            raise
+    raise InputError(killed)  # not from the error, which keeps the other processes
 
 
 def _train(
@@ -219,7 +225,15 @@ def training_windows(
         num_workers=workers,
         worker_init_fn=_ignore_signals,
     )
-    for window in loader:
+    windows = iter(loader)
+    while True:
+        try:
+            window = next(windows)
+        except StopIteration:
+            return
+        except (OSError, EOFError) as error:  # of the connection, since those of the data come as windows
+            time.sleep(1.0)  # until torch raises that the process is dead, if it is
+            raise InputError(f"a process that loads data does not answer: {error!r}") from None
         if isinstance(window, Exception):
             raise window
         yield window
@@ -231,19 +245,15 @@ def _ignore_signals(worker: int) -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-@contextmanager
-def _workers_named() -> Iterator[None]:
-    """That a process which loads data has died is an `InputError` of one line. torch says so anywhere in the block."""
-    try:
-        yield
-    except RuntimeError as error:
-        match = re.search(r"DataLoader worker \(pid.*?\) (.*)", str(error))
-        if match is None:
-            raise
-        raise InputError(
-            f"a process that loads data {match[1].strip().rstrip('.')}; the same call goes on from the newest "
-            "checkpoint; if memory was short, fewer num_workers need less"
-        ) from error
+def _killed_worker(error: RuntimeError) -> str | None:
+    """One line if an error, which can come up anywhere, is torch's way to tell that a process which loads data died."""
+    match = re.search(r"DataLoader worker \(pid.*?\) (.*)", str(error))
+    if match is None:
+        return None
+    return (
+        f"a process that loads data {match[1].strip().rstrip('.')}; the same call goes on from the newest "
+        "checkpoint; if memory was short, fewer num_workers need less"
+    )
 
 
 def available_cores() -> int:

@@ -120,8 +120,10 @@ def resume_state(
         aside = _free_name(file.path)
         logger.warning("%s: unsound, set aside as %s", file.path, aside.name)
         os.replace(file.path, aside)
-    for path in run_dir.glob(staged_path(run_dir, "*").name):
-        path.unlink()
+    staged = staged_path(run_dir, "*").name
+    for leftover in (staged, f".tmp-*-{staged}", ".tmp-*-log.csv"):  # of savings that a kill cut short
+        for path in run_dir.glob(leftover):
+            path.unlink()
 
 
 def _restore(state: TrainingState, found: SavedSet, run_dir: Path, config: dict[str, Any]) -> bool:
