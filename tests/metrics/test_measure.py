@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from viddiff.errors import InputError
-from viddiff.metrics.base import MetricSettings
+from viddiff.metrics.base import Metric, MetricSettings
 from viddiff.metrics.base import metric as metrics
 from viddiff.metrics.measure import measure_files
 from viddiff.metrics.record import summarise, write_measurement
@@ -144,14 +144,54 @@ def test_standard_errors():
     assert summary["mean"] == values.mean()
     assert summary["standard_error_videos"] == pytest.approx(values.mean((1, 2)).std(ddof=1) / np.sqrt(2))
     assert summary["standard_error_samples"] == pytest.approx(values.mean((0, 2)).std(ddof=1) / np.sqrt(3))
+    assert summary["per_video"] == values.mean((1, 2)).tolist()
+    frames = values.mean(1)
+    assert summary["per_frame"] == pytest.approx(frames.mean(0), rel=1e-5)
+    error = frames.std(0, ddof=1) / np.sqrt(2)
+    assert summary["per_frame_standard_error_videos"] == pytest.approx(error, rel=1e-5)
     single = summarise(values[:1, :1])
     assert single["standard_error_videos"] is None and single["standard_error_samples"] is None
+    assert single["per_frame_standard_error_videos"] is None and len(single["per_video"]) == 1
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_no_number_is_no_result(value):
-    with pytest.raises(InputError, match="finite"):
-        summarise(np.full((1, 1, 2), value))
+def broken(result):
+    """A metric whose values are what a function makes of an array of zeros."""
+
+    def compute(samples, truth, settings):
+        return result(np.zeros((len(samples), len(truth))))
+
+    return Metric(compute, lambda settings: {}, higher_is_better=True)
+
+
+def fourth_of_second(value):
+    def result(values):
+        values[1, 3] = value
+        return values
+
+    return result
+
+
+@pytest.mark.parametrize(("result", "message"), [
+    (fourth_of_second(np.nan), r"metric ssim, .*sample_0000-1\.npy: of frame 6 it is nan, must be a finite number"),
+    (fourth_of_second(np.inf), r"metric ssim, .*sample_0000-1\.npy: of frame 6 it is inf, must be a finite number"),
+    (fourth_of_second(-np.inf), r"metric ssim, .*-1\.npy: of frame 6 it is -inf"),
+    (lambda values: values[:, 1:], r"-0\.npy: its values are float64 \[2, 3\], must be float64 \[2, 4\]"),
+    (lambda values: float(values.mean()), r"metric ssim, .*-0\.npy: its values are float, must be float64"),
+    (lambda values: values.astype(np.float32), r"its values are float32 \[2, 4\], must be float64"),
+])  # fmt: skip
+def test_what_is_no_number_per_frame_is_named(tree, monkeypatch, result, message):
+    monkeypatch.setitem(metrics._entries, "ssim", broken(result))
+    with pytest.raises(InputError, match=message):
+        tree.measure_files(["psnr", "ssim"])
+
+
+def test_a_metric_that_cannot_measure_names_itself_and_the_video(tree, monkeypatch):
+    def refuse(samples, truth, settings):
+        raise InputError("frames are 8x8")
+
+    monkeypatch.setitem(metrics._entries, "ssim", Metric(refuse, lambda settings: {}, higher_is_better=True))
+    with pytest.raises(InputError, match=r"^metric ssim, test video 0: frames are 8x8$"):
+        tree.measure_files(["ssim"])
 
 
 class Hostile:

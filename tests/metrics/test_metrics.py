@@ -78,6 +78,22 @@ def test_psnr_is_averaged_over_channels():
     assert psnr(sample[None], truth, MetricSettings()).item() == pytest.approx(expected, abs=1e-9)
 
 
+def test_an_equal_channel_does_not_hide_the_others():
+    truth = np.zeros((2, 3, 8, 8), np.uint8)
+    sample = truth.copy()
+    sample[0, :2] = 100
+    value, perfect = psnr(sample[None], truth, MetricSettings())[0]
+    expected = (2 * 20 * math.log10(255 / 100) + largest_finite_psnr(8, 8)) / 3
+    assert value == pytest.approx(expected, abs=1e-9)
+    assert perfect == math.inf
+
+
+def test_the_worst_psnr_is_zero_without_a_sign():
+    truth = np.zeros((1, 3, 4, 4), np.uint8)
+    worst = psnr((255 - truth)[None], truth, MetricSettings()).item()
+    assert worst == 0.0 and math.copysign(1.0, worst) == 1.0
+
+
 def test_largest_finite_psnr():
     truth = np.zeros((1, 1, 6, 9), np.uint8)
     sample = truth.copy()

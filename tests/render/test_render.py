@@ -327,6 +327,8 @@ def test_frame_curves(tmp_path):
     for n_obs in (0, 5):
         draw_frame_curves(tmp_path / "a.png", curves, "PSNR", n_obs)
         assert iio.imread(tmp_path / "a.png").std() > 0
+    draw_frame_curves(tmp_path / "b.png", curves, "PSNR", 5, {"autoreg_4_2_12_5": [5.0, 5.0, 1.0]})
+    assert not np.array_equal(iio.imread(tmp_path / "a.png"), iio.imread(tmp_path / "b.png"))
     for wrong, message in (({}, "no modes"), ({"m": []}, "m: SSIM has shape")):
         with pytest.raises(InputError, match=message):
             draw_frame_curves(tmp_path / "a.png", wrong, "SSIM", 5)

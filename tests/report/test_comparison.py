@@ -91,7 +91,8 @@ def test_reads_what_an_evaluation_writes():
     row = comparison_table([path]).iloc[0]
     assert (row["psnr [dB]"], row["psnr se videos [dB]"]) == pytest.approx((25.0, 10.0))
     assert (row["ssim"], row["videos"], row["samples"], row["frames"], row["stages"]) == (0.5, 2, 1, 2, 2)
-    assert frame_curves([path], "psnr") == ({"autoreg_2_1_4_2": [20.0, 30.0]}, LABEL, 2)
+    mode = "autoreg_2_1_4_2"
+    assert frame_curves([path], "psnr") == ({mode: [20.0, 30.0]}, LABEL, 2, {mode: [10.0, 10.0]})
 
 
 def test_metrics_that_some_files_lack_are_missing():
@@ -204,16 +205,30 @@ def test_csv_keeps_every_digit(tmp_path):
         write_csv(tmp_path / "table.csv" / "table.csv", table)
 
 
+def test_a_mean_of_nearly_zero_has_no_sign():
+    path = write_metrics("autoreg_10_5_60_10", metrics={"psnr": summary(-0.001, 0.5, unit="dB")})
+    assert " 0.00 ± 0.50" in format_table(comparison_table([path]))
+
+
 def test_frame_curves():
     paths = [write_metrics("autoreg_10_5_60_10"), write_metrics("autoreg_10_10_60_10", psnr=5.0)]
     curves = {"autoreg_10_5_60_10": [21.0, 19.0], "autoreg_10_10_60_10": [6.0, 4.0]}
-    assert frame_curves(paths, "psnr") == (curves, LABEL, 10)
+    assert frame_curves(paths, "psnr") == (curves, LABEL, 10, {})
     twice = [paths[0], write_metrics("autoreg_10_5_60_10", run="c")]
     assert len(frame_curves(twice, "psnr")[0]) == 2
     with pytest.raises(InputError, match="no metric 'lpips'; found psnr, ssim"):
         frame_curves(paths, "lpips")
     with pytest.raises(InputError, match="length=60; other files differ"):
         frame_curves([paths[0], write_metrics("autoreg_10_5_50_10", length=50)], "psnr")
+
+
+def test_curves_have_the_errors_that_their_files_tell():
+    banded = {"psnr": summary(5.0, unit="dB") | {"per_frame_standard_error_videos": [0.5, 0.25]}}
+    paths = [write_metrics("autoreg_10_5_60_10"), write_metrics("autoreg_10_10_60_10", metrics=banded)]
+    assert frame_curves(paths, "psnr")[3] == {"autoreg_10_10_60_10": [0.5, 0.25]}
+    banded["psnr"]["per_frame_standard_error_videos"] = [0.5]
+    with pytest.raises(InputError, match="of different lengths"):
+        frame_curves([write_metrics("autoreg_10_10_60_10", metrics=banded)], "psnr")
 
 
 def test_curves_of_a_metric_do_not_mind_the_protocol_of_another():

@@ -48,7 +48,9 @@ def measure(
     if samples.shape[1:] != truth.shape:
         raise InputError(f"samples have frames {list(samples.shape[1:])}, the truth {list(truth.shape)}")
     settings = MetricSettings(str(find_device(device)), ssim_data_range, alexnet)
-    return found.compute(samples, truth, settings)
+    values = found.compute(samples, truth, settings)
+    check_values(name, values, [f"sample {number}" for number in range(len(samples))], range(len(truth)))
+    return values
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def measure_files(
 
     `progress(done, total)` is called after each video. `goals`: frames from `obs_length` on that were given.
     Raises `InputError` that names the file if a sample is unreadable, is no uint8 video of the truth's shape,
-    or does not hold the observed frames of the truth.
+    or does not hold the observed frames of the truth, and if a metric gives anything but a finite number for each.
     """
     chosen = {name: metric.find(name) for name in metrics}
     samples_per_video = len(files[0]) if files else 0
@@ -109,7 +111,12 @@ def measure_files(
             samples[i], hashes[path] = read_sample(path, reference, [*range(obs_length), *goals])
         generated = np.setdiff1d(np.arange(obs_length, len(reference)), goals)
         for name, entry in chosen.items():
-            rows[name].append(entry.compute(samples[:, generated], reference[generated], settings))
+            try:
+                values = entry.compute(samples[:, generated], reference[generated], settings)
+            except InputError as error:
+                raise InputError(f"metric {name}, test video {video}: {error}") from error
+            check_values(name, values, paths, generated.tolist())
+            rows[name].append(values)
         progress(video + 1, len(files))
 
     length, _, height, width = reference.shape
@@ -123,6 +130,32 @@ def measure_files(
         truth_digest.hexdigest(),
         tuple(goals),
     )
+
+
+def check_values(name: str, values: Any, samples: Sequence[object], frames: Sequence[int]) -> None:
+    """Raise `InputError` unless a metric's values are a number for each sample and frame, which are named by these.
+
+    They may be infinite if the metric tells what that counts as.
+    """
+    shape = (len(samples), len(frames))
+    if not isinstance(values, np.ndarray) or values.dtype != np.float64 or values.shape != shape:
+        found = (
+            f"{values.dtype} {list(values.shape)}"
+            if isinstance(values, np.ndarray)
+            else type(values).__name__
+        )
+        raise InputError(
+            f"metric {name}, {samples[0]}: its values are {found}, must be float64 {list(shape)}"
+        )
+    wrong = ~np.isfinite(values)
+    if metric.find(name).largest_finite is not None:
+        wrong &= ~np.isposinf(values)
+    if wrong.any():
+        sample, frame = (int(index[0]) for index in wrong.nonzero())
+        raise InputError(
+            f"metric {name}, {samples[sample]}: of frame {frames[frame]} it is {values[sample, frame]}, must be a "
+            "finite number"
+        )
 
 
 def read_sample(path: Path, truth: Video, observed: Sequence[int]) -> tuple[Video, str]:

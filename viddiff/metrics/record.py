@@ -18,13 +18,12 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 
-from viddiff.errors import InputError
 from viddiff.files.write import atomic_path, write_json
 from viddiff.metrics.base import metric
 from viddiff.metrics.measure import Measurement
 
 FORMAT = 1
-"""Raised whenever metrics' values or the meaning of a field change."""
+"""Raised whenever the meaning of a field changes. What the values depend on is told by the metrics' protocols."""
 
 
 def write_measurement(measurement: Measurement, pkl: Path, json_path: Path) -> None:
@@ -74,22 +73,31 @@ def summarise(values: Float64[np.ndarray, "V N F"], largest_finite: float | None
     `standard_error_samples`: of the sample indices' means (over videos and frames), for another run of the
     sampler on the same videos. Both are the sample standard deviation over the root of the count, None for a
     count of one.
-    `per_sample`: the mean of each sample index. `per_frame`: the mean of each generated frame.
+    `per_video`: the mean of each video; two modes on the same videos are compared by the differences of these.
+    `per_sample`: the mean of each sample index. `per_frame`: the mean of each generated frame, with
+    `per_frame_standard_error_videos`, as above for one frame.
     Infinite values count as `largest_finite`; `infinite` is their number.
     """
     infinite = np.isposinf(values)
     if largest_finite is not None:
         values = np.where(infinite, largest_finite, values)
-    if not np.isfinite(values).all():
-        raise InputError("a metric is not a finite number")
+    frames = values.mean(1)
     return {
         "mean": float(values.mean()),
         "standard_error_videos": _standard_error(values.mean((1, 2))),
         "standard_error_samples": _standard_error(values.mean((0, 2))),
+        "per_video": values.mean((1, 2)).tolist(),
         "per_sample": values.mean((0, 2)).tolist(),
-        "per_frame": [float(f"{value:.6g}") for value in values.mean((0, 1))],
+        "per_frame": list(map(_short, frames.mean(0))),
+        "per_frame_standard_error_videos": None
+        if len(values) == 1
+        else list(map(_short, frames.std(0, ddof=1) / math.sqrt(len(values)))),
         "infinite": int(infinite.sum()),
     }
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.6g}")
 
 
 def _standard_error(means: Float64[np.ndarray, " n"]) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,12 +18,17 @@ _LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f
 
 
 def draw_frame_curves(
-    path: Path | str, curves: Mapping[str, Sequence[float]], label: str, n_obs: int
+    path: Path | str,
+    curves: Mapping[str, Sequence[float]],
+    label: str,
+    n_obs: int,
+    errors: Mapping[str, Sequence[float]] = MappingProxyType({}),
 ) -> None:
     """Write a PNG of a metric over the frames of a video: a line per mode.
 
     `curves` holds for each mode the means of the generated frames; the first value is that of frame `n_obs`.
-    `label` says what the metric is. Infinite values, PSNR of equal frames, are left out.
+    `label` says what the metric is. Infinite values, PSNR of equal frames, are left out. `errors` of some modes'
+    means are bands around their lines.
 
     Raises `InputError` if there is no mode or one has no values; `OutputError` if the picture cannot be
     written.
@@ -38,9 +44,11 @@ def draw_frame_curves(
             )
         values = np.where(np.isfinite(values), values, np.nan)
         marker = "o" if len(values) == 1 else None
-        axes.plot(
-            n_obs + np.arange(len(values)), values, color=colour, linewidth=1.6, label=mode, marker=marker
-        )
+        frames = n_obs + np.arange(len(values))
+        axes.plot(frames, values, color=colour, linewidth=1.6, label=mode, marker=marker)
+        if mode in errors:
+            error = np.asarray(errors[mode], dtype=float)
+            axes.fill_between(frames, values - error, values + error, color=colour, alpha=0.15, linewidth=0)
     if n_obs:
         axes.axvspan(0, n_obs - 0.5, color=web_colour(EMPTY), linewidth=0)
         axes.annotate(

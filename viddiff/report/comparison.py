@@ -55,8 +55,11 @@ def comparison_table(
     return table.assign(protocol=_protocols(records))
 
 
-def frame_curves(paths: Sequence[Path], metric: str) -> tuple[dict[str, list[float]], str, int]:
-    """The mean of a metric at each generated frame, by mode, what it is, and the number of frames before them.
+def frame_curves(
+    paths: Sequence[Path], metric: str
+) -> tuple[dict[str, list[float]], str, int, dict[str, list[float]]]:
+    """The mean of a metric at each generated frame, by mode, what it is, the number of frames before them, and the
+    standard errors of the means over videos, of modes whose files tell them.
 
     Where a mode occurs twice, run and checkpoint are part of its name. Raises `InputError` if a file lacks
     the metric, or if it was not measured alike in all: the curves of one picture must be comparable.
@@ -74,7 +77,11 @@ def frame_curves(paths: Sequence[Path], metric: str) -> tuple[dict[str, list[flo
     modes = [str(record.evaluation.mode) for record in records]
     names = modes if len(set(modes)) == len(modes) else [str(record.path) for record in records]
     curves = {name: record.metrics[metric].per_frame for name, record in zip(names, records, strict=True)}
-    return curves, _label(metric, records[0].metrics[metric]), records[0].obs_length
+    errors = {
+        name: record.metrics[metric].per_frame_errors for name, record in zip(names, records, strict=True)
+    }
+    told = {name: error for name, error in errors.items() if error is not None}
+    return curves, _label(metric, records[0].metrics[metric]), records[0].obs_length, told
 
 
 def write_csv(path: Path | str, table: pd.DataFrame) -> None:
@@ -115,10 +122,14 @@ class _Summary:
     unit: str
     higher_is_better: bool
     per_frame: list[float]
+    per_frame_errors: list[float] | None  # older files lack them, as do files of one video
     protocol: Mapping[str, Any]
 
     @staticmethod
     def of(content: Mapping[str, Any]) -> _Summary:
+        errors = content.get("per_frame_standard_error_videos")
+        if errors is not None and len(errors) != len(content["per_frame"]):
+            raise ValueError("per_frame and its standard errors are of different lengths")
         return _Summary(
             mean=number(content["mean"]),
             se_videos=_number_or_none(content["standard_error_videos"]),
@@ -126,6 +137,7 @@ class _Summary:
             unit=short_text(content["unit"]),
             higher_is_better=truth(content["higher_is_better"]),
             per_frame=list(map(number, content["per_frame"])),
+            per_frame_errors=None if errors is None else list(map(number, errors)),
             protocol=dict(content["protocol"]),
         )
 
@@ -271,6 +283,6 @@ def _with_errors(means: pd.Series, errors: pd.Series) -> list[str]:
     decimals = min(max(1 - math.floor(math.log10(smallest)), 0), 6)
     cells = []
     for mean, error in zip(means, errors, strict=True):
-        text = _MISSING if pd.isna(mean) else f"{mean:.{decimals}f}"
+        text = _MISSING if pd.isna(mean) else f"{mean:z.{decimals}f}"
         cells.append(text if pd.isna(error) else f"{text} ± {error:.{decimals}f}")
     return cells
