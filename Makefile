@@ -30,6 +30,7 @@ lint: .venv/ready-test
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 	$(BIN)/mypy
+	$(BIN)/uv lock --check --offline --quiet
 
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -129,7 +129,35 @@ def test_environment_and_pyproject_name_the_same_packages():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     assert conda[0] == "python" + project["requires-python"]
-    assert conda[-1]["pip"] == [*project["dependencies"], "-e ."]
+    # Snakemake makes the environment in a folder of its own: it can name nothing of this one.
+    assert conda[-1]["pip"] == project["dependencies"]
+
+
+def test_the_lock_has_the_packages_of_pyproject_from_public_places():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    text = (ROOT / "uv.lock").read_text()
+    assert set(re.findall(r"\w+://([^/\"]+)", text)) == {"pypi.org", "files.pythonhosted.org"}
+    locked = {package["name"]: package for package in tomllib.loads(text)["package"]}
+    wanted = [re.split("[<>=]", requirement)[0] for requirement in project["dependencies"]]
+    assert {package["name"] for package in locked["viddiff"]["dependencies"]} == set(wanted)
+
+
+def test_the_container_holds_what_a_call_needs():
+    """Its build sees what .dockerignore lets in, and copies all of it."""
+    seen = {line[1:] for line in (ROOT / ".dockerignore").read_text().split() if line.startswith("!")}
+    lines = re.findall("^COPY (.*) [^ ]+$", (ROOT / "Containerfile").read_text(), flags=re.MULTILINE)
+    copied = {name for line in lines for name in line.split()}
+    assert (
+        copied
+        == seen
+        >= {"Snakefile", "rules", "workflow_scripts", "viddiff", "config", "profiles", "uv.lock"}
+    )
+    assert all((ROOT / name).exists() for name in copied)
+
+
+def test_the_workflow_catalog_is_told_how_to_use_this():
+    usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
+    assert usage["report"] and usage["software-stack-deployment"]["conda"]
 
 
 def test_types_and_shapes_are_checked_in_the_tests():
