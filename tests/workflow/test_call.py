@@ -86,6 +86,18 @@ def test_only_what_is_missing_is_planned(plan):
     assert not call.kinds() and not call.renew_costs
 
 
+def test_what_is_there_shares_no_job_with_what_is_missing(plan):
+    """The job would give it a new time."""
+    put(AUTOREG.sample(1, 0), AUTOREG.gif(1, 0), AUTOREG.elbo(1))
+    for kind, file in (
+        ("sample", AUTOREG.sample),
+        ("gif", AUTOREG.gif),
+        ("elbo", lambda video, _: AUTOREG.elbo(video)),
+    ):
+        call = plan(*(str(file(video, 0)) for video in range(4)))
+        assert planned(call, kind) == ["0_0", "1_1", "2_3"]
+
+
 def test_damaged_files_are_planned_and_named(plan):
     put(*(AUTOREG.sample(video, 0) for video in range(7)), *(AUTOREG.elbo(video) for video in range(2)))
     for path in (AUTOREG.sample(3, 0), AUTOREG.elbo(1)):
@@ -165,8 +177,9 @@ def test_settings_of_a_kind_hold_for_its_rules_that_have_none_of_their_own():
     settings = SimpleNamespace(
         overwrite_resources={"sample": {"gpu": 2}, "sample_5_6": {"gpu": 0}}, overwrite_threads={"train": 3}
     )
+    renamed = SimpleNamespace(modify_rulename=lambda name: name)
     spread_settings(
-        SimpleNamespace(resource_settings=settings),
+        SimpleNamespace(resource_settings=settings, modifier=renamed),
         {"sample_0_4": "sample", "sample_5_6": "sample", "gif_0_4": "gif", "train_a": "train"},
     )
     assert settings.overwrite_resources == {

@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 from viddiff.files.npy import is_whole
@@ -116,13 +116,20 @@ def damaged_files(missing: Mapping[str, Pairs]) -> list[str]:
 
 
 def plan_batches(
-    missing: Mapping[Evaluation, Iterable[tuple[int, int]]], videos_per_job: int
+    missing: Mapping[Evaluation, Iterable[tuple[int, int]]],
+    videos_per_job: int,
+    there: Mapping[Evaluation, set[tuple[int, int]]] | None = None,
 ) -> list[BatchRule]:
-    """The rules that make the missing files, at most `videos_per_job`, one of `VIDEOS_PER_JOB`, in a job."""
+    """The rules that make the missing files, at most `videos_per_job`, one of `VIDEOS_PER_JOB`, in a job.
+
+    there: those among them that are there, but need a rule. They share no job with others, which would touch them.
+    """
     digits = 1 if 10 % videos_per_job == 0 else 2
     files: dict[Span, dict[Evaluation, dict[str, set[int]]]] = defaultdict(lambda: defaultdict(dict))
     for evaluation, pairs in missing.items():
-        for first, last, sample in _runs(pairs, videos_per_job):
+        apart = (there or {}).get(evaluation, set())
+        runs = (_runs(part, videos_per_job) for part in (set(pairs) - apart, apart))
+        for first, last, sample in chain.from_iterable(runs):
             block, start = divmod(first, 10**digits)
             blocks = files[Span(digits, start, start + last - first)][evaluation]
             blocks.setdefault(f"{block:0{4 - digits}d}", set()).add(sample)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from viddiff.files.npy import is_whole
+from viddiff.tree.paths import Evaluation
 from viddiff.workflow.batches import (
     BatchRule,
     damaged_files,
@@ -20,7 +21,7 @@ from viddiff.workflow.batches import (
 from viddiff.workflow.options import Options, read_options
 from viddiff.workflow.preflight import check_sampling
 from viddiff.workflow.sections import Configuration
-from viddiff.workflow.targets import Cell, Request, read_request
+from viddiff.workflow.targets import Cell, Pairs, Request, read_request
 
 KINDS = ("sample", "gif", "elbo")
 
@@ -61,16 +62,36 @@ def plan_call(arguments: Sequence[str], config: Configuration, grid: Iterable[Ce
         for evaluation, pairs in missing[kind].items():
             if pairs:
                 check_sampling(config, evaluation, 1 + max(video for video, _ in pairs))
+    damaged = frozenset(damaged_files(missing))
     size = config.sampling.videos_per_job
     return Call(
-        batches={kind: plan_batches(files, size) for kind, files in missing.items()},
+        batches={
+            kind: plan_batches(files, size, _there(kind, files, request.files - damaged))
+            for kind, files in missing.items()
+        },
         request=request,
-        damaged=frozenset(damaged_files(missing)),
+        damaged=damaged,
         whole=frozenset(file for file in request.files if file.endswith(".npy") and is_whole(Path(file))),
         # A call for plans alone brings cost cards up to date; others leave those that exist.
         renew_costs=not (request.samples or request.videos or request.elbos),
         options=read_options(arguments),
     )
+
+
+def _there(kind: str, wanted: Pairs, targets: set[str]) -> Pairs:
+    """Those of the wanted files that are targets and there."""
+    path: Callable[[Evaluation, int, int], Path] = {
+        "sample": Evaluation.sample,
+        "gif": Evaluation.gif,
+        "elbo": lambda evaluation, video, _: evaluation.elbo(video),
+    }[kind]
+    return {
+        evaluation: {
+            pair for pair in pairs if str(file := path(evaluation, *pair)) in targets and file.exists()
+        }
+        for evaluation, pairs in wanted.items()
+        if targets
+    }
 
 
 def submitted_call(arguments: Sequence[str]) -> Call:
