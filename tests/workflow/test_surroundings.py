@@ -11,7 +11,8 @@ import pytest
 import yaml
 from small_project import CONFIG, FOLDER, MODES, ROOT, Project, make_project
 
-from viddiff.workflow.surroundings import own_names
+from viddiff.errors import InputError
+from viddiff.workflow.surroundings import check_paths, own_names
 
 OUTER = f"""
 configfile: "config/config.yaml"
@@ -47,14 +48,18 @@ def outer(tmp_path) -> Project:
 
 
 def test_another_workflow_uses_this_one_as_a_module(outer):
-    planned = outer.make("-n", "viddiff_samples", "--set-resources", "viddiff_sample:mem_mb=123")
-    assert "rule viddiff_sample_0_0:" in planned and "mem_mb=123" in planned
-    outer.make()
+    text = outer.make("--set-resources", "viddiff_sample:mem_mb=123")
+    job = text.partition("rule viddiff_sample_0_0:")[2].partition("Select jobs")[0]
+    assert "mem_mb=123" in job
     assert (outer.root / FOLDER / MODES[0] / "metrics_1-1-12.json").is_file()
-    (outer.root / "Snakefile").write_text(
-        OUTER.replace("config: config", 'prefix: "there"\n    config: config')
-    )
-    assert "error: this workflow as a module takes neither prefix nor replace_prefix" in outer.refused("-n")
+
+
+def test_a_module_keeps_its_paths():
+    paths = SimpleNamespace(replace_prefix=lambda path: path)
+    check_paths(workflow_of(path_modifier=paths))
+    paths.replace_prefix = lambda path: f"there/{path}"
+    with pytest.raises(InputError, match="takes neither prefix nor replace_prefix"):
+        check_paths(workflow_of(path_modifier=paths))
 
 
 def test_it_works_in_the_folder_that_it_is_told(fresh, tmp_path):
