@@ -157,7 +157,7 @@ def check_records(folder: str | Path = ".snakemake") -> None:
         part for part in (place, place / "metadata", place / "incomplete", place / "locks") if part.is_dir()
     ]
     for path in chain(parts, *(part.iterdir() for part in parts)):
-        if not os.access(path, os.R_OK | os.W_OK):
+        if not os.access(path, os.R_OK | os.W_OK) and os.path.lexists(path):  # a lock may have vanished
             owner = _owner(path)
             raise OutputError(
                 f"no permission to read and write {path}, which belongs to {owner}: work in a folder of your own, or "
