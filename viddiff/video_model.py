@@ -22,7 +22,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from viddiff.checkpoint import Checkpoint, load_checkpoint, with_defaults
+from viddiff.checkpoint import Checkpoint, load_checkpoint
 from viddiff.device import find_device
 from viddiff.diffusion.denoiser import Denoise, Network, clipped, network_denoiser, noting
 from viddiff.diffusion.guidance import all_latent, guided
@@ -30,6 +30,7 @@ from viddiff.diffusion.process import Diffusion, diffusion_of
 from viddiff.diffusion.samplers import sampler as samplers
 from viddiff.errors import InputError
 from viddiff.files.write import sha256_file
+from viddiff.flat_config import with_defaults
 from viddiff.inference.complete import MadeStage, complete
 from viddiff.inference.modes import Mode, parse_mode
 from viddiff.inference.plan import Plan

@@ -18,7 +18,8 @@ from viddiff.checkpoint import config_format, load_checkpoint
 from viddiff.errors import InputError
 from viddiff.model.attention import Buckets, TemporalAttention, bucket_of, window_positions
 from viddiff.model.blocks import sinusoidal_embedding
-from viddiff.model.build import CHANNEL_MULT, CONDITIONING, build_model
+from viddiff.model.build import build_model
+from viddiff.model.settings import CHANNEL_MULT, CONDITIONING
 from viddiff.window import Window
 
 TINY = {

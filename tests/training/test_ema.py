@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from viddiff.training.ema import parse_rates, start_average, update_average
+from viddiff.training.config import parse_rates
+from viddiff.training.ema import start_average, update_average
 
 
 def test_average_of_a_constant_step_is_geometric():

@@ -11,11 +11,10 @@ from scipy.stats import chi2_contingency
 from viddiff.errors import InputError
 from viddiff.training.masks import (
     check_mask_distribution,
-    loss_mask,
-    make_window,
     mask_distribution,
     sample_masks,
 )
+from viddiff.training.windows import loss_mask, make_window
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "training_masks.json").read_text())
 # One complete name per distribution, for T = 30 and windows of 8 frames; another one needs T = 8.
@@ -170,3 +169,11 @@ def test_window_without_random_frames_is_as_large_as_needed():
     window = make_window(numbered_videos(2, 6, 0), None, observed, latent, 5, np.random.default_rng(0))
     assert window.frame_index.tolist() == [[2, 3, 4], [1, 0, 0]]
     assert window.latent.tolist() == [[True] * 3, [True, False, False]]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "n"), [(0, 60, 16), (1, 29, 8), (3, 3, 1), (0, 299, 7), (2, 101, 45)]
+)
+def test_linspace_is_that_of_torch(low, high, n):
+    _, latent = sample_masks(f"linspace-no-obs-{low}-{high}-{n}", 300, 50, 1, np.random.default_rng(0))
+    assert np.flatnonzero(latent).tolist() == torch.linspace(low, high, n).long().tolist()

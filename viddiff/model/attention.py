@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from viddiff.model.blocks import GROUPS, zeroed
+from viddiff.model.blocks import zeroed
+from viddiff.model.settings import GROUPS
 
 
 @dataclass(frozen=True)

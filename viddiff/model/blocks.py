@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-GROUPS = 32
+from viddiff.model.settings import GROUPS
 
 
 def sinusoidal_embedding(

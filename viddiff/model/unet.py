@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from viddiff.model.attention import Buckets, FactorizedAttentionBlock, Positions, window_positions
-from viddiff.model.blocks import GROUPS, Downsample, ResBlock, Upsample, sinusoidal_embedding, zeroed
+from viddiff.model.blocks import Downsample, ResBlock, Upsample, sinusoidal_embedding, zeroed
+from viddiff.model.settings import GROUPS
 from viddiff.window import Window
 
 

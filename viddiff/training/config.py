@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
-from viddiff.checkpoint import DEFAULTS, with_defaults
 from viddiff.errors import InputError, unknown
-from viddiff.training.ema import parse_rates
+from viddiff.flat_config import DEFAULTS, with_defaults
 from viddiff.training.masks import check_mask_distribution
 
 WandbMode = Literal["off", "offline", "online"]
@@ -126,6 +125,14 @@ def training_config(settings: Mapping[str, Any]) -> TrainingConfig:
     if missing:
         raise InputError(f"training settings lack {', '.join(missing)}")
     return TrainingConfig(**values, network=network)
+
+
+def parse_rates(rates: str) -> tuple[float, ...]:
+    """The rates in a list with commas, "0.9999,0.999". Raises `ValueError` if one is not in [0, 1)."""
+    values = tuple(float(rate) for rate in rates.split(","))
+    if len(set(values)) != len(values) or not all(0.0 <= rate < 1.0 for rate in values):
+        raise ValueError(f"rates must differ and lie in [0, 1): {rates}")
+    return values
 
 
 def _typed(key: str, value: Any) -> Any:

@@ -31,9 +31,10 @@ from viddiff.training.config import TrainingConfig
 from viddiff.training.data_record import record_data
 from viddiff.training.ema import start_average, update_average
 from viddiff.training.log import averaging_log, csv_log, wandb_log
-from viddiff.training.masks import loss_mask, make_window, sample_masks
+from viddiff.training.masks import sample_masks
 from viddiff.training.soundness import check_losses, check_norm, check_state
 from viddiff.training.state import TrainingState, resume_state, save_state
+from viddiff.training.windows import loss_mask, make_window
 from viddiff.window import Window
 
 MASKS, NOISE, DROPOUT = range(3)  # purposes of randomness

@@ -11,14 +11,10 @@ import re
 from collections.abc import Callable
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Int, UInt8
-from torch import Tensor
+from jaxtyping import Bool, Int
 
 from viddiff.errors import InputError
 from viddiff.registry import Registry
-from viddiff.video import to_model
-from viddiff.window import Window
 
 Masks = tuple[Bool[np.ndarray, " T"], Bool[np.ndarray, " T"]]  # observed, latent
 Distribution = Callable[..., Masks]  # (T, max_frames, generator, *parameters)
@@ -43,46 +39,6 @@ def sample_masks(
 def check_mask_distribution(name: str, T: int, max_frames: int) -> None:
     """Raise `InputError` if no masks can be drawn."""
     sample_masks(name, T, max_frames, 1, np.random.default_rng(0))
-
-
-def make_window(
-    videos: UInt8[np.ndarray, "B T C H W"],
-    others: UInt8[np.ndarray, "B T C H W"] | None,
-    observed: Bool[np.ndarray, "B T"],
-    latent: Bool[np.ndarray, "B T"],
-    max_frames: int,
-    generator: np.random.Generator,
-) -> Window:
-    """Gather the marked frames of each video, in order, and pad them to windows of one size.
-
-    others: random frames of these videos pad to `max_frames`. `None`: windows are as large as the batch needs
-    and padded with the first frame. Padding is neither observed nor latent.
-    """
-    marked = observed | latent
-    counts = marked.sum(axis=1)
-    B, T = marked.shape
-    K = int(counts.max()) if others is None else max_frames
-    index = np.zeros((B, K), dtype=np.int64)
-    frames = np.empty((B, K, *videos.shape[2:]), dtype=np.uint8)
-    for b, n in enumerate(counts):
-        index[b, :n] = np.flatnonzero(marked[b])
-        if others is not None:
-            index[b, n:] = generator.integers(T, size=K - n)
-        frames[b, :n] = videos[b][index[b, :n]]
-        frames[b, n:] = (videos if others is None else others)[b][index[b, n:]]
-    real = np.arange(K) < counts[:, None]
-    rows = np.arange(B)[:, None]
-    return Window(
-        frames=to_model(frames),
-        frame_index=torch.from_numpy(index),
-        observed=torch.from_numpy(observed[rows, index] & real),
-        latent=torch.from_numpy(latent[rows, index] & real),
-    )
-
-
-def loss_mask(window: Window, pad_with_random_frames: bool) -> Bool[Tensor, "B K"]:
-    """The frames that the loss counts: the latent ones, and padding if it is made of random frames."""
-    return ~window.observed if pad_with_random_frames else window.latent
 
 
 @mask_distribution("differently-spaced-groups")
@@ -191,13 +147,16 @@ def _spaced(
 
 
 def _linspace(T: int, max_frames: int, low: int, high: int, n: int) -> Int[np.ndarray, " n"]:
-    frames = torch.linspace(low, high, n).long().numpy() if n else np.zeros(0, dtype=np.int64)
-    if not 1 <= n <= max_frames or not 0 <= low <= high < T or len(set(frames.tolist())) < n:
+    # As many frames as this differ, since they lie one apart or more.
+    if not 1 <= n <= min(max_frames, high - low + 1) or not 0 <= low <= high < T:
         raise InputError(
             f"mask_distribution linspace: {n} frames from {low} to {high}; must differ, lie below T {T} "
             f"and be 1 to {max_frames} (max_frames)"
         )
-    return frames
+    # The first half counted from `low`, the rest from `high`, in float32: the original's, torch.linspace, to the bit.
+    step, number = np.float32(high - low) / np.float32(max(1, n - 1)), np.arange(n, dtype=np.float32)
+    rising, falling = np.float32(low) + step * number, np.float32(high) - step * number[::-1]
+    return np.where(number < n // 2, rising, falling if n > 1 else rising).astype(np.int64)
 
 
 def _marks(T: int, frames: Int[np.ndarray, " n"] | list[int]) -> Bool[np.ndarray, " T"]:
