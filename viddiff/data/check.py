@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
-from viddiff.data.base import find_source
+from viddiff.data.base import Counted, Entry, Source, ask, find_source
 from viddiff.dataset_settings import DatasetSettings
 
 
 @dataclass(frozen=True)
 class DatasetReport:
-    """What was found. `problems` are lines that each name a file; `videos` counts the good ones.
+    """What was found.
 
-    ignored: lines on what lies beside the videos and is not read.
+    `problems` are lines that each name a file; `videos` counts the good ones; `ignored` are lines on what is beside.
     """
 
     name: str
@@ -23,6 +24,41 @@ class DatasetReport:
     videos: int
     problems: tuple[str, ...]
     ignored: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Examined:
+    """lengths: (file, frames) of the readable videos; problems, ignored: lines, see `DatasetReport`."""
+
+    source: Source
+    lengths: tuple[tuple[Path, int], ...]
+    problems: tuple[str, ...]
+    ignored: tuple[str, ...] = ()
+
+    def report(self, needed: int | None = None) -> DatasetReport:
+        """The verdict. needed: the frames that each video must have; `None`: those that the dataset is known for."""
+        least = needed or self.source.length or 1
+        short = [(path, frames) for path, frames in self.lengths if frames < least]
+        problems = (*self.problems, *(too_short(path, frames, least) for path, frames in short))
+        return DatasetReport(
+            self.source.name, self.source.split, len(self.lengths) - len(short), problems, self.ignored
+        )
+
+
+def too_short(path: Path | str, frames: int, needed: int) -> str:
+    """A line on a video."""
+    return f"{path}: {frames} frames, {needed} are needed"
+
+
+def examine(entry: Entry, source: Source, counted: Counted = ask) -> Examined:
+    """Look at every video of a split: headers of arrays, whole files of compressed videos.
+
+    counted: see `VideoDataset.examine`.
+    """
+    if not source.path.is_dir():
+        return Examined(source, (), (f"{source.path}: no such folder",))
+    lengths, problems = entry.reader.examine(source, counted)
+    return Examined(source, tuple(lengths), tuple(problems), tuple(entry.reader.ignored(source)))
 
 
 def check_dataset(
@@ -36,12 +72,4 @@ def check_dataset(
     Videos must have as many frames as the dataset is known for, or more. The arguments are those of `open_dataset`.
     Raises `InputError` if there is no such dataset or split, not for what is wrong with its files.
     """
-    entry, source = find_source(name, split, root, datasets)
-    needed = source.length or 1
-    if source.path.is_dir():
-        (lengths, problems), ignored = entry.reader.examine(source), entry.reader.ignored(source)
-    else:
-        lengths, problems, ignored = [], [f"{source.path}: no such folder"], []
-    short = [(path, frames) for path, frames in lengths if frames < needed]
-    problems += [f"{path}: {frames} frames, {needed} are needed" for path, frames in short]
-    return DatasetReport(name, split, len(lengths) - len(short), tuple(problems), tuple(ignored))
+    return examine(*find_source(name, split, root, datasets)).report()
