@@ -10,6 +10,7 @@ from pathlib import Path
 from viddiff.errors import InputError
 from viddiff.inference.modes import MODE_PATTERN
 from viddiff.inference.user_modes import register_modes
+from viddiff.tree.datasets import FOLDER as DATA_RECORDS
 from viddiff.tree.paths import CHECKPOINT_PATTERN, RUN_PATTERN, Evaluation
 from viddiff.tree.schedules import schedule_file, searches_of, stage_file
 from viddiff.tree.timing import timing_files
@@ -22,16 +23,17 @@ from viddiff.workflow.call import (
 )
 from viddiff.workflow.cluster import check_executor
 from viddiff.workflow.config import check_config, lay_over, load_schema, read_config
+from viddiff.workflow.datasets import MADE_DATASET, Datasets
 from viddiff.workflow.options import check_forced
 from viddiff.workflow.overview import overview
 from viddiff.workflow.preflight import (
-    MADE_DATASET,
     check_measured,
     check_records,
     check_writable,
     dataset_of,
     plan_is_outdated,
     training_rules,
+    unknown_datasets,
     used_datasets,
 )
 from viddiff.workflow.report_files import (
@@ -45,7 +47,6 @@ from viddiff.workflow.targets import pairs, read_grid
 from viddiff.workflow.trainings import (
     averages,
     beyond_the_end,
-    check_training,
     is_to_be_trained,
     run_is_trained,
 )
@@ -112,6 +113,8 @@ if workflow.is_main_process:
     for run in CONFIG.training:
         if beyond := beyond_the_end(CONFIG, run):
             print(beyond, file=sys.stderr)
+    for line in CALL.warnings:
+        print(f"warning: {line}", file=sys.stderr)
     told = told_by_dry_run(ARGUMENTS)
     if told and (table := overview(CALL.request)):
         print(table, flush=True)
@@ -311,12 +314,12 @@ def grid_files(name):
 
 
 def training_data(run):
-    """The data that training needs first. A run whose files are not its own is refused before it."""
+    """The data that training needs first, and their check."""
 
     def input_files(wildcards):
-        with in_one_line():
-            check_training(CONFIG, run)
-        return made_data(CONFIG.training[run].dataset, "train")
+        checked = [CALL.checks[run]] if run in CALL.checks else []
+        make_anew(workflow, checked)  # it says that of the data as they are now
+        return [*made_data(CONFIG.training[run].dataset, "train"), *checked]
 
     return input_files
 

@@ -1,7 +1,8 @@
 """Datasets: the one that is made, and the check of those that the configuration uses."""
 
-USED_DATASETS = used_datasets(CONFIG, GRID)
-MISSING_SPLITS = missing_splits()
+with in_one_line():
+    USED_DATASETS = used_datasets(CONFIG, GRID, Datasets(CONFIG))
+    MISSING_SPLITS = missing_splits()
 
 
 rule data:
@@ -34,7 +35,7 @@ if MISSING_SPLITS:
 
 rule check_data:
     input:
-        [file for used in USED_DATASETS for file in made_data(*used)],
+        [file for name, split, _ in USED_DATASETS for file in made_data(name, split)],
     log:
         "logs/check_data.log",
     conda:
@@ -42,6 +43,24 @@ rule check_data:
     threads: 1
     params:
         datasets=USED_DATASETS,
+        unknown=unknown_datasets(CONFIG, GRID),
+    script:
+        "../workflow_scripts/check_data.py"
+
+
+rule check_training_data:
+    output:
+        touch(f"{DATA_RECORDS}/{{dataset}}/train_{{T}}.checked"),
+    log:
+        "logs/check_data/{dataset}_train_{T}.log",
+    wildcard_constraints:
+        dataset="[^/]+",
+    conda:
+        "../environment.yml"
+    threads: 1
+    params:
+        datasets=lambda wildcards: [(wildcards.dataset, "train", int(wildcards.T))],
+        unknown=[],
     script:
         "../workflow_scripts/check_data.py"
 

@@ -27,7 +27,7 @@ MODES = ("autoreg_4_4_12_4", "hierarchy-2_4_2_12_4")
 CONFIG = {
     "data_root": "data",
     "bouncy_balls": {"train": 2, "test": 7, "length": 12, "seed": 0},
-    "training": {CHECKPOINT: {"dataset": "bouncy_balls", "T": 12, "steps": 100}},
+    "training": {CHECKPOINT: {"dataset": "bouncy_balls", "T": 12, "steps": 100, "image_size": 32}},
     "grid": [
         {
             "runs": [CHECKPOINT],

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -71,22 +71,47 @@ class Registry(Generic[T]):
             self._entries = entries
 
 
-@cache
 def declared(kind: str, package: str) -> dict[str, str]:
     """The names that the decorator `@<kind>("<name>", ...)` adds in a package, each with its module."""
+    return {name: module for name, (module, _) in _declarations(kind, package).items()}
+
+
+def declared_facts(kind: str, package: str) -> dict[str, dict[str, Any]]:
+    """The facts that the decorators are given, by name: those that are literals, or constants of the module."""
+    return {name: facts for name, (_, facts) in _declarations(kind, package).items()}
+
+
+@cache
+def _declarations(kind: str, package: str) -> dict[str, tuple[str, dict[str, Any]]]:
     path = Path(__file__).parents[1] / package.replace(".", "/")
     if path.is_dir():
         files = {f"{package}.{file.stem}": file for file in sorted(path.glob("*.py"))}
     else:
         files = {package: path.with_suffix(".py")}
-    texts = {module: file.read_text(encoding="utf-8") for module, file in files.items()}
-    return {
-        name.value: module
-        for module, text in texts.items()
-        if f"\n@{kind}(" in text  # few do: parsing takes longer than reading
-        for node in ast.parse(text).body
-        for decorator in getattr(node, "decorator_list", ())
-        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == kind
-        for name in decorator.args
-        if isinstance(name, ast.Constant) and isinstance(name.value, str)
+    found: dict[str, tuple[str, dict[str, Any]]] = {}
+    for module, file in files.items():
+        text = file.read_text(encoding="utf-8")
+        if f"\n@{kind}(" not in text:  # parsing takes longer than reading
+            continue
+        body = ast.parse(text).body
+        for decorator in (decorator for node in body for decorator in getattr(node, "decorator_list", ())):
+            if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == kind:
+                names = [name.value for name in decorator.args if isinstance(name, ast.Constant)]
+                found |= {str(name): (module, _facts(decorator, body)) for name in names}
+    return found
+
+
+def _facts(decorator: ast.Call, body: list[ast.stmt]) -> dict[str, Any]:
+    constants = {
+        target.id: node.value
+        for node in body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
     }
+    facts = {}
+    for keyword in decorator.keywords:
+        value = constants.get(keyword.value.id) if isinstance(keyword.value, ast.Name) else keyword.value
+        with suppress(ValueError):
+            facts[str(keyword.arg)] = ast.literal_eval(value) if value else None
+    return facts

@@ -125,7 +125,7 @@ def test_killed_at_random_moments_of_a_training_that_saves_at_each_step(tmp_path
         told, tell = os.pipe()
         child = os.fork()
         if child == 0:
-            train(settings, data, tmp_path / "killed", progress=lambda step: os.write(tell, b"."))
+            train(settings, data, tmp_path / "killed", progress=lambda step, tell=tell: os.write(tell, b"."))
             os._exit(0)
         for _ in range(moment.randint(1, 2)):  # it has begun, or made a step
             os.read(told, 1)

@@ -22,6 +22,7 @@ from viddiff.workflow.config import (
     load_schema,
     read_config,
 )
+from viddiff.workflow.datasets import Datasets
 from viddiff.workflow.preflight import (
     check_measured,
     check_sampling,
@@ -220,11 +221,12 @@ def test_sections_are_typed():
 )  # fmt: skip
 def test_what_cannot_be_sampled_is_refused(tmp_path, monkeypatch, run, name, mode, videos, message):
     monkeypatch.chdir(tmp_path)
-    training = {"a": {"dataset": "bouncy_balls", "T": 12, "steps": 100}}
+    training = {"a": {"dataset": "bouncy_balls", "T": 12, "steps": 100, "image_size": 32}}
     own = {"own": {"kind": "video_folder", "path": "own", "length": 30}}
+    (tmp_path / "data" / "own" / "test").mkdir(parents=True)
     config = configured(training=training, datasets=own, bouncy_balls={"test": 100, "length": 100})
     with pytest.raises(InputError, match=message):
-        check_sampling(config, Evaluation.named(run, name, mode), videos)
+        check_sampling(config, Evaluation.named(run, name, mode), videos, Datasets(config))
 
 
 @pytest.mark.parametrize(

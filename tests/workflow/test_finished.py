@@ -260,9 +260,14 @@ def test_a_job_that_is_read_again_elsewhere_makes_its_batch(fresh):
 
 
 def test_training_goes_on_and_keeps_its_checkpoints(fresh):
+    """Its data are checked first, and again only if they have changed."""
+    own = {"own": {"kind": "video_folder", "path": "own", "image_size": 32}}
+    data = fresh.root / "data" / "own" / "train"
+    data.mkdir(parents=True)
+    np.save(data / "a.npy", np.zeros((6, 32, 32, 3), np.uint8))
     network = {key: TINY[key] for key in ("image_size", "num_channels", "num_res_blocks", "num_heads")}
     settings = {
-        "dataset": "bouncy_balls",
+        "dataset": "own",
         "T": 6,
         "max_frames": 3,
         "num_workers": 0,
@@ -270,9 +275,10 @@ def test_training_goes_on_and_keeps_its_checkpoints(fresh):
         **network,
     }
     for steps in (1, 2):
-        fresh.configure(training={"new/run": settings | {"steps": steps, "save_interval": 1}}, grid=[])
+        run = settings | {"steps": steps, "save_interval": 1}
+        fresh.configure(training={"new/run": run}, datasets=own, grid=[])
         before = {file: file.read_bytes() for file in (fresh.root / "checkpoints").rglob("*_000001.pt")}
-        fresh.make("train")
+        assert ("dataset own, train: 1 good videos, 0 problems" in fresh.make("train")) == (steps == 1)
         assert NOTHING in fresh.make("-n", "train")
         for kind in ("model", "ema_0.9999", "opt"):
             assert (fresh.root / f"checkpoints/new/run/{kind}_{steps:06d}.pt").is_file()
@@ -281,19 +287,24 @@ def test_training_goes_on_and_keeps_its_checkpoints(fresh):
 
 
 def test_check_data_names_what_is_wrong(fresh):
-    training = {name: {"dataset": name, "T": 4, "steps": 1} for name in ("bouncy_balls", "own")}
+    training = {
+        name: {"dataset": name, "T": 4, "max_frames": 4, "steps": 1} for name in ("bouncy_balls", "own")
+    }
     fresh.configure(
         training=training, datasets={"own": {"kind": "video_folder", "path": "own", "image_size": 8}}
     )
     folder = fresh.root / "data" / "own" / "train"
     folder.mkdir(parents=True)
     np.save(folder / "good.npy", np.zeros((4, 8, 8, 3), np.uint8))
+    np.save(folder / "short.npy", np.zeros((3, 8, 8, 3), np.uint8))
     (folder / "broken.npy").write_bytes(b"no array")
     text = fresh.refused("check_data", "--config", "grid=[]")
     assert "dataset bouncy_balls, train: 2 good videos, 0 problems" in text
-    assert "dataset own, train: 1 good videos, 1 problems" in text
+    assert "dataset bouncy_balls, test: 7 good videos, 0 problems" in text
+    assert "dataset own, train: 1 good videos, 2 problems" in text
     assert "data/own/train/broken.npy" in text
-    assert "error: 1 of 2 datasets are not whole" in text
+    assert "data/own/train/short.npy: 3 frames, 4 are needed" in text
+    assert "error: 1 of 3 datasets are not whole" in text
 
 
 def listing(root: Path) -> dict[str, tuple[int, int, str]]:

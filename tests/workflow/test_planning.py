@@ -29,7 +29,7 @@ def test_metrics_by_path_need_exactly_their_samples(empty):
 
 
 def test_planning_does_not_load_torch(fresh):
-    rooms = "call", "cluster", "config", "report_files"
+    rooms = "call", "cluster", "config", "report_files", "training_preflight"
     modules = ", ".join(["viddiff.tree.timing", *(f"viddiff.workflow.{room}" for room in rooms)])
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], env=fresh.environment()).returncode == 0

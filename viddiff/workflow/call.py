@@ -18,8 +18,17 @@ from viddiff.workflow.batches import (
     named_batches,
     plan_batches,
 )
+from viddiff.workflow.datasets import Datasets, check_kinds
 from viddiff.workflow.options import Options, read_options
-from viddiff.workflow.preflight import check_sampling
+from viddiff.workflow.preflight import (
+    check_checkpoint,
+    check_elbo_steps,
+    check_sampling,
+    check_search,
+    check_weights,
+    is_searched,
+    larger_window,
+)
 from viddiff.workflow.sections import Configuration
 from viddiff.workflow.targets import Cell, Pairs, Request, read_request
 
@@ -32,7 +41,8 @@ class Call:
 
     request: what it asks for; damaged: files of these batches that are there, but not whole; whole: targets that are
     samples or ELBOs and there; renew_costs: whether cost cards that exist are brought up to date; options: what is
-    asked of files that are there.
+    asked of files that are there; checks: by the run, the file that says that the data of a training were checked,
+    where they must be; warnings: lines.
     """
 
     batches: Mapping[str, Sequence[BatchRule]]
@@ -41,6 +51,8 @@ class Call:
     whole: frozenset[str] = frozenset()
     renew_costs: bool = False
     options: Options = field(default_factory=Options)
+    checks: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     def kinds(self) -> dict[str, str]:
         """The kind of each rule, by the rule's name."""
@@ -52,16 +64,51 @@ def plan_call(arguments: Sequence[str], config: Configuration, grid: Iterable[Ce
 
     Raises `InputError` for targets that are impossible, and for samples and ELBOs that cannot be made.
     """
+    # Jobs, which read this file too, need not wait for it.
+    from viddiff.workflow.training_preflight import (
+        check_settings,
+        check_trainable,
+        checked_file,
+        runs_to_train,
+    )
+
     request = read_request(arguments, grid, config.metrics.elbos)
     missing = {
         "sample": missing_samples(request),
         "gif": missing_videos(request),
         "elbo": missing_elbos(request),
     }
+    datasets = Datasets(config)
+    check_kinds(config.datasets)
+    for run, training in config.training.items():
+        check_settings(run, training.settings)
+    needed: dict[Evaluation, int] = {}  # the first so many videos
     for kind in ("sample", "elbo"):
         for evaluation, pairs in missing[kind].items():
-            if pairs:
-                check_sampling(config, evaluation, 1 + max(video for video, _ in pairs))
+            needed[evaluation] = max([needed.get(evaluation, 0), *(1 + video for video, _ in pairs)])
+    needed = {evaluation: videos for evaluation, videos in needed.items() if videos}
+    for evaluation, videos in needed.items():
+        check_sampling(config, evaluation, videos, datasets)
+    for evaluation, pairs in missing["elbo"].items():
+        if pairs:
+            check_elbo_steps(evaluation)
+    searches = {evaluation for evaluation in request.searches if is_searched(evaluation)}
+    for evaluation in searches:
+        check_search(config, evaluation, datasets)
+    models = {
+        evaluation
+        for evaluation in request.models
+        if not (evaluation.directory / "model_config.json").is_file()
+    }
+    for evaluation in searches | models:
+        check_checkpoint(config, evaluation)
+    if "lpips" in config.metrics.names and not all(
+        Path(cell.metrics("pkl")).is_file() for cell in request.measured
+    ):
+        check_weights(config)
+    runs = runs_to_train(config, arguments, {*needed, *searches, *models})
+    for run in runs:
+        check_trainable(config, run, datasets)
     damaged = frozenset(damaged_files(missing))
     size = config.sampling.videos_per_job
     return Call(
@@ -75,6 +122,12 @@ def plan_call(arguments: Sequence[str], config: Configuration, grid: Iterable[Ce
         # A call for plans alone brings cost cards up to date; others leave those that exist.
         renew_costs=not (request.samples or request.videos or request.elbos),
         options=read_options(arguments),
+        checks={
+            run: checked_file(config, run)
+            for run in runs
+            if datasets.split(config.training[run].dataset, "train").needs_check
+        },
+        warnings=tuple(filter(None, (larger_window(config, evaluation) for evaluation in needed))),
     )
 
 

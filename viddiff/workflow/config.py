@@ -198,7 +198,8 @@ def _training(run: str, settings: Mapping[str, Any]) -> Training:
             f"config key training.{run}.ema_rate is {text!r}, must be numbers with commas"
         ) from None
     latest_only, interval = settings.get("save_latest_only", False), settings.get("save_interval", 100_000)
-    return Training(settings["dataset"], settings["steps"], rates, latest_only, interval, settings)
+    T, steps = settings["T"], settings["steps"]
+    return Training(settings["dataset"], T, steps, rates, latest_only, interval, settings)
 
 
 def _grid_block(block: Mapping[str, Any]) -> GridBlock:

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
-from viddiff.errors import InputError, OutputError, missing_file
+from viddiff.diffusion.respacing import diffusion_steps, respaced_steps
+from viddiff.errors import InputError, OutputError, missing_file, reading
 from viddiff.files.archives import check_whole
 from viddiff.files.json_files import read_json
 from viddiff.files.plain_values import read_plain
+from viddiff.flat_config import with_defaults
 from viddiff.inference.modes import make_plan
 from viddiff.tree.fingerprint import check_claim
 from viddiff.tree.paths import Evaluation, check_run
 from viddiff.tree.schedules import plan_in, schedule_file, searches_of
+from viddiff.workflow.datasets import MADE_DATASET, Datasets
 from viddiff.workflow.sections import Configuration, Metrics
 from viddiff.workflow.targets import Cell
 from viddiff.workflow.trainings import beyond_the_end, is_to_be_trained, trained_files
-
-MADE_DATASET = "bouncy_balls"  # the one that a rule makes, as its key of the configuration says
 
 
 def dataset_of(config: Configuration, evaluation: Evaluation) -> str | None:
@@ -31,33 +34,68 @@ def dataset_of(config: Configuration, evaluation: Evaluation) -> str | None:
     training = config.training.get(evaluation.run)
     if evaluation.mode.dataset or training:
         return evaluation.mode.dataset or (training.dataset if training else None)
-    try:
+    model = model_settings(config, evaluation)
+    return str(model["dataset"]) if model and model["dataset"] else None
+
+
+def model_settings(config: Configuration, evaluation: Evaluation) -> Mapping[str, Any] | None:
+    """The full flat config of an evaluation's checkpoint, or what it will be.
+
+    Read from the checkpoint. If it is not there: from the configured training, or what a job left in the directory of
+    any of its modes. `None` if nothing tells.
+    """
+    with suppress(OSError):
         file = evaluation.checkpoint_file().resolve()
-        return _dataset_in(file, file.stat().st_mtime_ns)
-    except OSError:
-        return None
+        return _settings_in(file, file.stat().st_mtime_ns)
+    if training := config.training.get(evaluation.run):
+        return with_defaults(training.settings)
+    for path in sorted(evaluation.directory.parent.glob("*/model_config.json")):
+        with suppress(InputError), reading(path, "the settings of a checkpoint"):
+            return with_defaults(read_json(path))
+    return None
 
 
 @cache  # thousands of jobs ask, for a few checkpoints
-def _dataset_in(checkpoint: Path, mtime: int) -> str | None:
-    """The dataset that a checkpoint was trained on."""
-    try:
-        name = read_plain(checkpoint)["config"]["dataset"]
-    except (InputError, KeyError, TypeError, IndexError):
-        return None  # the job says what is wrong with it
-    return name if isinstance(name, str) else None
+def _settings_in(checkpoint: Path, mtime: int) -> Mapping[str, Any] | None:
+    with suppress(InputError, KeyError, TypeError, IndexError):  # the job says what is wrong with it
+        return with_defaults(read_plain(checkpoint)["config"])
+    return None
 
 
-def used_datasets(config: Configuration, grid: Iterable[Cell]) -> list[tuple[str, str]]:
-    """(dataset, split) of the configured training runs and of the grid, as far as the configuration tells."""
-    used = {(training.dataset, "train") for training in config.training.values()}
+def used_datasets(
+    config: Configuration, grid: Iterable[Cell], datasets: Datasets
+) -> list[tuple[str, str, int]]:
+    """(dataset, split, frames that a video must have) of configured training runs and the grid, as far as is known.
+
+    To a dataset that is trained on belong its test videos, if it has any.
+    """
+    used: dict[tuple[str, str], int] = {}
+
+    def use(dataset: str, split: str, T: int | None) -> None:
+        least = datasets.fact(dataset, "length") if datasets.knows(dataset) else None
+        used[dataset, split] = max(used.get((dataset, split), 1), least or 1, T or 1)
+
+    for training in config.training.values():
+        use(training.dataset, "train", training.T)
+        if datasets.knows(training.dataset) and datasets.has(training.dataset, "test"):
+            use(training.dataset, "test", None)
     for cell in grid:
         mode, dataset = cell.evaluation.mode, dataset_of(config, cell.evaluation)
         if dataset is not None:
-            used.add((dataset, mode.split))
+            use(dataset, mode.split, mode.T)
             if mode.optimal is not None:
-                used.add((dataset, "train"))  # for the search
-    return sorted(used)
+                use(dataset, "train", None)  # for the search, which takes the videos that are long enough
+    return [(dataset, split, T) for (dataset, split), T in sorted(used.items())]
+
+
+def unknown_datasets(config: Configuration, grid: Iterable[Cell]) -> list[str]:
+    """A line for each run of the grid whose dataset is not known."""
+    cells = [cell for cell in grid if dataset_of(config, cell.evaluation) is None]
+    return [
+        f"run {run}: its dataset is not known before a job has read the checkpoint; "
+        f"name it in the mode: <dataset>_{mode}"
+        for run, mode in {cell.evaluation.run: cell.evaluation.mode for cell in reversed(cells)}.items()
+    ]
 
 
 def training_rules(training: Iterable[str]) -> dict[str, str]:
@@ -77,27 +115,58 @@ def training_rules(training: Iterable[str]) -> dict[str, str]:
     return rules
 
 
-def check_sampling(config: Configuration, evaluation: Evaluation, videos: int) -> None:
-    """Check that `videos` videos of an evaluation can be sampled, as far as the configuration tells.
+def check_sampling(config: Configuration, evaluation: Evaluation, videos: int, datasets: Datasets) -> None:
+    """Check that the first `videos` videos of an evaluation can be sampled, as far as it is known without reading them.
 
     Raises `InputError`: the mode has no plan, or another one than that of the samples that exist, its optimal schedule
-    is wrong or cannot be searched, its videos are longer than the dataset's, the test set is too small, the checkpoint
-    is cut off, or there is none and no training that would make it, or samples cannot be written.
+    is wrong or cannot be searched, its dataset is unknown, not there, too small, or of another size than the network's,
+    its videos are broken or too short, the process lacks the diffusion steps, LPIPS weights that it needs are damaged,
+    there is no checkpoint, or samples cannot be written.
     """
     mode = evaluation.mode
-    if mode.optimal is None or schedule_file(evaluation).is_file():
-        check_claim(evaluation.directory, {"plan_sha256": plan_in(evaluation).sha256})
+    if is_searched(evaluation):
+        check_search(config, evaluation, datasets)
     else:
-        searches_of(evaluation)
-    dataset = dataset_of(config, evaluation)
-    length, count = _size_of(config, dataset, mode.split)
-    T = mode.given("T")
-    if length is not None and length < T:
-        raise InputError(f"mode {str(mode)!r}: T is {T}, but videos of {dataset} have {length} frames")
-    if count is not None and count < videos:
-        raise InputError(
-            f"{evaluation.directory}: video {videos - 1} is asked for, but {dataset} has {count}, from 0"
-        )
+        check_claim(evaluation.directory, {"plan_sha256": plan_in(evaluation).sha256})
+    check_checkpoint(config, evaluation)
+    with _named(str(evaluation.directory)):
+        if name := dataset_of(config, evaluation):
+            datasets.split(name, mode.split).check(mode.given("T"), videos)
+            _check_size(config, evaluation, name, datasets.fact(name, "image_size"))
+            _check_made(config, name, mode.split)
+        if mode.recipe.distance == "lpips":
+            check_weights(config)
+    check_writable(evaluation.directory / "samples")
+
+
+def is_searched(evaluation: Evaluation) -> bool:
+    """Whether the optimal schedule of a mode is to be searched."""
+    return evaluation.mode.optimal is not None and not schedule_file(evaluation).is_file()
+
+
+def check_search(config: Configuration, evaluation: Evaluation, datasets: Datasets) -> None:
+    """Check that an optimal schedule can be searched, as far as it is known.
+
+    Raises `InputError`: the mode has nothing to search, there are no training videos, or too few diffusion steps.
+    """
+    searches_of(evaluation)
+    with _named(str(evaluation.directory)):
+        if name := dataset_of(config, evaluation):
+            datasets.split(name, "train")
+            _check_made(config, name, "train")
+        model, asked = model_settings(config, evaluation), config.optimal.diffusion_steps
+        if model and asked > model["diffusion_steps"]:
+            raise InputError(
+                f"config key optimal.diffusion_steps is {asked}, the checkpoint has {model['diffusion_steps']}"
+            )
+
+
+def check_checkpoint(config: Configuration, evaluation: Evaluation) -> None:
+    """Check that the checkpoint of an evaluation is there or will be, with the diffusion steps that its folder names.
+
+    Raises `InputError`: it is cut off, or there is none and no training that would make it; the process lacks the
+    steps.
+    """
     checkpoint = evaluation.checkpoint_file()
     if checkpoint.is_file():
         check_whole(checkpoint)
@@ -108,7 +177,61 @@ def check_sampling(config: Configuration, evaluation: Evaluation, videos: int) -
             f"the configured training of this run makes {', '.join(trained_files(config, evaluation.run))}"
         )
         raise InputError(f"no checkpoint {checkpoint}; {beyond_the_end(config, evaluation.run) or makes}")
-    check_writable(evaluation.directory / "samples")
+    spec, model = evaluation.checkpoint.respacing, model_settings(config, evaluation)
+    if spec and model:
+        with _named(str(evaluation.directory)):
+            respaced_steps(model["diffusion_steps"], spec)
+
+
+def check_elbo_steps(evaluation: Evaluation) -> None:
+    """Raise `InputError` for a respacing that leaves too few diffusion steps for an ELBO."""
+    spec = evaluation.checkpoint.respacing
+    if spec and diffusion_steps(spec) < 2:
+        raise InputError(
+            f"{evaluation.directory}: an ELBO needs 2 diffusion steps or more, respacing leaves 1"
+        )
+
+
+def check_weights(config: Configuration) -> None:
+    """Raise `InputError` if the LPIPS weights are damaged, or not there and cannot be written."""
+    weights = Path(config.data_root, "lpips_alexnet.pt")
+    if weights.is_file():
+        check_whole(weights, "file of LPIPS weights")
+    else:
+        check_writable(weights.parent)
+
+
+def _check_made(config: Configuration, dataset: str, split: str) -> None:
+    folder = Path(config.data_root, MADE_DATASET)
+    if dataset == MADE_DATASET and not (folder / f"{split}.pt").is_file():
+        check_writable(folder)
+
+
+def _check_size(config: Configuration, evaluation: Evaluation, dataset: str, size: Any) -> None:
+    model = model_settings(config, evaluation)
+    if size is not None and model and model["image_size"] != size:
+        raise InputError(
+            f"frames of dataset {dataset} have size {size}, the checkpoint's network takes {model['image_size']}"
+        )
+
+
+@contextmanager
+def _named(what: str) -> Iterator[None]:
+    """Errors in the block begin with that."""
+    try:
+        yield
+    except InputError as error:
+        raise type(error)(f"{what}: {error}") from None
+
+
+def larger_window(config: Configuration, evaluation: Evaluation) -> str | None:
+    """A warning if the windows of a mode are larger than those of the training."""
+    model, asked = model_settings(config, evaluation), evaluation.mode.max_frames
+    if model is None or asked is None or asked <= model["max_frames"]:
+        return None
+    return (
+        f"{evaluation.directory}: windows of {asked} frames, the model was trained with {model['max_frames']}"
+    )
 
 
 def check_measured(wanted: Metrics, path: Path) -> None:
@@ -182,11 +305,3 @@ def plan_is_outdated(evaluation: Evaluation) -> bool:
         return path.read_bytes() != make_plan(mode).to_json().encode()
     except InputError:
         return True  # the job that makes it says what is wrong
-
-
-def _size_of(config: Configuration, dataset: str | None, split: str) -> tuple[int | None, int | None]:
-    """Frames of a video and number of videos, as far as the configuration tells."""
-    if dataset == MADE_DATASET:
-        return config.bouncy_balls.length, config.bouncy_balls.videos(split)
-    settings = config.datasets.get(dataset) if dataset else None
-    return settings.length if settings else None, None

@@ -29,6 +29,7 @@ class Training:
     """A training run: what planning needs of it, and all its settings, which training itself checks."""
 
     dataset: str
+    T: int
     steps: int
     ema_rates: tuple[float, ...]
     save_latest_only: bool

@@ -27,6 +27,7 @@ _TARGET = re.compile(
 )
 # Names of rules: those that stand for samples of the grid, and those that need none.
 GRID_TARGETS = ("all", "samples", "videos", "metrics", "elbos", "report")
+MEASURING = ("all", "metrics", "report")
 OTHER_TARGETS = ("plans", "data", "check_data", "train")
 COLLECTORS = {*GRID_TARGETS, *OTHER_TARGETS} - {"check_data"}  # they have no outputs
 _LONGEST_FILE_NAME = 255
@@ -74,16 +75,26 @@ class Cell:
 class Request:
     """Samples, animations and ELBOs asked for: per evaluation, sets of (video, sample); an ELBO has sample 0.
 
-    `files` are those among them that are targets: Snakemake wants a rule for these even if they exist.
+    `files` are those among them that are targets: Snakemake wants a rule for these even if they exist. `models` are
+    evaluations whose checkpoint is read for something else, `searches` those whose schedule is searched, `measured`
+    what metrics are asked for.
     """
 
     samples: Pairs = field(default_factory=lambda: defaultdict(set))
     videos: Pairs = field(default_factory=lambda: defaultdict(set))
     elbos: Pairs = field(default_factory=lambda: defaultdict(set))
     files: set[str] = field(default_factory=set)
+    models: set[Evaluation] = field(default_factory=set)
+    searches: set[Evaluation] = field(default_factory=set)
+    measured: list[Cell] = field(default_factory=list)
 
-    def add_cell(self, cell: Cell, elbos: bool) -> None:
-        """Ask for all samples and animations of a cell of the grid, and for the ELBOs of its videos if it has any."""
+    def add_cell(self, cell: Cell, elbos: bool, metrics: bool = False) -> None:
+        """Ask for all samples and animations of a cell of the grid, and for the ELBOs of its videos if it has any.
+
+        metrics: whether its metrics are asked for.
+        """
+        if metrics:
+            self.measured.append(cell)
         self.samples[cell.evaluation].update(pairs(cell.videos, cell.samples))
         self.videos[cell.evaluation].update(pairs(cell.videos, cell.samples))
         if elbos and cell.has_elbo:
@@ -115,9 +126,13 @@ class Request:
             else:
                 self.elbos[evaluation].update(pairs(int(match["elbos"]), 1))
         elif cell := metrics_cell(path):
+            self.measured.append(cell)
             self.samples[evaluation].update(pairs(cell.videos, cell.samples))
         elif match["search"]:
             searches_of(evaluation)
+            self.searches.add(evaluation)
+        elif path.endswith("/model_config.json"):
+            self.models.add(evaluation)
         return True
 
 
@@ -154,8 +169,9 @@ def read_request(arguments: Sequence[str], grid: Iterable[Cell], elbos: bool = F
     own = [request.add_path(path) for path in map(relative, arguments) if path.startswith(f"{RESULTS}/")]
     only_others = bool(own) or not set(OTHER_TARGETS).isdisjoint(arguments)
     if not all(own) or not only_others or not set(GRID_TARGETS).isdisjoint(arguments):
+        metrics = set(arguments).isdisjoint(GRID_TARGETS) or not set(arguments).isdisjoint(MEASURING)
         for cell in grid:
-            request.add_cell(cell, elbos or "elbos" in arguments)
+            request.add_cell(cell, elbos or "elbos" in arguments, metrics)
     return request
 
 

@@ -1,0 +1,303 @@
+"""What is known to fail before the first job, and is refused while the workflow plans: without Snakemake."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_project import CONFIG, MODES
+
+from viddiff.checkpoint import checkpoint_dict, encode, write_bytes
+from viddiff.errors import InputError
+from viddiff.files.write import write_json
+from viddiff.jobs.dataset_check import check_with_record
+from viddiff.tree.datasets import record_file
+from viddiff.workflow.call import Call, plan_call
+from viddiff.workflow.config import check_config, load_schema, read_config
+from viddiff.workflow.datasets import Datasets
+from viddiff.workflow.preflight import unknown_datasets, used_datasets
+from viddiff.workflow.targets import read_grid
+
+SCHEMA = load_schema(Path(__file__).parents[2] / "config" / "schema.yaml")
+RUN = {"dataset": "own", "T": 12, "steps": 100, "image_size": 32}
+OWN = {"kind": "video_folder", "path": "own", "image_size": 32}
+NAME = "ema_0.9999_000100"
+AT = f"results/new/{NAME}"
+
+
+def configured(**changes):
+    config = copy.deepcopy(
+        CONFIG | {"training": {"new": RUN}, "datasets": {"own": OWN}, "grid": []} | changes
+    )
+    check_config(config, SCHEMA)
+    return read_config(config)
+
+
+@pytest.fixture
+def plan(tmp_path, monkeypatch):
+    """A function from targets to the call of a project in a folder of its own, with three videos of each split."""
+    monkeypatch.chdir(tmp_path)
+    for split in ("train", "test"):
+        for name, frames in (("a", 12), ("b", 15), ("c", 20)):
+            put(f"data/own/{split}/{name}.npy", frames)
+
+    def call(*targets: str, **changes) -> Call:
+        config = configured(**changes)
+        return plan_call(["--cores", "2", *targets], config, read_grid(config.grid))
+
+    return call
+
+
+def put(path: str, frames: int, size: int = 32) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, np.zeros((frames, size, size, 3), np.uint8))
+
+
+def save(path: str, **config) -> None:
+    """A checkpoint without weights."""
+    write_bytes(path, encode(checkpoint_dict({}, config, 100)))
+
+
+def check(split: str = "train", needed: int | None = None, **changes):
+    config = configured(**changes)
+    return check_with_record("own", split, config.data_root, config.datasets, needed)
+
+
+def run(**changes):
+    return {"training": {"new": RUN | changes}}
+
+
+def own(**changes):
+    return {"datasets": {"own": OWN | changes}}
+
+
+def test_a_training_is_planned_with_a_check_of_its_data(plan):
+    assert plan("train").checks == {"new": "results/.data/own/train_12.checked"}
+    assert plan("train_new").checks == plan("train").checks
+    assert plan(f"{AT}/{MODES[0]}/samples/sample_0000-0.npy").checks == plan("train").checks
+    assert not plan("plans").checks and not plan("train", **run(dataset="bouncy_balls")).checks
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (run(lrr=1), "config key training.new.lrr is unknown; did you mean lr? "),
+        (run(lr="1e-4"), "config key training.new.lr is '1e-4'; must be a number; YAML takes 1e-4 for a text"),
+        (run(max_frames=13), "config key training.new: max_frames is 13; must be 1 to T, which is 12"),
+        (run(mask_distribution="unifrom"), "config key training.new: mask_distribution 'unifrom' is unknown"),
+        (run(num_channels=33), "config key training.new.num_channels is 33; must be a multiple of 32"),
+        (run(image_size=33), "config key training.new.image_size is 33; allowed: "),
+        (run(noise_schedule="sqrt"), "config key training.new.noise_schedule is 'sqrt'; allowed: linear, noisier_linear, cosine"),
+        (run(timestep_respacing="ddim3000"), "config key training.new: respacing 'ddim3000': no whole stride"),
+        (own(kind="video_foldr"), "config key datasets.own.kind 'video_foldr' is unknown; did you mean video_folder?"),
+    ],
+)  # fmt: skip
+def test_a_configuration_that_cannot_be_is_refused_whatever_is_asked_for(plan, change, message):
+    with pytest.raises(InputError) as error:
+        plan("plans", **change)
+    assert str(error.value).startswith(message) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (run(dataset="owm"), "config key training.new: dataset 'owm' is unknown; did you mean own?"),
+        (own(path="other"), "config key training.new: dataset own: no folder data/other"),
+        (run(image_size=64), "config key training.new.image_size is 64; frames of dataset own have 32"),
+        (own(image_size=None, kind="bouncy_balls") | run(image_size=64), "config key training.new.image_size is 64"),
+        (own(length=11), "config key training.new: T is 12, but videos of own have 11 frames"),
+        (
+            run(T=16),
+            "config key training.new: train videos of own: data/own/train/a.npy: 12 frames, 16 are needed; "
+            "data/own/train/b.npy: 15 frames, 16 are needed",
+        ),
+        (run(dataset="minerl", image_size=64), "config key training.new: dataset minerl: no folder data/minerl"),
+    ],
+)  # fmt: skip
+def test_a_training_that_cannot_begin_is_refused_if_the_call_needs_it(plan, change, message):
+    datasets = {
+        "own": {key: value for key, value in change.get("datasets", {"own": OWN})["own"].items() if value}
+    }
+    for target in ("train", f"{AT}/{MODES[0]}/samples/sample_0000-0.npy"):
+        with pytest.raises(InputError) as error:
+            plan(target, **change | {"datasets": datasets})
+        if target == "train":
+            assert str(error.value).startswith(message)
+        assert "\n" not in str(error.value)
+    plan("plans", **change | {"datasets": datasets})
+
+
+def test_a_missing_split_is_named(plan):
+    Path("data/own/train").rename("data/own/training")
+    with pytest.raises(InputError, match=r"dataset own: no folder data/own/train$"):
+        plan("train")
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (f"{AT}/autoreg_4_4_12_4/metrics_4-1-12.pkl", "video 3 is asked for, but own has 3 at most, from 0"),
+        (f"{AT}/autoreg_4_4_15_4/metrics_3-1-15.pkl", "test videos of own: data/own/test/a.npy: 12 frames, 15 are"),
+        (f"{AT}/minerl_autoreg_4_4_12_4/metrics_1-1-12.pkl", "dataset minerl: no folder data/minerl"),
+        (f"{AT}/minerI_autoreg_4_4_12_4/metrics_1-1-12.pkl", "dataset 'minerI' is unknown; did you mean minerl?"),
+        (f"{AT}_respaceddim3000/autoreg_4_4_12_4/metrics_1-1-12.pkl", "no whole stride takes 3000 of 1000 steps"),
+        (f"{AT}_respace1001/autoreg_4_4_12_4/metrics_1-1-12.pkl", "cannot take 1001 steps from a section of 1000"),
+        (f"{AT}_respace0/autoreg_4_4_12_4/metrics_1-1-12.pkl", "is not of the form"),
+        (f"{AT}_respace5,,5/autoreg_4_4_12_4/metrics_1-1-12.pkl", "is not of the form"),
+        (f"{AT}_respace1/autoreg_4_4_12_4/elbos_1.json", "an ELBO needs 2 diffusion steps or more, respacing leaves 1"),
+        (f"{AT}/hierarchy-2_optimal_4_2_12_4/optimal_schedule.json", "optimal.diffusion_steps is 1200, the checkpoint"),
+        (f"{AT}/minerl_hierarchy-2_optimal_4_2_12_4/optimal/stage_1.json", "dataset minerl: no folder data/minerl"),
+        (f"results/old/{NAME}/hierarchy-2_optimal_4_2_12_4/optimal/stage_1.json", "^no checkpoint checkpoints/old/"),
+        (f"results/old/{NAME}/autoreg_4_4_12_4/model_config.json", "^no checkpoint checkpoints/old/"),
+        (f"{AT}_respaceddim3000/autoreg_4_4_12_4/model_config.json", "no whole stride takes 3000 of 1000 steps"),
+    ],
+)  # fmt: skip
+def test_samples_that_cannot_be_made_are_refused(plan, target, message):
+    with pytest.raises(InputError, match=message) as error:
+        plan(target, optimal={"diffusion_steps": 1200, "videos": 1200})
+    assert "\n" not in str(error.value)
+
+
+def test_only_the_videos_that_are_asked_for_must_be_long_enough(plan):
+    Path("data/own/test/a.npy").rename("data/own/test/d.npy")
+    plan(f"{AT}/autoreg_4_4_15_4/metrics_2-1-15.pkl")
+    with pytest.raises(InputError, match=r"data/own/test/d\.npy: 12 frames, 15 are needed"):
+        plan(f"{AT}/autoreg_4_4_15_4/metrics_3-1-15.pkl")
+
+
+def test_many_short_videos_are_counted(plan):
+    for number in range(30):
+        put(f"data/own/train/{number}.npy", 5)
+    with pytest.raises(InputError, match=r"5 frames, 12 are needed; and 20 more$"):
+        plan("train")
+
+
+def test_what_a_check_found_is_known_while_planning(plan):
+    """As long as nothing has changed: compressed videos are never read while planning."""
+    put("data/own/train/d.npy", 11)
+    (report := check()).problems == () and report.videos == 4
+    with pytest.raises(
+        InputError, match=r"d\.npy: 11 frames, 12 are needed; the target check_data looks again$"
+    ):
+        plan("train")
+    assert not plan("train", **run(T=11)).checks
+    put("data/own/train/e.npy", 12)
+    assert plan("train", **run(T=11)).checks
+    check()
+    assert not plan("train", **run(T=11)).checks
+    Path("data/own/train/d.npy").unlink()
+    assert plan("train").checks
+    check()
+    assert not plan("train").checks
+    check("test")
+    with pytest.raises(InputError, match="video 3 is asked for, but own has 3, from 0"):
+        plan(f"{AT}/autoreg_4_4_12_4/metrics_4-1-12.pkl")
+
+
+def test_a_check_reads_each_file_once(plan, monkeypatch):
+    from viddiff.data.stored import Stored
+
+    read = []
+    examine = Stored.examine
+
+    def examining(stored):
+        read.append(stored.path.name)
+        return examine(stored)
+
+    monkeypatch.setattr(Stored, "examine", examining)
+    Path("data/own/train/broken.npy").write_bytes(b"no array")
+    first = check(needed=12)
+    assert (first.videos, len(first.problems)) == (3, 1)
+    assert read == ["a.npy", "b.npy", "broken.npy", "c.npy"]
+    read.clear()
+    assert check(needed=12) == first
+    assert read == ["broken.npy"]  # what is wrong may have been the disk
+    read.clear()
+    put("data/own/train/b.npy", 14)
+    put("data/own/train/new.npy", 12)
+    assert check(needed=15).videos == 1
+    assert read == ["b.npy", "broken.npy", "new.npy"]
+    read.clear()
+    check(needed=12, **own(image_size=16))
+    assert len(read) == 5  # another size: nothing is known
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"settings": 1, "videos": [[1]]}', "\x00"])
+def test_a_damaged_record_costs_a_check(plan, content):
+    report = check()
+    record = record_file("own", "train")
+    record.write_text(content)
+    assert plan("train").checks
+    assert check() == report
+    assert not plan("train").checks
+
+
+def test_a_folder_that_was_missing_is_found(plan):
+    Path("data/own").rename("data/away")
+    assert check().problems == ("data/own: no such folder",)
+    Path("data/away").rename("data/own")
+    assert plan("train").checks
+
+
+@pytest.mark.parametrize("known", ["training", "checkpoint"])
+def test_larger_windows_than_those_of_the_training_are_told_once(plan, known):
+    changes = run(max_frames=5)
+    if known == "checkpoint":  # which wins
+        changes = run(max_frames=12)
+        save(f"checkpoints/new/{NAME}.pt", max_frames=5, image_size=32)
+    targets = [
+        f"{AT}/autoreg_{window}_4_12_4/{file}"
+        for window in (5, 6)
+        for file in ("metrics_2-1-12.pkl", "elbos_2.json")
+    ]
+    warning = f"{AT}/autoreg_6_4_12_4: windows of 6 frames, the model was trained with 5"
+    assert plan(*targets, **changes).warnings == (warning,)
+
+
+def test_the_network_of_a_checkpoint_must_have_the_size_of_the_frames(plan):
+    save(f"checkpoints/new/{NAME}.pt", image_size=64)
+    with pytest.raises(
+        InputError, match="frames of dataset own have size 32, the checkpoint's network takes 64"
+    ):
+        plan(f"{AT}/autoreg_4_4_12_4/metrics_2-1-12.pkl", **run(image_size=32))
+
+
+def test_all_splits_in_use_are_checked(plan):
+    def used(**changes):
+        config = configured(**changes)
+        return used_datasets(config, read_grid(config.grid), Datasets(config))
+
+    assert used() == [("own", "test", 1), ("own", "train", 12)]
+    block = {"runs": ["new"], "checkpoints": [NAME], "modes": ["autoreg_4_4_15_4"], "videos": 1, "samples": 1}
+    assert used(grid=[block], **own(length=13)) == [("own", "test", 15), ("own", "train", 13)]
+    assert used(**run(dataset="other")) == [("other", "train", 12)]
+    save(f"checkpoints/their/{NAME}.pt", dataset="own")
+    assert used(grid=[block | {"runs": ["their"]}], training={}) == [("own", "test", 15)]
+
+
+def test_settings_that_a_job_left_tell_the_dataset_of_a_checkpoint_that_is_gone(plan):
+    block = {"runs": ["their"], "checkpoints": [NAME], "modes": list(MODES), "videos": 1, "samples": 1}
+    write_json(f"results/their/{NAME}/other_4_4_12_4/model_config.json", {"dataset": "own"})
+    config = configured(grid=[block], training={})
+    assert used_datasets(config, read_grid(config.grid), Datasets(config)) == [("own", "test", 12)]
+
+
+def test_a_dataset_that_nothing_tells_is_said_to_be_unknown(plan):
+    block = {"runs": ["their"], "checkpoints": [NAME], "modes": list(MODES), "videos": 1, "samples": 1}
+    config = configured(grid=[block])
+    (line,) = unknown_datasets(config, read_grid(config.grid))
+    assert line.startswith("run their: its dataset is not known") and f"<dataset>_{MODES[0]}" in line
+
+
+@pytest.mark.parametrize("target", [f"{AT}/adaptive-autoreg_4_2_12_4/metrics_1-1-12.pkl", "metrics"])
+def test_damaged_weights_are_told_while_planning(plan, target):
+    block = {"runs": ["new"], "checkpoints": [NAME], "modes": list(MODES), "videos": 1, "samples": 1}
+    lpips = {"grid": [block], "metrics": {"names": ["lpips"]}}
+    plan(target, **lpips)
+    Path("data/lpips_alexnet.pt").write_bytes(b"PK\x03\x04 cut")
+    with pytest.raises(InputError, match=r"data/lpips_alexnet\.pt: cut off, or not a file of LPIPS weights$"):
+        plan(target, **lpips)
+    plan("samples", **lpips)
+    plan("metrics", **lpips | {"metrics": {"names": ["psnr"]}})

@@ -1,0 +1,75 @@
+"""What can be known to fail in a training before it begins: found while the workflow plans, without torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from viddiff.diffusion.noise_schedule import noise_schedule
+from viddiff.errors import InputError
+from viddiff.model.settings import check_network
+from viddiff.training.config import TrainingConfig, training_config
+from viddiff.tree.datasets import FOLDER
+from viddiff.tree.paths import CHECKPOINTS, Evaluation
+from viddiff.workflow.datasets import Datasets
+from viddiff.workflow.preflight import check_writable, training_rules
+from viddiff.workflow.sections import Configuration
+from viddiff.workflow.trainings import check_training, is_to_be_trained, run_is_trained
+
+
+def check_settings(run: str, settings: Mapping[str, Any]) -> TrainingConfig:
+    """The settings of a run. Raises `InputError` for a key that is unknown, or values that do not go together."""
+    try:
+        config = training_config(settings)
+        flat = config.to_flat()
+        check_network(flat)
+        noise_schedule(flat["noise_schedule"], flat["diffusion_steps"]).respaced(flat["timestep_respacing"])
+    except InputError as error:
+        raise InputError(_with_run(run, str(error))) from None
+    return config
+
+
+def check_trainable(config: Configuration, run: str, datasets: Datasets) -> None:
+    """Check that a configured run can be trained, as far as it is known without reading videos.
+
+    Raises `InputError`: its settings are wrong, its dataset is unknown, not there, or of another size, training videos
+    are broken or shorter than T, its folder has files that are not its own, or checkpoints cannot be written.
+    """
+    settings = check_settings(run, config.training[run].settings)
+    try:
+        split = datasets.split(settings.dataset, "train")
+        split.check(settings.T)
+    except InputError as error:
+        raise InputError(f"config key training.{run}: {error}") from None
+    size, frames = settings.to_flat()["image_size"], datasets.fact(settings.dataset, "image_size")
+    if frames is not None and size != frames:
+        raise InputError(
+            f"config key training.{run}.image_size is {size}; frames of dataset {settings.dataset} have {frames}"
+        )
+    check_training(config, run)
+    check_writable(f"{CHECKPOINTS}/{run}")
+
+
+def runs_to_train(
+    config: Configuration, arguments: Sequence[str], evaluations: Iterable[Evaluation]
+) -> list[str]:
+    """The configured runs that are not trained to their end, and that a command line or an evaluation needs."""
+    rules = training_rules(config.training)
+    named = {run for rule, run in rules.items() if rule in arguments or "train" in arguments}
+    named |= {evaluation.run for evaluation in evaluations if is_to_be_trained(config, evaluation)}
+    return [run for run in config.training if run in named and not run_is_trained(config, run)]
+
+
+def checked_file(config: Configuration, run: str) -> str:
+    """The file that says that the data of a run were checked."""
+    training = config.training[run]
+    return f"{FOLDER}/{training.dataset}/train_{training.T}.checked"
+
+
+def _with_run(run: str, message: str) -> str:
+    """A message that begins with the key of a run."""
+    named = re.match("(?:config|training) key '?([A-Za-z_]+)'?", message)
+    return f"config key training.{run}" + (
+        f".{named[1]}{message[named.end() :]}" if named else f": {message}"
+    )
