@@ -270,9 +270,12 @@ def test_all_splits_in_use_are_checked(plan):
         return used_datasets(config, read_grid(config.grid), Datasets(config))
 
     assert used() == [("own", "test", 1), ("own", "train", 12)]
+    assert used(**run(T=13)) == [("own", "test", 1), ("own", "train", 13)]
     block = {"runs": ["new"], "checkpoints": [NAME], "modes": ["autoreg_4_4_15_4"], "videos": 1, "samples": 1}
     assert used(grid=[block], **own(length=13)) == [("own", "test", 15), ("own", "train", 13)]
     assert used(**run(dataset="other")) == [("other", "train", 12)]
+    save(f"checkpoints/new/{NAME}.pt")
+    assert used(**run(T=13)) == [("own", "test", 1), ("own", "train", 1)]  # it is trained
     save(f"checkpoints/their/{NAME}.pt", dataset="own")
     assert used(grid=[block | {"runs": ["their"]}], training={}) == [("own", "test", 15)]
 

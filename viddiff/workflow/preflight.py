@@ -75,8 +75,8 @@ def used_datasets(
         least = datasets.fact(dataset, "length") if datasets.knows(dataset) else None
         used[dataset, split] = max(used.get((dataset, split), 1), least or 1, T or 1)
 
-    for training in config.training.values():
-        use(training.dataset, "train", training.T)
+    for run, training in config.training.items():
+        use(training.dataset, "train", None if is_trained(config, run) else training.T)
         if datasets.knows(training.dataset) and datasets.has(training.dataset, "test"):
             use(training.dataset, "test", None)
     for cell in grid:
