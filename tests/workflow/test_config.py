@@ -107,6 +107,14 @@ def test_sizes_of_jobs_are_those_that_batches_know():
             "config key training has the key 2024, must be a text: write it in quotes",
         ),
         ({"grid": [{"runs": [{1: 2}]}]}, "config key grid[0].runs[0] has the key 1, must be a text"),
+        (
+            {"sampling": {"guidance_weight": float("nan")}},
+            "config key sampling.guidance_weight is NaN, must be a number",
+        ),
+        (
+            {"sampling": {"guidance_weight": float("inf")}},
+            "config key sampling.guidance_weight is Infinity, must be a number",
+        ),
         ({"sampling": {"batch_size": 0}}, "config key sampling.batch_size is 0, must be 1 at least"),
         (
             {"sampling": {"videos_per_job": 3}},
