@@ -10,6 +10,7 @@ import pytest
 from small_project import CONFIG, MODES
 
 from viddiff.checkpoint import checkpoint_dict, encode, write_bytes
+from viddiff.data.video_folder import VideoFolder
 from viddiff.errors import InputError
 from viddiff.files.write import write_json
 from viddiff.jobs.dataset_check import check_with_record
@@ -197,16 +198,16 @@ def test_what_a_check_found_is_known_while_planning(plan):
 
 
 def test_a_check_reads_each_file_once(plan, monkeypatch):
-    from viddiff.data.stored import Stored
-
     read = []
-    examine = Stored.examine
+    examine = VideoFolder.examine
 
-    def examining(stored):
-        read.append(stored.path.name)
-        return examine(stored)
+    def reading(source, counted):
+        def counting(path, count):
+            return counted(path, lambda: (read.append(path.name), count())[1])
 
-    monkeypatch.setattr(Stored, "examine", examining)
+        return examine(source, counting)
+
+    monkeypatch.setattr(VideoFolder, "examine", reading)
     Path("data/own/train/broken.npy").write_bytes(b"no array")
     first = check(needed=12)
     assert (first.videos, len(first.problems)) == (3, 1)
