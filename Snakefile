@@ -1,7 +1,7 @@
 """Long-video completion: every result is a file whose path says how it was made; what is missing gets made.
 
 `snakemake` makes the grid of config/config.yaml, `snakemake results/RUN/CHECKPOINT/MODE/metrics_100-3-300.pkl` one
-result of any checkpoint, and `snakemake -n samples` lists the samples that are missing.
+result of any checkpoint, and `snakemake -n samples` tells how many samples are missing.
 """
 
 import sys
@@ -14,7 +14,7 @@ from viddiff.workflow.surroundings import check_paths, config_files
 
 min_version("9.14")
 
-# Before Snakemake reads it, which can run code. It has read those of --configfile already.
+# Before Snakemake reads it, which can run code. The default profile has looked at those of --configfile.
 try:
     check_paths(workflow)
     for file in config_files(workflow):

@@ -39,11 +39,17 @@ from viddiff.workflow.preflight import (
 from viddiff.workflow.report_files import (
     contents_file,
     group_cells,
+    groups_of,
     report_contents,
     report_files,
+    report_folder,
+    shown_elsewhere,
+    shown_samples,
+    shown_videos,
 )
 from viddiff.workflow.surroundings import folder_of, own_names
 from viddiff.workflow.targets import pairs, read_grid
+from viddiff.workflow.together import is_small
 from viddiff.workflow.trainings import (
     averages,
     beyond_the_end,
@@ -59,7 +65,6 @@ GIF = f"{EVALUATION}/videos/sample_{{video}}-{{sample}}.gif"
 ELBO = f"{EVALUATION}/elbos/elbo_{{video}}.npy"
 LOGS = "logs/{run}/{checkpoint}/{mode}"
 TRAINED = "logs/{run}/trained.json"
-GROUP = "results/{run}/{checkpoint}"
 BENCHMARKS = "benchmarks/{run}/{checkpoint}/{mode}"
 
 
@@ -93,6 +98,9 @@ with in_one_line():
     GRID = read_grid(CONFIG.grid)
     ALEXNET = f"{CONFIG.data_root}/lpips_alexnet.pt"
     TRAINING = training_rules(CONFIG.training)
+    REPORT_FOLDER = report_folder(
+        CONFIG.name, [*CONFIG.training, *(cell.evaluation.run for cell in GRID)]
+    )
     for folder in ("results", "logs", "benchmarks"):
         check_writable(folder)
 
@@ -102,8 +110,8 @@ if workflow.is_main_process:
     os.environ.update(VIDDIFF_COMMAND=shlex.join(["snakemake", *sys.argv[1:]]))
     with in_one_line():
         check_records()
-        check_executor(workflow, ARGUMENTS)
-        CALL = plan_call(ARGUMENTS, CONFIG, GRID)
+        runs_here = check_executor(workflow, ARGUMENTS)
+        CALL = plan_call(ARGUMENTS, CONFIG, GRID, runs_here)
     if CALL.damaged:
         names = ", ".join(sorted(CALL.damaged))
         print(f"damaged, made again: {names}", file=sys.stderr)
@@ -137,6 +145,10 @@ def named_evaluation(run, checkpoint, mode):
 def checkpoint_of(wildcards):
     """The checkpoint; the record of the training that makes it, if it is not there."""
     return checkpoint_or_training(evaluation_of(wildcards))
+
+
+def checkpoint_for(evaluation):
+    return lambda wildcards: checkpoint_or_training(evaluation)
 
 
 @cache
@@ -227,8 +239,11 @@ def renewing_costs(files):
 
 
 def training_settings(wildcards):
+    return settings_of(evaluation_of(wildcards))
+
+
+def settings_of(evaluation):
     """The file that tells the number of diffusion steps, if the name does not and there is a checkpoint."""
-    evaluation = evaluation_of(wildcards)
     if evaluation.checkpoint.respacing:
         return []
     file = evaluation.directory / "model_config.json"
@@ -337,23 +352,47 @@ def cells_of(wildcards):
 def shown_report(wildcards):
     """All files of the report. They are made again if it shows something new."""
     if not Path(REPORT_CONTENTS).is_file():
+        tell_replaced(REPORT[0])
         make_anew(workflow, REPORT)
     return REPORT
 
 
+def shown_plans(wildcards):
+    """No file. The tables of plans are made again if they show those of another grid."""
+    if os.path.exists(PLAN_TABLES[0]) and any(
+        shown_elsewhere(Path(PLAN_TABLES[0]), GRID)
+    ):
+        tell_replaced(PLAN_TABLES[0])
+        make_anew(workflow, PLAN_TABLES)
+    return []
+
+
+@cache  # once a call
+def tell_replaced(table):
+    lost, _ = shown_elsewhere(Path(table), GRID)
+    if lost:
+        print(
+            f"{table} is of another grid (evaluations that this one has not: {lost}) and is made anew; "
+            "the config key name gives a grid tables of its own",
+            file=sys.stderr,
+        )
+
+
 def sheet_videos(wildcards):
-    return min(CONFIG.report.videos, *(cell.videos for cell in cells_of(wildcards)))
+    return shown_videos(cells_of(wildcards), CONFIG.report.videos)
 
 
 def sheet_samples(wildcards):
     return [
-        str(cell.evaluation.sample(video, 0))
-        for cell in cells_of(wildcards)
-        for video in range(sheet_videos(wildcards))
+        str(path) for path in shown_samples(cells_of(wildcards), CONFIG.report.videos)
     ]
 
 
 def sheet_truth(wildcards):
+    return truth_of(cells_of(wildcards))
+
+
+def truth_of(cells):
     """What leads to the true videos of a group: the data that a rule makes, and the name of the dataset."""
-    first = cells_of(wildcards)[0].evaluation
+    first = cells[0].evaluation
     return [str(first.directory / "model_config.json"), *videos_of(first)]

@@ -27,3 +27,31 @@ rule evaluate:
         mem_mb=8000,
     script:
         "../workflow_scripts/evaluate.py"
+
+
+for number, cells in enumerate(CALL.together.metrics):
+
+    rule:
+        name:
+            f"new_metrics_{number}"
+        input:
+            samples=[file for cell in cells for file in cell.sample_files()],
+            data=[file for cell in cells for file in videos_of(cell.evaluation)],
+            model_config=[
+                ancient(f"{cell.evaluation.directory}/model_config.json")
+                for cell in cells
+            ],
+            alexnet=rules.evaluate.input.alexnet,
+        output:
+            [cell.metrics(ext) for cell in cells for ext in ("pkl", "json")],
+        log:
+            f"logs/new_metrics_{number}.log",
+        benchmark:
+            f"benchmarks/new_metrics_{number}.tsv"
+        conda:
+            "../environment.yml"
+        threads: 2
+        resources:
+            mem_mb=8000,
+        script:
+            "../workflow_scripts/evaluate.py"

@@ -3,12 +3,13 @@
 They need neither a checkpoint nor data, but for optimal modes, whose schedule is searched.
 """
 
+PLAN_TABLES = [f"{REPORT_FOLDER}/plans.{ext}" for ext in ("csv", "txt", "png")]
+
 
 rule plans:
     input:
         grid_files("plan.png"),
-        "results/plans.csv",
-        "results/plans.png",
+        PLAN_TABLES,
 
 
 rule plan:
@@ -66,6 +67,27 @@ rule plan_picture:
         "../workflow_scripts/plan_picture.py"
 
 
+for evaluations in CALL.together.plans:
+
+    rule new_plans:
+        input:
+            [file for evaluation in evaluations for file in settings_of(evaluation)],
+        output:
+            plans=[f"{evaluation.directory}/plan.json" for evaluation in evaluations],
+            costs=[
+                f"{evaluation.directory}/plan_cost.json" for evaluation in evaluations
+            ],
+            pictures=[f"{evaluation.directory}/plan.png" for evaluation in evaluations],
+        log:
+            "logs/new_plans.log",
+        localrule: True
+        conda:
+            "../environment.yml"
+        threads: 1
+        script:
+            "../workflow_scripts/new_plans.py"
+
+
 rule sample_plan:
     input:
         sample=f"{EVALUATION}/samples/sample_{{video}}-{{sample}}.npy",
@@ -88,16 +110,17 @@ rule compare_plans:
     input:
         plans=grid_files("plan.json"),
         costs=grid_files("plan_cost.json"),
+        shown=shown_plans,
     output:
         csv=report(
-            "results/plans.csv",
+            PLAN_TABLES[0],
             category="Comparison",
             caption="captions/plans_table.rst",
             labels={"of all modes": "cost of their plans"},
         ),
-        text="results/plans.txt",
+        text=PLAN_TABLES[1],
         picture=report(
-            "results/plans.png",
+            PLAN_TABLES[2],
             category="Comparison",
             caption="captions/plans_picture.rst",
             labels={"of all modes": "plans"},

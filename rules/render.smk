@@ -24,3 +24,24 @@ for batch in CALL.batches["gif"]:
         threads: 1
         script:
             "../workflow_scripts/gif.py"
+
+
+for number, gifs in enumerate(CALL.together.gifs):
+
+    rule:
+        name:
+            f"new_gifs_{number}"
+        input:
+            [
+                str(evaluation.sample(video, sample))
+                for evaluation, video, sample in gifs
+            ],
+        output:
+            [str(evaluation.gif(video, sample)) for evaluation, video, sample in gifs],
+        log:
+            f"logs/new_gifs_{number}.log",
+        conda:
+            "../environment.yml"
+        threads: 1
+        script:
+            "../workflow_scripts/gif.py"

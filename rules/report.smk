@@ -1,7 +1,8 @@
 """The grid side by side: a table, and for each checkpoint contact sheets and curves of its modes."""
 
-REPORT = report_files(GRID, CONFIG.metrics.names)
-REPORT_CONTENTS = contents_file(GRID, CONFIG.report.videos)
+REPORT = report_files(GRID, CONFIG.metrics.names, REPORT_FOLDER)
+REPORT_CONTENTS = contents_file(GRID, CONFIG.report.videos, REPORT_FOLDER)
+GROUP = f"{REPORT_FOLDER}/{{run}}/{{checkpoint}}"
 
 
 rule report:
@@ -36,12 +37,12 @@ rule comparison:
         model_config=ancient(grid_files("model_config.json")),
     output:
         csv=report(
-            "results/comparison.csv",
+            f"{REPORT_FOLDER}/comparison.csv",
             category="Comparison",
             caption="captions/comparison.rst",
             labels={"of all modes": "metrics"},
         ),
-        text="results/comparison.txt",
+        text=f"{REPORT_FOLDER}/comparison.txt",
     log:
         "logs/comparison.log",
     localrule: True
@@ -103,3 +104,37 @@ rule frame_curves:
     threads: 1
     script:
         "../workflow_scripts/frame_curves.py"
+
+
+# All of a small report that does not exist yet.
+if CALL.request.cells and is_small(GRID) and not any(map(os.path.exists, REPORT)):
+
+    ruleorder: new_report > comparison
+
+    rule new_report:
+        input:
+            metrics=rules.comparison.input.metrics,
+            elbos=rules.comparison.input.elbos,
+            model_config=rules.comparison.input.model_config,
+            samples=[
+                file
+                for cells in groups_of(GRID).values()
+                for file in shown_samples(cells, CONFIG.report.videos)
+            ],
+            truth=[
+                ancient(file)
+                for cells in groups_of(GRID).values()
+                for file in truth_of(cells)
+            ],
+        output:
+            REPORT[0],
+            rules.comparison.output.text,
+            REPORT[1:],
+        log:
+            "logs/new_report.log",
+        localrule: True
+        conda:
+            "../environment.yml"
+        threads: 1
+        script:
+            "../workflow_scripts/new_report.py"

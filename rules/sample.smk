@@ -50,3 +50,22 @@ rule model_config:
     threads: 1
     script:
         "../workflow_scripts/model_config.py"
+
+
+for number, evaluations in enumerate(CALL.together.model_configs):
+
+    rule:
+        name:
+            f"new_model_configs_{number}"
+        input:
+            ancient(checkpoint_for(evaluations[0])),
+        output:
+            [f"{evaluation.directory}/model_config.json" for evaluation in evaluations],
+        log:
+            f"logs/new_model_configs_{number}.log",
+        localrule: True
+        conda:
+            "../environment.yml"
+        threads: 1
+        script:
+            "../workflow_scripts/model_config.py"

@@ -2,17 +2,10 @@
 
 from pathlib import Path
 
-from viddiff.inference.plan import Plan
-from viddiff.report.cost_card import cost_card
+from viddiff.jobs.planning import write_cost
 from viddiff.workflow.job import job
 
 with job(snakemake) as work:
     run = work.config.training.get(work.evaluation.run)
-    card = cost_card(
-        work.evaluation,
-        Plan.read(snakemake.input.plan),
-        run.settings if run else {},
-        work.input("model_config"),
-        map(Path, snakemake.input.timings),
-    )
-    card.write(snakemake.output[0])
+    timings = map(Path, snakemake.input.timings)
+    write_cost(work.evaluation, run.settings if run else {}, work.input("model_config"), timings)

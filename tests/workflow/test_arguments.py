@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
-from small_project import FOLDER, MODES, sample
+from small_project import FOLDER, MODES, copy_parts, sample
 
 from viddiff.errors import InputError
 from viddiff.workflow.arguments import check_config_entries, check_config_files, told_by_dry_run
@@ -61,13 +64,6 @@ def test_what_a_dry_run_tells(words, told):
     assert told_by_dry_run(words.split()) == told
 
 
-def test_the_project_looks_at_arguments_before_snakemake_reads_files(fresh):
-    """That of a stranger, too: what it holds has not run."""
-    (fresh.root / "theirs.yaml").write_text("__use_yte__: true\na: ?open('ran', 'w').close()\n")
-    assert "error: theirs.yaml: has the key __use_yte__" in fresh.refused("-n", "--configfile", "theirs.yaml")
-    assert not (fresh.root / "ran").exists()
-
-
 def test_a_dry_run_begins_with_a_table_and_names_no_job(fresh):
     (fresh.root / FOLDER / MODES[0] / "samples").mkdir(parents=True)
     for video in range(6):
@@ -88,3 +84,21 @@ def test_config_of_the_command_line_has_types_and_is_laid_over(fresh):
     assert "sample_0_1" in text
     line = fresh.refused("-n", "--config", "sampling={batch_size: four}").splitlines()[-1]
     assert line == 'error: config key sampling.batch_size is "four", must be a whole number'
+
+
+def test_a_demo_that_was_killed_says_how_to_go_on(fresh):
+    """Snakemake's own word about the lock, and the command."""
+    copy_parts(fresh.root, "Makefile", "pyproject.toml")
+    snakemake = fresh.root / ".venv" / "bin" / "snakemake"
+    snakemake.parent.mkdir(parents=True)
+    snakemake.write_text(f'#!/bin/sh\nexec {sys.executable} -m snakemake "$@"\n')
+    snakemake.chmod(0o755)
+    (fresh.root / ".venv" / "ready").touch()
+    locks = fresh.root / ".snakemake" / "locks"
+    locks.mkdir(parents=True)
+    (locks / "0.output.lock").write_text("results/comparison.csv\n")
+    done = subprocess.run(
+        ["make", "demo"], cwd=fresh.root, env=fresh.environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 2 and "Directory cannot be locked" in done.stdout + done.stderr
+    assert ".venv/bin/snakemake --unlock, then make demo again" in done.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +20,14 @@ from viddiff.workflow.batches import Span
 from viddiff.workflow.call import Call, make_anew, plan_call, spread_settings, submitted_call
 from viddiff.workflow.config import check_config, load_schema, read_config
 from viddiff.workflow.preflight import dataset_of, plan_is_outdated
-from viddiff.workflow.report_files import contents_file, group_cells, report_contents, report_files
+from viddiff.workflow.report_files import (
+    contents_file,
+    group_cells,
+    report_contents,
+    report_files,
+    report_folder,
+    shown_elsewhere,
+)
 from viddiff.workflow.targets import read_grid
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +68,7 @@ def put(*paths: Path) -> None:
 
 
 def test_the_grid_of_a_new_project_is_planned_in_batches(plan):
-    call = plan()
+    call = plan(grid=[CONFIG["grid"][0] | {"samples": 3}])
     assert planned(call, "sample") == planned(call, "gif") == ["0_4", "5_6"]
     assert planned(call, "elbo") == [] and planned(plan("elbos"), "elbo") == ["0_4", "5_6"]
     assert planned(plan(metrics={"elbos": True}), "elbo") == ["0_4", "5_6"]
@@ -214,3 +222,57 @@ def test_another_report_has_another_name():
     assert report_contents(grid, 2)["cells"][0] == [AT, 7, 1, 12]
     names = {contents_file(cells, videos) for cells in (grid, grid[:1]) for videos in (2, 3)}
     assert len(names) == 4 and contents_file(list(grid), 2) in names
+
+
+def test_a_grid_with_a_name_has_its_report_in_a_folder_that_no_run_uses(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    grid = read_grid(configured().grid)
+    assert report_folder(None, ["a"]) == "results"
+    folder = report_folder("wide", ["deep/wide"])
+    assert folder == "results/wide"
+    assert report_files(grid, ["psnr"], folder)[0] == "results/wide/comparison.csv"
+    assert report_files(grid, ["psnr"], folder)[1].startswith(f"results/wide/{CHECKPOINT}/")
+    assert contents_file(grid, 2, folder).startswith("results/wide/report_")
+    for place in ("checkpoints/wide", f"results/wide/{AUTOREG.checkpoint}/{MODES[0]}"):
+        put(tmp_path / place / "plan.json")
+        with pytest.raises(InputError, match=r"^config key name is 'wide', but that is a run"):
+            report_folder("wide", [])
+        shutil.rmtree(tmp_path / place)
+    with pytest.raises(InputError, match=r"^config key name is 'wide', but that is a run"):
+        report_folder("wide", ["wide/deep"])
+
+
+def test_a_table_tells_whether_it_shows_another_grid(tmp_path):
+    grid, table = read_grid(configured().grid), tmp_path / "plans.csv"
+    assert shown_elsewhere(table, grid) == (0, 2)
+    rows = ",".join(AUTOREG.names), "a,b,c"
+    table.write_text("\n".join(["run,checkpoint,mode", *rows]))
+    assert shown_elsewhere(table, grid) == (1, 1)
+    assert shown_elsewhere(table, grid[:1]) == (1, 0)
+
+
+def test_small_steps_of_a_new_grid_are_made_together(plan):
+    """Those alone whose files are missing, and only where they are few and the grid is asked for."""
+    together = plan("all").together
+    assert [len(jobs) for jobs in together.plans] == [2] and len(together.model_configs) == 1
+    assert [[cell.evaluation for cell in jobs] for jobs in together.metrics] == [list(together.plans[0])]
+    assert [len(gifs) for gifs in together.gifs] == [14]
+    assert not planned(plan("all"), "gif") and together.kinds() == {
+        "new_metrics_0": "evaluate",
+        "new_gifs_0": "gif",
+    }
+    put(AUTOREG.directory / "plan.png", AUTOREG.directory / "model_config.json", AUTOREG.metrics(7, 1, 12))
+    together = plan("all").together
+    assert not (together.plans or together.model_configs or together.metrics) and together.gifs
+    many = [CONFIG["grid"][0] | {"samples": 3}]
+    assert plan("all", grid=many).together.gifs == [] and planned(plan("all", grid=many), "gif")
+    for path in (str(AUTOREG.metrics(7, 1, 12)), "results/comparison.csv"):
+        assert not plan(path).together.kinds() and not plan(path).request.cells
+
+
+def test_a_cluster_gets_a_job_for_each_step_that_goes_to_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = configured()
+    call = plan_call(["all"], config, read_grid(config.grid), here=False)
+    assert not call.together.metrics and not call.together.gifs and planned(call, "gif")
+    assert call.together.plans and call.together.model_configs

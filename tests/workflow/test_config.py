@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,7 @@ def test_the_shipped_configuration_is_valid():
 def test_what_is_left_out_gets_a_default():
     config = {"grid": SHIPPED["grid"], "sampling": None}
     check_config(config, SCHEMA)
-    for key in ("data_root", "data_cache", "datasets", "sampling", "metrics", "report"):
+    for key in ("data_root", "data_cache", "sampling", "metrics", "report"):
         assert config[key] == SHIPPED[key]
     assert config["bouncy_balls"].keys() == SHIPPED["bouncy_balls"].keys()
 
@@ -311,3 +312,17 @@ def test_entries_of_the_command_line_are_values_as_in_a_file():
     }
     with pytest.raises(InputError, match="--config sampling, line 1: the key batch_size"):
         lay_over(config, ["sampling={batch_size: 4, batch_size: 5}"])
+
+
+def test_the_block_of_the_readme_is_a_file_or_is_refused_in_one_line(tmp_path):
+    """Pasted into config.yaml, it would replace the demo's training without a word."""
+    (block,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    own, pasted = tmp_path / "my.yaml", tmp_path / "config.yaml"
+    own.write_text(block)
+    raw = load_config([ROOT / "config" / "config.yaml", own])
+    check_config(raw, SCHEMA)
+    config = read_config(raw)
+    assert {"demo", "NAME"} == config.training.keys() and config.datasets["NAME"].length == 120
+    pasted.write_text((ROOT / "config" / "config.yaml").read_text() + block)
+    with pytest.raises(InputError, match=r"config\.yaml, line [0-9]+: the key training is in line "):
+        check_plain(pasted)

@@ -281,9 +281,10 @@ def test_snakemake_is_not_shown_a_hostile_configuration(fresh, text, message):
 
 
 def test_another_configuration_file_is_refused_too(fresh):
-    """Objects are refused by Snakemake itself; what it would hang at is counted after it has read the file."""
+    """Before Snakemake reads it, which would run what a template holds."""
     for name, text, message in (
-        ("object.yaml", OBJECT, "not valid JSON or YAML"),
+        ("object.yaml", OBJECT, "object.yaml: not a configuration: could not determine a constructor"),
+        ("template.yaml", TEMPLATE, "template.yaml: has the key __use_yte__"),
         ("laughs.yaml", laughs(), "laughs.yaml: not a configuration: holds more than"),
     ):
         (fresh.root / name).write_text(text)

@@ -14,7 +14,7 @@ from small_project import CONFIG, ROOT
 from viddiff.errors import InputError
 from viddiff.tree.paths import Evaluation
 from viddiff.workflow.config import check_config, load_schema, read_config
-from viddiff.workflow.job import LoggedProgress, Work
+from viddiff.workflow.job import LoggedProgress, Work, each
 
 NAMES = {"run": "deep/tiny", "checkpoint": "ema_0.9999_000100", "mode": "autoreg_4_4_12_4", "videos": "12"}
 
@@ -73,3 +73,19 @@ def test_progress_is_logged_in_steps_of_five_percent(caplog):
         for done in range(1, 1001):
             progress(done, 1000)
     assert len(caplog.messages) == 21 and caplog.messages[-1] == "1000 of 1000"
+
+
+def test_what_is_wrong_with_one_thing_does_not_stop_the_others(caplog):
+    made: list[int] = []
+
+    def make(number: int) -> None:
+        if number == 2:
+            raise InputError("two\nis odd")
+        made.append(number)
+
+    with pytest.raises(InputError, match=r"^1 of 3 were not made$"):
+        each([1, 2, 3], make)
+    assert made == [1, 3] and "error: two is odd" in caplog.text
+    with pytest.raises(InputError, match=r"^two"):
+        each([2], make)
+    each([], make)

@@ -16,7 +16,11 @@ AUTOREG, HIERARCHY = MODES
 def test_the_grid_of_a_new_project(empty):
     text = empty.make("-n")
     counts = dict(re.findall(r"^(\w+) +(\d+)$", text, flags=re.MULTILINE))
-    assert counts["sample_0_4"] == counts["sample_5_6"] == counts["gif_0_4"] == counts["evaluate"] == "2"
+    assert counts["sample_0_4"] == counts["sample_5_6"] == "2"
+    assert (
+        counts["new_gifs_0"] == counts["new_metrics_0"] == counts["new_plans"] == counts["new_report"] == "1"
+    )
+    assert "gif_0_4" not in counts and "evaluate" not in counts
     assert "train_deep_tiny" not in counts
     assert empty.outputs("samples") >= samples(AUTOREG, *range(7)) | samples(HIERARCHY, *range(7))
 
@@ -29,7 +33,7 @@ def test_metrics_by_path_need_exactly_their_samples(empty):
 
 
 def test_planning_does_not_load_torch(fresh):
-    rooms = "call", "cluster", "config", "report_files", "training_preflight"
+    rooms = "arguments", "call", "cluster", "config", "overview", "report_files", "training_preflight"
     modules = ", ".join(["viddiff.tree.timing", *(f"viddiff.workflow.{room}" for room in rooms)])
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], env=fresh.environment()).returncode == 0
@@ -75,3 +79,13 @@ def test_planning_is_quick(fresh, videos, seconds):
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     assert used < 2 * seconds  # of the processor; twice, since others may be at work here
     assert f"sample_0_9 {videos // 10}".split() in [line.split() for line in text.splitlines()]
+
+
+def test_tables_of_another_grid_are_left_to_it_or_it_is_said(fresh):
+    (fresh.root / "results").mkdir()
+    (fresh.root / "results" / "plans.csv").write_text("run,checkpoint,mode\na,b,c\n")
+    told = "results/plans.csv is of another grid (evaluations that this one has not: 1) and is made anew"
+    assert fresh.make("-n", "plans").count(told) == 1
+    (fresh.root / "wide.yaml").write_text("name: wide")
+    text = fresh.make("-np", "plans", "--configfile", "wide.yaml")
+    assert "results/wide/plans.csv" in text and " results/plans.csv" not in text and told not in text

@@ -89,6 +89,15 @@ def write_csv(path: Path | str, table: pd.DataFrame) -> None:
     write_text(path, table.to_csv(index=False, lineterminator="\n"))
 
 
+def write_comparison(
+    metrics: Sequence[Path | str], elbos: Sequence[Path | str], csv: Path | str, text: Path | str
+) -> None:
+    """Write the table of `comparison_table` as CSV, and as text for a terminal."""
+    table = comparison_table([Path(path) for path in metrics], [Path(path) for path in elbos])
+    write_csv(csv, table)
+    write_text(text, format_table(table))
+
+
 def format_table(table: pd.DataFrame) -> str:
     """The table of `comparison_table` as text for a terminal: what all rows share first, then the rows.
 

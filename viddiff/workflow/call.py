@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,14 @@ from viddiff.workflow.preflight import (
 )
 from viddiff.workflow.sections import Configuration
 from viddiff.workflow.targets import Cell, Pairs, Request, read_request
+from viddiff.workflow.together import Together, plan_together
 
 KINDS = ("sample", "gif", "elbo")
 
 
 @dataclass(frozen=True)
 class Call:
-    """The rules of the batches that a call makes, by kind.
+    """The rules of the batches that a call makes, by kind, and what is made together.
 
     request: what it asks for; damaged: files of these batches that are there, but not whole; whole: targets that are
     samples or ELBOs and there; renew_costs: whether cost cards that exist are brought up to date; options: what is
@@ -46,6 +48,7 @@ class Call:
     """
 
     batches: Mapping[str, Sequence[BatchRule]]
+    together: Together = field(default_factory=Together)
     request: Request = field(default_factory=Request)
     damaged: frozenset[str] = frozenset()
     whole: frozenset[str] = frozenset()
@@ -56,11 +59,16 @@ class Call:
 
     def kinds(self) -> dict[str, str]:
         """The kind of each rule, by the rule's name."""
-        return {f"{kind}_{batch.span}": kind for kind, rules in self.batches.items() for batch in rules}
+        batches = {f"{kind}_{batch.span}": kind for kind, rules in self.batches.items() for batch in rules}
+        return batches | self.together.kinds()
 
 
-def plan_call(arguments: Sequence[str], config: Configuration, grid: Iterable[Cell]) -> Call:
+def plan_call(
+    arguments: Sequence[str], config: Configuration, grid: Iterable[Cell], here: bool = True
+) -> Call:
     """What a command line makes: what it asks for and is not there whole.
+
+    here: whether all jobs run on this machine.
 
     Raises `InputError` for targets that are impossible, and for samples and ELBOs that cannot be made.
     """
@@ -110,12 +118,16 @@ def plan_call(arguments: Sequence[str], config: Configuration, grid: Iterable[Ce
     for run in runs:
         check_trainable(config, run, datasets)
     damaged = frozenset(damaged_files(missing))
+    together = plan_together(request.cells, missing["gif"], here)
+    for evaluation, *pair in chain(*together.gifs):
+        missing["gif"][evaluation].discard(tuple(pair))
     size = config.sampling.videos_per_job
     return Call(
         batches={
             kind: plan_batches(files, size, _there(kind, files, request.files - damaged))
             for kind, files in missing.items()
         },
+        together=together,
         request=request,
         damaged=damaged,
         whole=frozenset(file for file in request.files if file.endswith(".npy") and is_whole(Path(file))),

@@ -19,10 +19,10 @@ from viddiff.errors import InputError
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")  # anything else is an expression
 
 
-def check_executor(workflow: Any, arguments: Sequence[str]) -> None:
+def check_executor(workflow: Any, arguments: Sequence[str]) -> bool:
     """Check the profiles of a call, and the cluster if it has one: `check_profiles`, `check_slurm`.
 
-    arguments: of the command line.
+    arguments: of the command line. Returns whether all jobs run on this machine.
     """
     from snakemake.cli import get_profile_dir, parse_args
 
@@ -37,6 +37,7 @@ def check_executor(workflow: Any, arguments: Sequence[str]) -> None:
             _resources(workflow.resource_settings, name) for name in ("slurm_partition", "slurm_account")
         )
         check_slurm(partitions, accounts)
+    return call.executor in (None, "local")
 
 
 def check_profiles(default: Path, others: Iterable[Path]) -> None:

@@ -174,6 +174,7 @@ def check_config(config: dict[str, Any], schema: Mapping[str, Any]) -> None:
 def read_config(raw: Mapping[str, Any]) -> Configuration:
     """The configuration that `check_config` has checked. Raises `InputError` for values that do not go together."""
     return Configuration(
+        name=raw["name"],
         data_root=raw["data_root"],
         data_cache=raw["data_cache"],
         device=raw["device"],

@@ -11,11 +11,11 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tqdm import tqdm
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:  # jobs without data or a network load no torch
 
     from viddiff.data.base import VideoDataset
     from viddiff.jobs.job import Job
+
+T = TypeVar("T")
 
 log = logging.getLogger("viddiff")
 
@@ -87,10 +89,11 @@ class Work:
             log.warning("no GPU found: runs on the CPU, threads: %d", torch.get_num_threads())
         return device
 
-    def on_device(self, environment: Mapping[str, str]) -> Job:
+    def on_device(self, environment: Mapping[str, str], evaluation: Evaluation | None = None) -> Job:
         """What jobs with a network or a device share.
 
-        environment: of the process, for the job's record. Raises `InputError` as `device` does.
+        environment: of the process, for the job's record; evaluation: if it is not the one of the job's files. Raises
+        `InputError` as `device` does.
         """
         from viddiff.jobs.job import Job
 
@@ -99,7 +102,7 @@ class Work:
             "slurm_job": environment.get("SLURM_JOB_ID"),
             "host": socket.gethostname(),
         }
-        return Job(self.evaluation, self.open_videos, self.device(), origin, LoggedProgress())
+        return Job(evaluation or self.evaluation, self.open_videos, self.device(), origin, LoggedProgress())
 
 
 @contextmanager
@@ -130,6 +133,24 @@ def job(snakemake: Any) -> Iterator[Work]:
     except Exception:
         log.exception("unexpected error")
         sys.exit(1)
+
+
+def each(items: Sequence[T], make: Callable[[T], None]) -> None:
+    """Make one thing after another; what is wrong with one is told, and no reason to leave out those behind it.
+
+    Raises `InputError` in the end if something was wrong.
+    """
+    failed = 0
+    for item in items:
+        try:
+            make(item)
+        except (InputError, OSError) as error:
+            if len(items) == 1:
+                raise
+            log.error("error: %s", " ".join(str(error).split()))
+            failed += 1
+    if failed:
+        raise InputError(f"{failed} of {len(items)} were not made")
 
 
 class LoggedProgress:

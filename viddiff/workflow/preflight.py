@@ -23,7 +23,7 @@ from viddiff.tree.schedules import plan_in, schedule_file, searches_of
 from viddiff.workflow.datasets import MADE_DATASET, Datasets
 from viddiff.workflow.sections import Configuration, Metrics
 from viddiff.workflow.targets import Cell
-from viddiff.workflow.trainings import beyond_the_end, is_to_be_trained, trained_files
+from viddiff.workflow.trainings import beyond_the_end, is_to_be_trained, run_is_trained, trained_files
 
 
 def dataset_of(config: Configuration, evaluation: Evaluation) -> str | None:
@@ -76,7 +76,7 @@ def used_datasets(
         used[dataset, split] = max(used.get((dataset, split), 1), least or 1, T or 1)
 
     for run, training in config.training.items():
-        use(training.dataset, "train", None if is_trained(config, run) else training.T)
+        use(training.dataset, "train", None if run_is_trained(config, run) else training.T)
         if datasets.knows(training.dataset) and datasets.has(training.dataset, "test"):
             use(training.dataset, "test", None)
     for cell in grid:

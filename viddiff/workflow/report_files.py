@@ -1,37 +1,86 @@
 """The report of the grid: which files it consists of, and what they show.
 
+A grid with a name has a folder for them, `results/<name>/`; those of the grid without a name lie in `results/` itself.
 Cells that complete the same videos with the same checkpoint are shown side by side: they are a *group*.
 """
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from viddiff.errors import InputError
-from viddiff.tree.paths import RESULTS
+from viddiff.tree.paths import CHECKPOINTS, RESULTS
 from viddiff.workflow.targets import Cell
+
+
+def report_folder(name: str | None, runs: Iterable[str]) -> str:
+    """The folder of a grid's report.
+
+    runs: those of the configuration. Raises `InputError` if the name is the first folder of a run, whose results are
+    there.
+    """
+    if name is None:
+        return RESULTS
+    configured = any(run.split("/")[0] == name for run in runs)
+    evaluated = any(any(Path(RESULTS, name).glob(f"*/*/{file}.json")) for file in ("plan", "fingerprint"))
+    if configured or evaluated or Path(CHECKPOINTS, name).exists():
+        raise InputError(f"config key name is {name!r}, but that is a run: give the grid another name")
+    return f"{RESULTS}/{name}"
+
+
+def shown_elsewhere(table: Path, grid: Iterable[Cell]) -> tuple[int, int]:
+    """How many evaluations a table shows that a grid has not, and the other way round. No table shows none."""
+    wanted = {cell.evaluation.names for cell in grid}
+    try:
+        with table.open(encoding="utf-8", newline="") as file:
+            shown = {(row["run"], row["checkpoint"], row["mode"]) for row in csv.DictReader(file)}
+    except (OSError, ValueError, KeyError, csv.Error):
+        return 0, len(wanted)
+    return len(shown - wanted), len(wanted - shown)
+
+
+def groups_of(grid: Iterable[Cell]) -> dict[tuple[str, str, str], list[Cell]]:
+    """The cells of each group, by run, checkpoint and videos."""
+    groups: dict[tuple[str, str, str], list[Cell]] = {}
+    for cell in grid:
+        groups.setdefault(_group_of(cell), []).append(cell)
+    return groups
 
 
 def group_cells(grid: Iterable[Cell], run: str, checkpoint: str, group: str) -> list[Cell]:
     """The cells of a group. Raises `InputError` if there are none."""
-    cells = [cell for cell in grid if _group_of(cell) == (run, checkpoint, group)]
+    cells = groups_of(grid).get((run, checkpoint, group))
     if not cells:
         raise InputError(f"the configured grid has nothing at {run}/{checkpoint} for videos {group}")
     return cells
 
 
-def report_files(grid: Iterable[Cell], metrics: Iterable[str]) -> list[str]:
+def shown_videos(cells: Iterable[Cell], most: int) -> int:
+    """How many videos the contact sheet of a group shows."""
+    return min(most, *(cell.videos for cell in cells))
+
+
+def shown_samples(cells: Sequence[Cell], most: int) -> list[Path]:
+    """The samples that the contact sheet of a group shows."""
+    videos = range(shown_videos(cells, most))
+    return [cell.evaluation.sample(video, 0) for cell in cells for video in videos]
+
+
+def report_files(grid: Iterable[Cell], metrics: Iterable[str], folder: str = RESULTS) -> list[str]:
     """The table, and for each group a contact sheet and a curve of each metric."""
-    groups = sorted({_group_of(cell) for cell in grid})
-    pictures = [
-        f"{RESULTS}/{run}/{checkpoint}/{name}_{group}.png"
-        for name in ("contact_sheet", *metrics)
-        for run, checkpoint, group in groups
-    ]
-    return [f"{RESULTS}/comparison.csv", *pictures]
+    groups = sorted(groups_of(grid))
+    pictures = [picture(name, *group, folder) for name in ("contact_sheet", *metrics) for group in groups]
+    return [f"{folder}/comparison.csv", *pictures]
+
+
+def picture(name: str, run: str, checkpoint: str, group: str, folder: str = RESULTS) -> str:
+    """The contact sheet of a group, or its curves of a metric."""
+    return f"{folder}/{run}/{checkpoint}/{name}_{group}.png"
 
 
 def report_contents(grid: Iterable[Cell], videos: int) -> dict[str, Any]:
@@ -40,10 +89,10 @@ def report_contents(grid: Iterable[Cell], videos: int) -> dict[str, Any]:
     return {"cells": cells, "videos": videos}
 
 
-def contents_file(grid: Sequence[Cell], videos: int) -> str:
+def contents_file(grid: Sequence[Cell], videos: int, folder: str = RESULTS) -> str:
     """The file that says what the report shows: its name is another one for another report."""
     text = json.dumps(report_contents(grid, videos))
-    return f"{RESULTS}/report_{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
+    return f"{folder}/report_{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
 
 
 def _group_of(cell: Cell) -> tuple[str, str, str]:

@@ -76,8 +76,13 @@ class Report:
 
 @dataclass(frozen=True)
 class Configuration:
-    """All sections. device: `auto`, `cpu` or `cuda`; modes: the definitions that `register_modes` takes."""
+    """All sections.
 
+    name: of the grid, whose tables lie in a folder of their own then; device: `auto`, `cpu` or `cuda`; modes: the
+    definitions that `register_modes` takes.
+    """
+
+    name: str | None
     data_root: str
     data_cache: str | None
     device: str

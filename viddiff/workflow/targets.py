@@ -32,7 +32,7 @@ OTHER_TARGETS = ("plans", "data", "check_data", "train")
 COLLECTORS = {*GRID_TARGETS, *OTHER_TARGETS} - {"check_data"}  # they have no outputs
 _LONGEST_FILE_NAME = 255
 _MOST_FILES = 1_000_000  # of a kind, in an evaluation directory
-_ALL_PLANS = [f"{RESULTS}/plans.{ext}" for ext in ("csv", "txt", "png")]
+_ALL_PLANS = re.compile(rf"{RESULTS}/(?:[^/]+/)?plans\.(?:csv|txt|png)")
 
 Pairs = dict[Evaluation, set[tuple[int, int]]]
 
@@ -75,14 +75,16 @@ class Cell:
 class Request:
     """Samples, animations and ELBOs asked for: per evaluation, sets of (video, sample); an ELBO has sample 0.
 
-    `files` are those among them that are targets: Snakemake wants a rule for these even if they exist. `models` are
-    evaluations whose checkpoint is read for something else, `searches` those whose schedule is searched, `measured`
-    what metrics are asked for.
+    `cells` are those of the grid if it is asked for by the name of a rule, and by no path. `files` are those among the
+    files that are targets: Snakemake wants a rule for these even if they exist. `models` are evaluations whose
+    checkpoint is read for something else, `searches` those whose schedule is searched, `measured` what metrics are
+    asked for.
     """
 
     samples: Pairs = field(default_factory=lambda: defaultdict(set))
     videos: Pairs = field(default_factory=lambda: defaultdict(set))
     elbos: Pairs = field(default_factory=lambda: defaultdict(set))
+    cells: list[Cell] = field(default_factory=list)
     files: set[str] = field(default_factory=set)
     models: set[Evaluation] = field(default_factory=set)
     searches: set[Evaluation] = field(default_factory=set)
@@ -105,7 +107,7 @@ class Request:
 
         Raises `InputError` if the path names an impossible evaluation.
         """
-        if path in _ALL_PLANS:
+        if _ALL_PLANS.fullmatch(path):
             return True
         match = _TARGET.fullmatch(path)
         if match is None:
@@ -172,6 +174,8 @@ def read_request(arguments: Sequence[str], grid: Iterable[Cell], elbos: bool = F
         metrics = set(arguments).isdisjoint(GRID_TARGETS) or not set(arguments).isdisjoint(MEASURING)
         for cell in grid:
             request.add_cell(cell, elbos or "elbos" in arguments, metrics)
+            if all(own):
+                request.cells.append(cell)
     return request
 
 
