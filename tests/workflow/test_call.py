@@ -130,7 +130,7 @@ def test_a_plan_is_outdated_that_is_not_the_modes_plan_any_more(plan):
 def test_a_call_for_plans_alone_renews_their_cost(plan):
     for targets in (["plans"], [f"{AT}/plan_cost.json"], ["data"]):
         call = plan(*targets)
-        assert call.renew_costs and not call.kinds()
+        assert call.renew_costs and not any(call.batches.values())
     assert not plan("plans", "samples").renew_costs
 
 
@@ -257,6 +257,7 @@ def test_small_steps_of_a_new_grid_are_made_together(plan):
     assert [len(jobs) for jobs in together.plans] == [2] and len(together.model_configs) == 1
     assert [[cell.evaluation for cell in jobs] for jobs in together.metrics] == [list(together.plans[0])]
     assert [len(gifs) for gifs in together.gifs] == [14]
+    assert plan("plans").together.plans == together.plans
     assert not planned(plan("all"), "gif") and together.kinds() == {
         "new_metrics_0": "evaluate",
         "new_gifs_0": "gif",

@@ -75,10 +75,10 @@ class Cell:
 class Request:
     """Samples, animations and ELBOs asked for: per evaluation, sets of (video, sample); an ELBO has sample 0.
 
-    `cells` are those of the grid if it is asked for by the name of a rule, and by no path. `files` are those among the
-    files that are targets: Snakemake wants a rule for these even if they exist. `models` are evaluations whose
-    checkpoint is read for something else, `searches` those whose schedule is searched, `measured` what metrics are
-    asked for.
+    `cells` are those of the grid if it or its plans are asked for, and nothing by an unknown path. `files` are those
+    among the files that are targets: Snakemake wants a rule for these even if they exist. `models` are evaluations
+    whose checkpoint is read for something else, `searches` those whose schedule is searched, `measured` what metrics
+    are asked for.
     """
 
     samples: Pairs = field(default_factory=lambda: defaultdict(set))
@@ -170,12 +170,14 @@ def read_request(arguments: Sequence[str], grid: Iterable[Cell], elbos: bool = F
         _check_path(word)
     own = [request.add_path(path) for path in map(relative, arguments) if path.startswith(f"{RESULTS}/")]
     only_others = bool(own) or not set(OTHER_TARGETS).isdisjoint(arguments)
-    if not all(own) or not only_others or not set(GRID_TARGETS).isdisjoint(arguments):
+    cells = list(grid)
+    whole = not all(own) or not only_others or not set(GRID_TARGETS).isdisjoint(arguments)
+    if all(own) and (whole or "plans" in arguments):
+        request.cells.extend(cells)
+    if whole:
         metrics = set(arguments).isdisjoint(GRID_TARGETS) or not set(arguments).isdisjoint(MEASURING)
-        for cell in grid:
+        for cell in cells:
             request.add_cell(cell, elbos or "elbos" in arguments, metrics)
-            if all(own):
-                request.cells.append(cell)
     return request
 
 
