@@ -208,6 +208,7 @@ def test_the_report_shows_what_is_configured(done):
     done.configure(grid=[CONFIG["grid"][0] | {"modes": [HIERARCHY]}])
     report = {"results/comparison.csv", "results/comparison.txt"}
     report |= {f"{FOLDER}/contact_sheet_12_4.png", f"{FOLDER}/psnr_12_4.png"}
+    report |= {f"results/plans.{ext}" for ext in ("csv", "txt", "png")}
     made = {file for file in done.outputs() if file.startswith("results/") and "/report_" not in file}
     assert made == report
     done.make()
