@@ -39,6 +39,7 @@ from viddiff.metrics.lpips import embed as lpips_embedding
 from viddiff.metrics.lpips import shared_network
 from viddiff.metrics.weights import default_alexnet
 from viddiff.model.build import build_model
+from viddiff.model.sizes import frame_size
 from viddiff.model.unet import UNetVideoModel
 from viddiff.precision import full_float32, rows_per_call
 from viddiff.seeds import SampleIdentity
@@ -229,12 +230,12 @@ class Completion:
 
     def check_videos(self, videos: Any) -> Tensor:
         """The first T frames of the videos. Raises `InputError` unless they are uint8 `[B, T or more, C, H, W]`."""
-        size = self.model.config["image_size"]
-        wanted = f"uint8 [B, {self.plan.length} or more, 3, {size}, {size}]"
+        height, width = frame_size(self.model.config)
+        wanted = f"uint8 [B, {self.plan.length} or more, 3, {height}, {width}]"
         if not isinstance(videos, np.ndarray | Tensor):
             raise InputError(f"videos are a {type(videos).__name__}, must be an array {wanted}")
         given = torch.as_tensor(videos)
-        fits = given.ndim == 5 and given.dtype == torch.uint8 and given.shape[2:] == (3, size, size)
+        fits = given.ndim == 5 and given.dtype == torch.uint8 and given.shape[2:] == (3, height, width)
         if not fits or len(given) == 0 or given.shape[1] < self.plan.length:
             raise InputError(
                 f"videos are {videos.dtype} {list(videos.shape)}; mode {str(self.mode)!r} and this model need {wanted}"

@@ -19,7 +19,8 @@ from viddiff.errors import InputError
 from viddiff.model.attention import Buckets, TemporalAttention, bucket_of, window_positions
 from viddiff.model.blocks import sinusoidal_embedding
 from viddiff.model.build import build_model
-from viddiff.model.settings import CHANNEL_MULT, CONDITIONING
+from viddiff.model.settings import CONDITIONING
+from viddiff.model.sizes import CHANNEL_MULT
 from viddiff.window import Window
 
 TINY = {
@@ -287,7 +288,7 @@ def test_default_buckets_take_distances_beyond_t() -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("image_size", 48),
+        ("image_size", 36),
         ("image_size", "32"),
         ("cond_emb_type", "chanel"),
         ("class_cond", True),

@@ -89,7 +89,7 @@ def test_a_training_is_planned_with_a_check_of_its_data(plan):
         (run(max_frames=13), "config key training.new: max_frames is 13; must be 1 to T, which is 12"),
         (run(mask_distribution="unifrom"), "config key training.new: mask_distribution 'unifrom' is unknown"),
         (run(num_channels=33), "config key training.new.num_channels is 33; must be a multiple of 32"),
-        (run(image_size=33), "config key training.new.image_size is 33; allowed: "),
+        (run(image_size=33), "config key training.new.image_size is 33; the network halves it 3 times"),
         (run(noise_schedule="sqrt"), "config key training.new.noise_schedule is 'sqrt'; allowed: linear, "),
         (run(timestep_respacing="ddim3000"), "config key training.new: respacing 'ddim3000': no whole stride"),
         (own(kind="video_foldr"), "config key datasets.own.kind 'video_foldr' is unknown; did you mean video_folder?"),

@@ -66,8 +66,12 @@ class VideoDataset(ABC):
         self.source = source
         self.name = source.name
         self.split = source.split
-        self.frame_size = source.frame_size
         self.image_size = plain_size(source.frame_size)
+
+    @property
+    def frame_size(self) -> tuple[int, int]:
+        """Height and width of the frames."""
+        return height_width(self.image_size)
 
     @classmethod
     @abstractmethod

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from viddiff.data.base import VideoDataset
+from viddiff.dataset_settings import plain_size
 from viddiff.errors import InputError
 from viddiff.inference.plan import Plan
 from viddiff.inference.recipe import expand
 from viddiff.jobs.job import Job
+from viddiff.model.sizes import frame_size
 from viddiff.tree.paths import CheckpointName, Evaluation
 from viddiff.video_model import VideoModel
 
@@ -68,10 +70,11 @@ def prepare(job: Job, checkpoint: Path, *, split: str | None = None, respaced: b
     )
     check_step(name, model)
     dataset = job.open_videos(mode.dataset or model.config["dataset"], split or mode.split)
-    if dataset.image_size != model.config["image_size"]:
+    size = frame_size(model.config)
+    if dataset.frame_size != size:
         raise InputError(
             f"dataset {dataset.name} has frames of size {dataset.image_size}, the checkpoint's network takes "
-            f"{model.config['image_size']}"
+            f"{plain_size(size)}"
         )
     return Prepared(job.evaluation, model, dataset)
 

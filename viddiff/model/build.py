@@ -6,13 +6,8 @@ from typing import Any
 
 from viddiff.flat_config import config_format, with_defaults
 from viddiff.model.attention import Buckets
-from viddiff.model.settings import (
-    ALIASES,
-    CHANNEL_MULT,
-    attention_resolutions,
-    check_network,
-    upsampling_heads,
-)
+from viddiff.model.settings import ALIASES, attention_resolutions, check_network, upsampling_heads
+from viddiff.model.sizes import CHANNEL_MULT, frame_size, known_size
 from viddiff.model.unet import Architecture, UNetVideoModel
 
 
@@ -29,17 +24,18 @@ def architecture(config: dict[str, Any]) -> Architecture:
     refactored = config_format(config) == "refactored"
     config = with_defaults(config)
     check_network(config, refactored)
-    size, heads = config["image_size"], config["num_heads"]
+    size, heads = frame_size(config), config["num_heads"]
+    known = known_size(*size)
     buckets = None
     if not config["use_rpe_net"]:
         buckets = Buckets(config["rp_alpha"], config["rp_beta"], config["rp_gamma"])
     return Architecture(
-        image_size=size,
+        frame_size=size,
         channels=3,
         model_channels=config["num_channels"],
-        channel_mult=CHANNEL_MULT[size],
+        channel_mult=CHANNEL_MULT[known],
         num_res_blocks=config["num_res_blocks"],
-        attention_downsamplings=tuple(size // resolution for resolution in attention_resolutions(config)),
+        attention_downsamplings=tuple(known // resolution for resolution in attention_resolutions(config)),
         heads=heads,
         heads_upsample=upsampling_heads(config, refactored),
         dropout=config["dropout"],

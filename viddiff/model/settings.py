@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from viddiff.errors import InputError
+from viddiff.model.sizes import frame_size
 
 GROUPS = 32  # of the normalisation
-CHANNEL_MULT = {256: (1, 1, 2, 2, 4, 4), 128: (1, 1, 2, 3, 4), 64: (1, 2, 3, 4), 32: (1, 2, 2, 2)}
 # No network of this family is wider or deeper, nor has longer tables. Larger numbers would only keep building for ever.
 MOST_CHANNELS = 4096
 MOST_RES_BLOCKS = 32
@@ -32,9 +32,8 @@ def check_network(config: Mapping[str, Any], refactored: bool = False) -> None:
     refactored: whether it is of the refactored format. Raises `InputError` for a value that no network of this family
     has.
     """
-    size, conditioning = config["image_size"], config["cond_emb_type"]
-    if size not in CHANNEL_MULT:
-        raise InputError(f"config key image_size is {size!r}; allowed: {sorted(CHANNEL_MULT)}")
+    frame_size(config)
+    conditioning = config["cond_emb_type"]
     if conditioning not in CONDITIONING:
         raise InputError(
             f"config key cond_emb_type is {conditioning!r:.60}; allowed: {', '.join(CONDITIONING)}"

@@ -24,12 +24,12 @@ from viddiff.window import Window
 class Architecture:
     """Everything that shapes the network."""
 
-    image_size: int
+    frame_size: tuple[int, int]  # height and width
     channels: int  # of the video
     model_channels: int
     channel_mult: tuple[int, ...]
     num_res_blocks: int
-    attention_downsamplings: tuple[int, ...]  # attention where the resolution is image_size / n
+    attention_downsamplings: tuple[int, ...]  # attention where the resolution is 1 / n of the frames'
     heads: int
     heads_upsample: int
     dropout: float
@@ -85,14 +85,14 @@ class UNetVideoModel(nn.Module):
         channels, downsampling = width, 1
         skips = [channels]
         # The position encodings are added before the first block that attends.
-        self.encoding_block, encoding_shape = None, (0, 0)
+        self.encoding_block, encoding_at = None, (0, 0)
         for level, multiplier in enumerate(arch.channel_mult):
             for _ in range(arch.num_res_blocks):
                 layers: list[nn.Module] = [res_block(channels, multiplier * width)]
                 if downsampling in arch.attention_downsamplings:
                     if self.encoding_block is None:
                         self.encoding_block = len(self.input_blocks) - 1
-                        encoding_shape = channels, arch.image_size // downsampling
+                        encoding_at = channels, downsampling
                     layers.append(attention(multiplier * width, arch.heads))
                 channels = multiplier * width
                 self.input_blocks.append(Layers(layers))
@@ -103,10 +103,11 @@ class UNetVideoModel(nn.Module):
                 downsampling *= 2
         if self.encoding_block is None:
             self.encoding_block = len(self.input_blocks) - 1
-            encoding_shape = channels, arch.image_size // downsampling
+            encoding_at = channels, downsampling
         if arch.spatial_encoding:
-            depth, size = encoding_shape
-            self.spatial_encoding = nn.Parameter(torch.empty(1, depth, size, size))
+            depth, downsampled = encoding_at
+            height, width_there = (side // downsampled for side in arch.frame_size)
+            self.spatial_encoding = nn.Parameter(torch.empty(1, depth, height, width_there))
             if not self.spatial_encoding.is_meta:  # torch would load its compiler for that, in seconds
                 nn.init.normal_(self.spatial_encoding)
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from viddiff.errors import InputError, unknown
 from viddiff.flat_config import DEFAULTS, with_defaults
+from viddiff.model.sizes import WIDTH
 from viddiff.training.masks import check_mask_distribution
 
 WandbMode = Literal["off", "offline", "online"]
@@ -96,7 +97,7 @@ class TrainingConfig:
         return parse_rates(self.ema_rate)
 
     def to_flat(self) -> dict[str, Any]:
-        """The flat config, with exactly the original's keys."""
+        """The flat config, with exactly the original's keys, and one more if frames are not square."""
         own = {
             _FLAT_NAME.get(item.name, item.name): getattr(self, item.name)
             for item in fields(self)
@@ -117,6 +118,10 @@ def training_config(settings: Mapping[str, Any]) -> TrainingConfig:
     for key, value in settings.items():
         if key not in known:
             raise unknown(f"training key {key!r}", key, known)
+        if key == "image_size" and _two_sides(value):
+            value, width = value
+            if width != value:
+                network[WIDTH] = width
         value = _typed(key, value)
         if key in _FIXED and value != DEFAULTS[key]:
             raise InputError(f"training key {key} is {value!r}; only {DEFAULTS[key]!r} is supported")
@@ -133,6 +138,10 @@ def parse_rates(rates: str) -> tuple[float, ...]:
     if len(set(values)) != len(values) or not all(0.0 <= rate < 1.0 for rate in values):
         raise ValueError(f"rates must differ and lie in [0, 1): {rates}")
     return values
+
+
+def _two_sides(value: Any) -> bool:
+    return isinstance(value, list | tuple) and len(value) == 2 and all(type(side) is int for side in value)
 
 
 def _typed(key: str, value: Any) -> Any:

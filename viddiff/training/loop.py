@@ -22,11 +22,13 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from viddiff.data.base import TrainingCrops, VideoDataset
+from viddiff.dataset_settings import plain_size
 from viddiff.diffusion.denoiser import Network
 from viddiff.diffusion.loss import Losses, training_loss
 from viddiff.diffusion.process import Diffusion, diffusion_of
 from viddiff.errors import InputError
 from viddiff.model.build import build_model
+from viddiff.model.sizes import frame_size
 from viddiff.training.config import TrainingConfig
 from viddiff.training.data_record import record_data
 from viddiff.training.ema import start_average, update_average
@@ -62,10 +64,9 @@ def train(
     process that loads data dies.
     """
     run_dir, device = Path(run_dir), torch.device(device)
-    if dataset.image_size != config.to_flat()["image_size"]:
-        raise InputError(
-            f"image_size is {config.to_flat()['image_size']}; {dataset.name} has {dataset.image_size}"
-        )
+    size = frame_size(config.to_flat())
+    if dataset.frame_size != size:
+        raise InputError(f"image_size is {plain_size(size)}; {dataset.name} has {dataset.image_size}")
     try:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             return _train(config, dataset, run_dir, device, cores or available_cores(), progress, stop)

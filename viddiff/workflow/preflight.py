@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from viddiff.dataset_settings import height_width, plain_size
 from viddiff.diffusion.respacing import diffusion_steps, respaced_steps
 from viddiff.errors import InputError, OutputError, missing_file, reading
 from viddiff.files.archives import check_whole
@@ -17,6 +18,7 @@ from viddiff.files.json_files import read_json
 from viddiff.files.plain_values import read_plain
 from viddiff.flat_config import with_defaults
 from viddiff.inference.modes import make_plan
+from viddiff.model.sizes import frame_size
 from viddiff.tree.fingerprint import check_claim
 from viddiff.tree.paths import Evaluation, check_run
 from viddiff.tree.schedules import plan_in, schedule_file, searches_of
@@ -209,9 +211,10 @@ def _check_made(config: Configuration, dataset: str, split: str) -> None:
 
 def _check_size(config: Configuration, evaluation: Evaluation, dataset: str, size: Any) -> None:
     model = model_settings(config, evaluation)
-    if size is not None and model and model["image_size"] != size:
+    if size is not None and model and frame_size(model) != height_width(size):
+        taken = plain_size(frame_size(model))
         raise InputError(
-            f"frames of dataset {dataset} have size {size}, the checkpoint's network takes {model['image_size']}"
+            f"frames of dataset {dataset} have size {size}, the checkpoint's network takes {taken}"
         )
 
 

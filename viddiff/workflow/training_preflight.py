@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from viddiff.dataset_settings import height_width, plain_size
 from viddiff.diffusion.noise_schedule import noise_schedule
 from viddiff.errors import InputError
 from viddiff.model.settings import check_network
+from viddiff.model.sizes import frame_size
 from viddiff.training.config import TrainingConfig, training_config
 from viddiff.tree.datasets import FOLDER
 from viddiff.tree.paths import CHECKPOINTS, Evaluation
@@ -42,10 +44,11 @@ def check_trainable(config: Configuration, run: str, datasets: Datasets) -> None
         split.check(settings.T)
     except InputError as error:
         raise InputError(f"config key training.{run}: {error}") from None
-    size, frames = settings.to_flat()["image_size"], datasets.fact(settings.dataset, "image_size")
-    if frames is not None and size != frames:
+    size, frames = frame_size(settings.to_flat()), datasets.fact(settings.dataset, "image_size")
+    if frames is not None and size != height_width(frames):
         raise InputError(
-            f"config key training.{run}.image_size is {size}; frames of dataset {settings.dataset} have {frames}"
+            f"config key training.{run}.image_size is {plain_size(size)}; frames of dataset {settings.dataset} have "
+            f"{frames}"
         )
     check_training(config, run)
     check_writable(f"{CHECKPOINTS}/{run}")
