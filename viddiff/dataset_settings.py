@@ -59,6 +59,8 @@ class DatasetSettings:
             self._check(
                 "image_size", self.image_size, fine, "a positive whole number, or height and width: [48, 80]"
             )
+            if not isinstance(self.image_size, int):
+                object.__setattr__(self, "image_size", tuple(self.image_size))  # settings can be hashed
         rate = self.frame_rate
         number = isinstance(rate, int | float) and not isinstance(rate, bool)
         fine = rate is None or (number and math.isfinite(rate) and rate > 0)

@@ -88,6 +88,13 @@ def test_interpolations_differ_and_all_but_nearest_average():
     assert set(np.unique(fit(stripes, 16, Intake(interpolation="nearest")))) <= {0, 200}
 
 
+def test_settings_can_be_hashed_and_one_number_is_two_equal_ones(root):
+    assert len({*own(image_size=[8, 12]).values(), *own(image_size=(8, 12)).values()}) == 1
+    for size, plain in (([8, 12], [8, 12]), ([8, 8], 8), (8, 8)):
+        dataset = open_dataset("clips", "test", root, own(image_size=size))
+        assert dataset.image_size == plain and dataset.video(2).shape[2:] == dataset.frame_size
+
+
 def test_wrong_options(root, types_unchecked):
     for name, value, allowed in (
         ("stride", 0, "a positive whole number"),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from viddiff.checkpoint import load_checkpoint
 from viddiff.data import DatasetSettings, open_dataset
+from viddiff.errors import InputError
 from viddiff.jobs.elbos import measure_elbos
 from viddiff.jobs.job import Job
 from viddiff.jobs.measurement import draw_contact_sheet, measure_samples
@@ -71,3 +73,7 @@ def test_the_whole_chain(tmp_path, monkeypatch):
     assert Image.open("sample.gif").height > HEIGHT and Image.open("sample.gif").width > WIDTH
     draw_contact_sheet("sheet.png", [evaluation], 1, opened)
     assert Image.open("sheet.png").width > 100
+
+    np.save(tmp_path / "clips/test/0.npy", frames)  # before the one that was sampled
+    with pytest.raises(InputError, match="something else: .*video 0 of the dataset is another file"):
+        sample_videos(job, checkpoint, [1], 0, batch_size=1)

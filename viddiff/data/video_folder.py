@@ -44,7 +44,7 @@ class VideoFolder(VideoFiles):
         super().__init__(source)
         self._without_parts: set[int] = set()
         for line in self.ignored(source):
-            log.warning("%s", line)
+            log.info("%s", line)
         self._forget()
 
     def _forget(self) -> None:
