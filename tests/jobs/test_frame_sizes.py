@@ -74,6 +74,6 @@ def test_the_whole_chain(tmp_path, monkeypatch):
     draw_contact_sheet("sheet.png", [evaluation], 1, opened)
     assert Image.open("sheet.png").width > 100
 
-    np.save(tmp_path / "clips/test/0.npy", frames)  # before the one that was sampled
-    with pytest.raises(InputError, match="something else: .*video 0 of the dataset is another file"):
+    np.save(tmp_path / "clips/test/0.npy", truth)  # before the one that was sampled
+    with pytest.raises(InputError, match=r"something else: .*video 0 of the dataset is another file"):
         sample_videos(job, checkpoint, [1], 0, batch_size=1)
