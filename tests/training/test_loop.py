@@ -127,12 +127,13 @@ def test_killed_at_random_moments_of_a_training_that_saves_at_each_step(tmp_path
         if child == 0:
             train(settings, data, tmp_path / "killed", progress=lambda step, tell=tell: os.write(tell, b"."))
             os._exit(0)
+        os.close(tell)
         for _ in range(moment.randint(1, 2)):  # it has begun, or made a step
             os.read(told, 1)
         time.sleep(moment.random() * step_time)
         os.kill(child, signal.SIGKILL)
         assert os.waitpid(child, 0)[1] == signal.SIGKILL
-        os.close(told), os.close(tell)
+        os.close(told)
         reached.append(newest_step(tmp_path / "killed"))
     assert reached == sorted(reached), f"went back: {reached}"
     assert train(settings, data, tmp_path / "killed") == STEPS

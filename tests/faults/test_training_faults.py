@@ -1,0 +1,115 @@
+"""Trainings that are killed, stopped, made longer and shorter: they go on, and nothing of them is lost."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+from conftest import Faulted
+from seeded import TINY
+
+from viddiff.checkpoint import load_checkpoint
+from viddiff.training.run_files import step_inside
+
+pytestmark = pytest.mark.long
+
+RUN = "checkpoints/new/run"
+NETWORK = {
+    key: TINY[key]
+    for key in ("image_size", "num_channels", "num_res_blocks", "num_heads", "attention_resolutions")
+}
+TRAINING = NETWORK | {
+    "dataset": "bouncy_balls",
+    "T": 6,
+    "max_frames": 3,
+    "num_workers": 1,
+    "diffusion_steps": 40,
+    "ema_rate": 0.9,
+    "save_interval": 2,
+    "save_latest_only": True,
+}
+
+
+def configure(project: Faulted, **changes) -> None:
+    project.configure(training={"new/run": TRAINING | changes}, grid=[])
+
+
+def kill_at(project: Faulted, *steps: int) -> None:
+    """Have the job of the training kill itself when it has made these steps, once each."""
+    script = project.root / "workflow_scripts" / "train.py"
+    lines = f"""
+import os, signal
+
+def dying(progress):
+    def show(step):
+        progress(step)
+        marks = {{number: f"killed_{{number}}" for number in {steps}}}
+        if step in marks and not os.path.exists(marks[step]):
+            open(marks[step], "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)
+    return show
+"""
+    text = script.read_text().replace("progress=progress", "progress=dying(progress)")
+    script.write_text(text.replace("def main", f"{lines}\n\ndef main"))
+
+
+def weights(project: Faulted) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (project.root / RUN).glob("[me]*.pt")}
+
+
+def test_killed_in_each_attempt_then_longer_then_shorter(local):
+    configure(local, steps=6)
+    local.make("train")
+    undisturbed = weights(local)
+    (local.root / RUN).rename(local.root / "undisturbed")
+    kill_at(local, 3, 5)
+    local.make("--retries", "2", "train")  # the record of the run that was moved away does not count
+    assert weights(local) == undisturbed and len(undisturbed) == 2
+    assert "Nothing to be done" in local.make("-n", "train")
+    assert not list((local.root / ".snakemake").glob("backups/**/*.pt"))
+
+    configure(local, steps=9)
+    kill_at(local, 8)
+    assert local.run("train").returncode == 1
+    local.make("train")
+    assert step_inside(local.root / RUN / "ema_0.9_latest.pt") == 9
+    log = (local.root / RUN / "log.csv").read_bytes()
+
+    configure(local, steps=4)
+    text = local.make("train")
+    assert f"{RUN} is trained to step 9, beyond training.new/run.steps 4; left as it is" in text
+    before = weights(local)
+    local.make("--delete-all-output", "train")
+    local.make("--forceall", "train")
+    assert weights(local) == before and (local.root / RUN / "log.csv").read_bytes() == log
+    assert load_checkpoint(local.root / RUN / "model_latest.pt").step == 9
+
+
+def test_stopped_by_ctrl_c_it_says_where_and_goes_on(local):
+    configure(local, steps=100_000)
+    process = local.start("--quiet", "all", "train")
+    local.wait_for_file(Path(RUN, "ema_0.9_latest.pt"))
+    process.send_signal(signal.SIGINT)
+    assert local.finish(process) != 0
+    assert "of 100000, saved; the same call goes on from there" in local.log()
+    assert "Traceback" not in local.log()
+
+
+def test_files_of_others_are_refused_while_planning(local):
+    configure(local, steps=6, save_latest_only=False)
+    (local.root / RUN).mkdir(parents=True)
+    (local.root / RUN / "opt_000004.pt").write_bytes(b"another program's")
+    line = local.refused("-n", "train").splitlines()[-1]
+    assert line.startswith(f"error: {RUN}/opt_000004.pt: training would overwrite it")
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_data_are_loaded_where_python_does_not_fork(local, method):
+    """As Python 3.14 on Linux, and macOS."""
+    configure(local, steps=2)
+    script = local.root / "workflow_scripts" / "train.py"
+    start = f"import multiprocessing\n    multiprocessing.set_start_method({method!r})\n    main()"
+    script.write_text(script.read_text().replace("    main()", f"    {start}"))
+    local.make("train")
+    assert step_inside(local.root / RUN / "model_latest.pt") == 2
