@@ -1,8 +1,10 @@
 """Path patterns, wildcard constraints, the configured grid, what this call makes, and input functions."""
 
+import atexit
 import os
 import shlex
 import sys
+import time
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -55,10 +57,12 @@ from viddiff.workflow.trainings import (
     beyond_the_end,
     is_to_be_trained,
     run_is_trained,
+    stop_message,
 )
 
 PROJECT = folder_of(workflow).parent
 ARGUMENTS = own_names(workflow, sys.argv[1:])
+STARTED = time.time()
 EVALUATION = "results/{run}/{checkpoint}/{mode}"
 SAMPLE = f"{EVALUATION}/samples/sample_{{video}}-{{sample}}.npy"
 GIF = f"{EVALUATION}/videos/sample_{{video}}-{{sample}}.gif"

@@ -5,6 +5,13 @@ the configured step, and a job leaves a record in the logs.
 """
 
 
+# The last line, after all that Snakemake says of a job that ends early.
+onerror:
+    for run in CONFIG.training:
+        if message := stop_message(run, STARTED):
+            atexit.register(print, message, file=sys.stderr)
+
+
 rule train:
     input:
         all_trained,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 import signal
-from pathlib import Path
 
 import pytest
+from cluster import wait_for
 from conftest import Faulted
 from seeded import TINY
 
@@ -88,11 +90,14 @@ def test_killed_in_each_attempt_then_longer_then_shorter(local):
 
 def test_stopped_by_ctrl_c_it_says_where_and_goes_on(local):
     configure(local, steps=100_000)
-    process = local.start("--quiet", "all", "train")
-    local.wait_for_file(Path(RUN, "ema_0.9_latest.pt"))
-    process.send_signal(signal.SIGINT)
+    process = local.start("train")
+    wait_for(lambda: (local.root / RUN / "opt_latest.pt").exists() or None, 120, "the first checkpoints")
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     assert local.finish(process) != 0
-    assert "of 100000, saved; the same call goes on from there" in local.log()
+    last = local.log().splitlines()[-1]
+    assert re.fullmatch(
+        r"new/run: stopped at step \d+ of 100000, saved; the same call goes on from there", last
+    )
     assert "Traceback" not in local.log()
 
 

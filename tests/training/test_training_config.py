@@ -7,7 +7,7 @@ import pytest
 
 from viddiff.checkpoint import with_defaults
 from viddiff.errors import InputError
-from viddiff.training.config import training_config
+from viddiff.training.config import FREE_KEYS, WITHOUT_EFFECT, training_config
 
 SETTINGS = {"dataset": "bouncy_balls", "T": 30, "steps": 100}
 MODELS = json.loads((Path(__file__).parents[1] / "golden" / "models.json").read_text())
@@ -60,6 +60,9 @@ def test_defaults_are_the_originals():
         ({"mask_distribution": "unifrom"}, "did you mean uniform?"),
         ({"max_frames": 31}, "max_frames is 31; must be 1 to T, which is 30"),
         ({"use_fp16": True}, "use_fp16 is True; only False is supported"),
+        ({"sample_interval": 100}, "sample_interval is 100; only 50000 is supported"),
+        ({"n_valid_batches": 0}, "n_valid_batches is 0; only 1 is supported"),
+        ({"do_cond_marg": False}, "do_cond_marg is False; only True is supported"),
         ({"seed": -1}, "seed is -1; must not be negative"),
     ],
 )
@@ -68,6 +71,12 @@ def test_wrong_settings(change, message):
         training_config(SETTINGS | change)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_keys_without_effect_may_differ_in_checkpoints():
+    """A run that had others, when they were allowed, can go on."""
+    assert set(WITHOUT_EFFECT) <= set(FREE_KEYS)
+    with_defaults({"sample_interval": 1, "valid_microbatch": 3, "do_cond_marg": False})
 
 
 def test_missing_settings():

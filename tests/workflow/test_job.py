@@ -10,11 +10,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 from small_project import CONFIG, ROOT
+from tqdm import tqdm
 
 from viddiff.errors import InputError
 from viddiff.tree.paths import Evaluation
 from viddiff.workflow.config import check_config, load_schema, read_config
-from viddiff.workflow.job import LoggedProgress, Work, each
+from viddiff.workflow.job import LoggedProgress, Work, each, step_bar
 
 NAMES = {"run": "deep/tiny", "checkpoint": "ema_0.9999_000100", "mode": "autoreg_4_4_12_4", "videos": "12"}
 
@@ -33,6 +34,15 @@ def work() -> Work:
 
 def with_device(work: Work, device: str) -> Work:
     return replace(work, config=replace(work.config, device=device))
+
+
+def test_the_speed_of_a_training_is_that_of_its_job():
+    with step_bar(100) as progress:
+        progress(60)
+        for step in (61, 62):
+            progress(step)
+        (bar,) = tqdm._instances
+        assert (bar.initial, bar.n, bar.total) == (60, 62, 100)
 
 
 def test_names_are_typed(work):

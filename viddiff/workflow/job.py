@@ -169,9 +169,12 @@ class LoggedProgress:
 def step_bar(total: int) -> Iterator[Callable[[int], None]]:
     """A progress bar of training steps. It begins at the first that it is told: its speed is that of this job."""
     with tqdm(total=total, unit="step", mininterval=5.0) as bar:
+        begun = False
 
         def show(step: int) -> None:
-            if bar.n == 0:
+            nonlocal begun
+            if not begun:
+                begun = True
                 bar.initial = bar.n = bar.last_print_n = step
                 bar.start_t = bar.last_print_t = time.time()
                 bar.refresh()

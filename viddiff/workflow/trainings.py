@@ -44,6 +44,15 @@ def check_training(config: Configuration, run: str) -> None:
     check_resumable(Path(CHECKPOINTS, run), training.steps, training.save_latest_only)
 
 
+def stop_message(run: str, since: float) -> str:
+    """What the job of a run said that was told to stop at `since`, in seconds as of the clock, or later; else ""."""
+    log = Path("logs", run, "train.log")
+    if not log.is_file() or log.stat().st_mtime < since:
+        return ""
+    _, stopped, where = log.read_text(encoding="utf-8").rpartition(" WARNING stopped at ")
+    return f"{run}: stopped at {where.strip()}" if stopped and where.count("\n") == 1 else ""
+
+
 def is_to_be_trained(config: Configuration, evaluation: Evaluation) -> bool:
     """Whether training has to run before the checkpoint of an evaluation is there, and makes it."""
     training = config.training.get(evaluation.run)
