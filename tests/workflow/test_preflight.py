@@ -82,6 +82,16 @@ def test_a_training_is_planned_with_a_check_of_its_data(plan):
 
 
 @pytest.mark.parametrize(
+    ("run", "why"),
+    [("new", "train_new trains that run"), ("other", "the configuration has no training other")],
+)
+def test_checkpoints_are_no_targets(plan, run, why):
+    target = f"checkpoints/{run}/{NAME}.pt"
+    with pytest.raises(InputError, match=f"^{target} is no target: {why}$"):
+        plan(target)
+
+
+@pytest.mark.parametrize(
     ("change", "message"),
     [
         (run(lrr=1), "config key training.new.lrr is unknown; did you mean lr? "),

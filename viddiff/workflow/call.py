@@ -75,11 +75,14 @@ def plan_call(
     # Jobs, which read this file too, need not wait for it.
     from viddiff.workflow.training_preflight import (
         check_settings,
+        check_targets,
         check_trainable,
         checked_file,
         runs_to_train,
     )
 
+    options = read_options(arguments)
+    check_targets(config, options.targets)
     request = read_request(arguments, grid, config.metrics.elbos)
     missing = {
         "sample": missing_samples(request),
@@ -133,7 +136,7 @@ def plan_call(
         whole=frozenset(file for file in request.files if file.endswith(".npy") and is_whole(Path(file))),
         # A call for plans alone brings cost cards up to date; others leave those that exist.
         renew_costs=not (request.samples or request.videos or request.elbos),
-        options=read_options(arguments),
+        options=options,
         checks={
             run: checked_file(config, run)
             for run in runs

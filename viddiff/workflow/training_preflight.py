@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from viddiff.dataset_settings import height_width, plain_size
@@ -52,6 +53,18 @@ def check_trainable(config: Configuration, run: str, datasets: Datasets) -> None
         )
     check_training(config, run)
     check_writable(f"{CHECKPOINTS}/{run}")
+
+
+def check_targets(config: Configuration, targets: Iterable[str]) -> None:
+    """Raise `InputError` for a target that is a checkpoint: trainings make these, no rule has them as outputs."""
+    for target in targets:
+        if target.startswith(f"{CHECKPOINTS}/"):
+            run = Path(target).parent.relative_to(CHECKPOINTS).as_posix()
+            rules = [rule for rule, trained in training_rules(config.training).items() if trained == run]
+            raise InputError(
+                f"{target} is no target: "
+                + (f"{rules[0]} trains that run" if rules else f"the configuration has no training {run}")
+            )
 
 
 def runs_to_train(
