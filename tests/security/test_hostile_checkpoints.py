@@ -254,8 +254,9 @@ def test_the_checks_of_planning_load_no_torch():
 def test_a_training_state_names_no_other_files(tmp_path, caplog, content, message):
     run = tmp_path / "run"
     run.mkdir()
-    torch.save(content, run / "opt_000001.pt")
+    torch.save(content | {"seed": 1}, run / "opt_000001.pt")
     model = torch.nn.Linear(1, 1)
     state = TrainingState(model, torch.optim.SGD(model.parameters()), {})
-    resume_state(run, state, {"save_latest_only": False}, 0)
+    with pytest.raises(InputError, match="there is no whole and finite set of files to go on from"):
+        resume_state(run, state, {"save_latest_only": False}, 1)
     assert len(caplog.records) == 1 and message in caplog.text

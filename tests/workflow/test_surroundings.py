@@ -76,7 +76,7 @@ def test_it_works_in_the_folder_that_it_is_told(fresh, tmp_path):
 @pytest.mark.parametrize("closed", [".", "metadata/made"])
 def test_a_second_user_without_rights_is_told_of_what(fresh, closed):
     records = fresh.root / ".snakemake"
-    (records / "metadata").mkdir(parents=True)
+    (records / "metadata").mkdir(parents=True, exist_ok=True)
     (records / "metadata" / "made").touch()
     (records / closed).chmod(0o500 if closed == "." else 0)
     command = [*WITHOUT_RIGHTS, *fresh.command("-n", "plans")]
