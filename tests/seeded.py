@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from viddiff.checkpoint import checkpoint_dict, encode, write_bytes
+from viddiff.checkpoint import checkpoint_dict, encode
+from viddiff.files.write import write_bytes
 from viddiff.model.build import build_model
 from viddiff.model.unet import UNetVideoModel
 from viddiff.window import Window

@@ -14,8 +14,8 @@ import torch
 import yaml
 from seeded import TINY, save_checkpoint
 
-from viddiff.checkpoint import with_defaults
 from viddiff.data.bouncy_balls import write_bouncy_balls
+from viddiff.flat_config import with_defaults
 from viddiff.model.build import build_model
 
 ROOT = Path(__file__).parents[1]

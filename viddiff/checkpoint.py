@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 import logging
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +22,6 @@ from torch import Tensor
 from viddiff.errors import InputError, missing_file
 from viddiff.files.nested import nested_parts
 from viddiff.files.torch_files import load_torch
-from viddiff.files.write import atomic_path
-from viddiff.flat_config import DEFAULTS as DEFAULTS
-from viddiff.flat_config import config_format as config_format
-from viddiff.flat_config import with_defaults as with_defaults
 
 # What torch puts into the names of parameters where it wraps a network, for several devices or for its compiler.
 _WRAPPERS = frozenset({"module", "_orig_mod"})
@@ -34,7 +29,6 @@ _PLAIN = (str, int, float, bool, type(None), list, tuple, dict)
 MOST_SETTINGS = 10_000  # values in a config
 LONGEST_SETTING = 100_000  # characters
 MOST_STEPS = 10**12
-_NUMBERED = re.compile(r"(?:model|ema_[0-9][0-9.e-]*)_([0-9]+|latest)\.pt")
 
 log = logging.getLogger(__name__)
 
@@ -72,12 +66,6 @@ def encode(content: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file atomically."""
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(data)
-
-
 def load_tensors(path: Path, mmap: bool = False) -> dict[str, Any]:
     """A dict of tensors and plain values from a file of `torch.save`. Raises `InputError` for anything else.
 
@@ -89,20 +77,6 @@ def load_tensors(path: Path, mmap: bool = False) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{path}: not a checkpoint: holds a {type(content).__name__}, must hold a dict")
     return content
-
-
-def list_checkpoints(run_dir: str | os.PathLike[str]) -> tuple[Path, ...]:
-    """The model and EMA checkpoints of a run, sorted by name."""
-    return tuple(sorted(path for path in Path(run_dir).glob("*.pt") if _NUMBERED.fullmatch(path.name)))
-
-
-def resolve_latest(path: str | os.PathLike[str]) -> int:
-    """The step of a checkpoint file: from its name, or if that ends with `latest`, from its content."""
-    path = Path(path)
-    match = _NUMBERED.fullmatch(path.name)
-    if match and match[1] != "latest":
-        return int(match[1])
-    return _checked(path, load_tensors(path, mmap=True)).step
 
 
 def _checked(path: Path, content: dict[str, Any]) -> Checkpoint:

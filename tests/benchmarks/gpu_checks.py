@@ -28,10 +28,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.sizes import RandomVideo
 from seeded import MODELS, TINY, recorded, save_checkpoint, seeded_model
 
-from viddiff.checkpoint import load_tensors, with_defaults
+from viddiff.checkpoint import load_tensors
 from viddiff.device import find_device
 from viddiff.diffusion.loss import training_loss
 from viddiff.diffusion.process import diffusion_of
+from viddiff.flat_config import with_defaults
 from viddiff.precision import full_float32
 from viddiff.training.config import training_config
 from viddiff.training.loop import train

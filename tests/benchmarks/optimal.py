@@ -19,11 +19,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from viddiff.checkpoint import load_checkpoint, with_defaults
+from viddiff.checkpoint import load_checkpoint
 from viddiff.data import VideoDataset, open_dataset
 from viddiff.diffusion.denoiser import clipped, network_denoiser
 from viddiff.diffusion.noise_schedule import Level
 from viddiff.diffusion.process import diffusion_of
+from viddiff.flat_config import with_defaults
 from viddiff.inference.modes import base_plan, parse_mode
 from viddiff.inference.search import StageSearch, choose, stage_searches
 from viddiff.jobs.search import Denoiser, draw_example, evenly_spaced, measured_errors, noise_errors

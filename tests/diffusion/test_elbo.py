@@ -11,10 +11,10 @@ from seeded import recorded, seeded_noise
 from torch import Tensor
 from torch.distributions import Normal
 
-from viddiff.checkpoint import DEFAULTS, with_defaults
 from viddiff.diffusion.elbo import window_bound
 from viddiff.diffusion.process import Diffusion, diffusion_of
 from viddiff.errors import InputError
+from viddiff.flat_config import DEFAULTS, with_defaults
 from viddiff.video import to_model
 from viddiff.window import Window
 

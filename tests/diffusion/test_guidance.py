@@ -11,12 +11,12 @@ import torch
 from seeded import recorded
 from torch import Tensor
 
-from viddiff.checkpoint import DEFAULTS, with_defaults
 from viddiff.diffusion.denoiser import Denoise, Estimate, clipped, network_denoiser
 from viddiff.diffusion.guidance import all_latent, guided
 from viddiff.diffusion.noise_schedule import Level
 from viddiff.diffusion.process import diffusion_of
 from viddiff.diffusion.samplers import sampler as samplers
+from viddiff.flat_config import DEFAULTS, with_defaults
 from viddiff.video_model import VideoModel
 from viddiff.window import Window
 

@@ -11,10 +11,10 @@ from seeded import MODELS, recorded, seeded_noise
 from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
-from viddiff.checkpoint import DEFAULTS, with_defaults
 from viddiff.diffusion.likelihood import decoder_bits, kl_bits
 from viddiff.diffusion.loss import Losses, training_loss
 from viddiff.diffusion.process import Diffusion, diffusion_of
+from viddiff.flat_config import DEFAULTS, with_defaults
 from viddiff.window import Window
 
 SHAPE = (2, 3, 3, 4, 4)

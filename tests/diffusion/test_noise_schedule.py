@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seeded import GOLDEN
 
-from viddiff.checkpoint import DEFAULTS, with_defaults
 from viddiff.diffusion.noise_schedule import NoiseSchedule, noise_schedule
 from viddiff.diffusion.process import diffusion_of
 from viddiff.diffusion.respacing import respaced_steps
 from viddiff.errors import InputError
+from viddiff.flat_config import DEFAULTS, with_defaults
 
 RECORDED = {
     "betas": "betas",

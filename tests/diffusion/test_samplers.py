@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from seeded import MODELS, recorded, seeded_noise
 from torch import Tensor
 
-from viddiff.checkpoint import DEFAULTS, with_defaults
 from viddiff.diffusion.denoiser import Estimate, clipped, estimate_of, network_denoiser
 from viddiff.diffusion.noise_schedule import CLEAN, Level
 from viddiff.diffusion.process import diffusion_of
 from viddiff.diffusion.samplers import ancestral, ddim, reverse_transition
 from viddiff.diffusion.samplers import sampler as samplers
+from viddiff.flat_config import DEFAULTS, with_defaults
 from viddiff.window import Window
 
 WITH_FIRST = [name for name in MODELS if name != "refactored"]

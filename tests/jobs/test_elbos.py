@@ -9,13 +9,13 @@ import pytest
 import torch
 from seeded import TINY, save_checkpoint, seeded_model
 
-from viddiff.checkpoint import with_defaults
 from viddiff.data import open_dataset
 from viddiff.data.bouncy_balls import write_bouncy_balls
 from viddiff.diffusion.elbo import window_bound
 from viddiff.diffusion.process import diffusion_of
 from viddiff.errors import InputError
 from viddiff.files.write import save_npy, sha256_file
+from viddiff.flat_config import with_defaults
 from viddiff.inference.modes import make_plan, parse_mode
 from viddiff.inference.plan import Stage
 from viddiff.inference.select import chosen_plans, l2_embedding

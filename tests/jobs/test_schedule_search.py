@@ -8,7 +8,6 @@ import pytest
 import torch
 from seeded import TINY, save_checkpoint, seeded_model
 
-from viddiff.checkpoint import with_defaults
 from viddiff.data import open_dataset
 from viddiff.data.bouncy_balls import write_bouncy_balls
 from viddiff.diffusion.denoiser import Estimate
@@ -16,6 +15,7 @@ from viddiff.diffusion.noise_schedule import Level
 from viddiff.diffusion.process import diffusion_of
 from viddiff.errors import InputError
 from viddiff.files.write import write_json
+from viddiff.flat_config import with_defaults
 from viddiff.inference.modes import parse_mode
 from viddiff.inference.search import Choice, StageSearch, choose
 from viddiff.jobs.job import Job

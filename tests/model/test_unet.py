@@ -14,8 +14,9 @@ from literal import literal_bucket, literal_forward
 from seeded import MODELS, recorded, seeded_model
 from torch import Tensor, nn
 
-from viddiff.checkpoint import config_format, load_checkpoint
+from viddiff.checkpoint import load_checkpoint
 from viddiff.errors import InputError
+from viddiff.flat_config import config_format
 from viddiff.model.attention import Buckets, TemporalAttention, bucket_of, window_positions
 from viddiff.model.blocks import sinusoidal_embedding
 from viddiff.model.build import build_model

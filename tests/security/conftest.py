@@ -10,7 +10,7 @@ import pytest
 import torch
 from seeded import TINY, save_checkpoint
 
-from viddiff.checkpoint import with_defaults
+from viddiff.flat_config import with_defaults
 from viddiff.model.build import build_model
 
 CONFIG = with_defaults(TINY)

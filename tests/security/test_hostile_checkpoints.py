@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from viddiff.checkpoint import load_checkpoint, with_defaults
+from viddiff.checkpoint import load_checkpoint
 from viddiff.diffusion.process import diffusion_of
 from viddiff.errors import InputError
 from viddiff.files.archives import check_whole
+from viddiff.flat_config import with_defaults
 from viddiff.model.build import build_model
 from viddiff.training.state import TrainingState, resume_state
 from viddiff.video_model import load_network

@@ -8,8 +8,9 @@ import pytest
 import torch
 from seeded import save_checkpoint
 
-from viddiff.checkpoint import encode, load_checkpoint, write_bytes
+from viddiff.checkpoint import encode, load_checkpoint
 from viddiff.errors import InputError, OutputError
+from viddiff.files.write import write_bytes
 from viddiff.training import state as module
 from viddiff.training.ema import start_average, update_average
 from viddiff.training.run_files import check_resumable, is_trained, step_inside, trained_step

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from viddiff.checkpoint import with_defaults
 from viddiff.errors import InputError
+from viddiff.flat_config import with_defaults
 from viddiff.training.config import FREE_KEYS, WITHOUT_EFFECT, training_config
 
 SETTINGS = {"dataset": "bouncy_balls", "T": 30, "steps": 100}

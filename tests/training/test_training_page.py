@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from viddiff.checkpoint import DEFAULTS
 from viddiff.errors import InputError
+from viddiff.flat_config import DEFAULTS
 from viddiff.model.build import build_model
 from viddiff.training.config import _FIXED, TrainingConfig, training_config
 from viddiff.training.masks import mask_distribution

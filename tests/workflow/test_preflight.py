@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from small_project import CONFIG, MODES
 
-from viddiff.checkpoint import checkpoint_dict, encode, write_bytes
+from viddiff.checkpoint import checkpoint_dict, encode
 from viddiff.data.video_folder import VideoFolder
 from viddiff.errors import InputError
-from viddiff.files.write import write_json
+from viddiff.files.write import write_bytes, write_json
 from viddiff.jobs.dataset_check import check_with_record
 from viddiff.tree.datasets import record_file
 from viddiff.workflow.call import Call, plan_call

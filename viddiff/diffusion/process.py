@@ -50,7 +50,7 @@ class Diffusion:
 
 
 def diffusion_of(config: dict[str, Any], respacing: str = "") -> Diffusion:
-    """The process of a full config (see `viddiff.checkpoint.with_defaults`), respaced if asked.
+    """The process of a full config (see `viddiff.flat_config.with_defaults`), respaced if asked.
 
     A respacing that the config itself names is the checkpoint's own; `respacing` replaces it.
 

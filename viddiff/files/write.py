@@ -55,6 +55,12 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file, atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
 def create_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a short UTF-8 text file that must not be there: of several processes, one creates it.
 

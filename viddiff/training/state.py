@@ -21,10 +21,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from viddiff.checkpoint import checkpoint_dict, encode, load_checkpoint, load_tensors, write_bytes
+from viddiff.checkpoint import checkpoint_dict, encode, load_checkpoint, load_tensors
 from viddiff.errors import InputError
 from viddiff.files.nested import nested_parts
-from viddiff.files.write import sha256_file
+from viddiff.files.write import sha256_file, write_bytes
 from viddiff.training.config import FREE_KEYS
 from viddiff.training.data_record import data_changes
 from viddiff.training.run_files import RunFile, check_resumable, foreign, run_files, set_path, staged_path
