@@ -324,9 +324,10 @@ def test_the_step_of_a_file_is_told_without_torch(tmp_path):
         save_checkpoint(tmp_path / "model_latest.pt", {"a": torch.ones(2)}, CONFIG, step)
         assert step_inside(tmp_path / "model_latest.pt") == step
     torch.save({"step": 5, "state_dict": {}, "config": {}}, tmp_path / "model_latest.pt")
-    assert step_inside(tmp_path / "model_latest.pt") is None
-    torch.save([], tmp_path / "model_latest.pt")
-    assert step_inside(tmp_path / "model_latest.pt") is None
+    assert step_inside(tmp_path / "model_latest.pt") == 5
+    for other in ([], {}, {"step": True}, {"step": torch.ones(())}):
+        torch.save(other, tmp_path / "model_latest.pt")
+        assert step_inside(tmp_path / "model_latest.pt") is None
 
 
 def test_a_run_is_finished_when_its_checkpoints_are_of_its_last_step(tmp_path):

@@ -30,17 +30,35 @@ def read_plain(path: Path) -> Any:
 
     Raises `InputError` if it is cut off, older than torch 1.6, or holds what cannot be told without torch.
     """
+    instructions = read_pickle(path, MOST_BYTES)
+    try:
+        return _follow(instructions)
+    except Exception as error:  # an instruction may find nearly anything
+        raise _refusal(path, error) from None
+
+
+def read_pickle(path: Path, most: int | None = None) -> bytes:
+    """The pickle in a file, for those who look for something in it; nothing may unpickle it.
+
+    most: how many bytes are allowed, all by default: those of the file. Raises `InputError` as `read_plain` does.
+    """
     check_whole(path)
     try:
         if not is_archive(path):
             raise ValueError("an older format")
         with zipfile.ZipFile(path) as archive:
-            name = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
-            if archive.getinfo(name).file_size > MOST_BYTES:
-                raise ValueError(f"its pickle has more than {MOST_BYTES} bytes")
-            return _follow(archive.read(name))
-    except Exception as error:  # an instruction may find nearly anything
-        raise InputError(f"{path}: its plain values cannot be read: {error}") from None
+            name = next((name for name in archive.namelist() if name.endswith("/data.pkl")), None)
+            if name is None:
+                raise ValueError("no pickle in it")
+            if most is not None and archive.getinfo(name).file_size > most:
+                raise ValueError(f"its pickle has more than {most} bytes")
+            return archive.read(name)
+    except Exception as error:  # zipfile raises many kinds for a damaged file
+        raise _refusal(path, error) from None
+
+
+def _refusal(path: Path, error: Exception) -> InputError:
+    return InputError(f"{path}: its plain values cannot be read: {error}")
 
 
 def _follow(pickled: bytes) -> Any:
