@@ -28,10 +28,9 @@ from viddiff.workflow.config import check_config, lay_over, load_schema, read_co
 from viddiff.workflow.datasets import MADE_DATASET, Datasets
 from viddiff.workflow.options import check_forced
 from viddiff.workflow.overview import overview
+from viddiff.workflow.permissions import check_records, check_writable
 from viddiff.workflow.preflight import (
     check_measured,
-    check_records,
-    check_writable,
     dataset_of,
     plan_is_outdated,
     training_rules,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from viddiff.errors import InputError
@@ -80,6 +81,11 @@ class DatasetSettings:
     def _check(self, name: str, value: object, fine: bool, wanted: str) -> None:
         if not fine:
             raise InputError(f"dataset {self.path}: {name} is {value!r}, must be {wanted}")
+
+
+def too_short(file: str | Path, frames: int, needed: int) -> str | None:
+    """A line on a video that has fewer frames."""
+    return f"{file}: {frames} frames, {needed} are needed" if frames < needed else None
 
 
 def _positive(value: object) -> bool:

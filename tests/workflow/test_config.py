@@ -12,7 +12,7 @@ import yaml
 from snakemake.utils import update_config
 
 from viddiff.dataset_settings import DatasetSettings
-from viddiff.errors import InputError, OutputError
+from viddiff.errors import InputError
 from viddiff.tree.paths import Evaluation
 from viddiff.workflow.batches import VIDEOS_PER_JOB
 from viddiff.workflow.config import (
@@ -27,7 +27,6 @@ from viddiff.workflow.datasets import Datasets
 from viddiff.workflow.preflight import (
     check_measured,
     check_sampling,
-    check_writable,
     training_rules,
 )
 from viddiff.workflow.sections import Metrics
@@ -260,20 +259,6 @@ def test_metrics_that_hold_something_else_than_configured_are_refused(tmp_path, 
     else:
         with pytest.raises(InputError, match=message):
             check_measured(configured(metrics=metrics).metrics, path)
-
-
-def test_folders_that_cannot_be_written_are_named(tmp_path, monkeypatch):
-    check_writable(tmp_path / "not" / "yet" / "there")
-    (tmp_path / "file").write_text("")
-    (tmp_path / "link").symlink_to("nowhere")
-    for name in ("file", "link"):
-        with pytest.raises(OutputError, match=f"cannot write in .*/{name}/a/b: .*/{name} is not a folder"):
-            check_writable(tmp_path / name / "a" / "b")
-    monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path)  # root may write everywhere
-    with pytest.raises(
-        OutputError, match=f"cannot write in .*/a: no permission to write in {tmp_path}, which"
-    ):
-        check_writable(tmp_path / "a")
 
 
 @pytest.mark.parametrize(

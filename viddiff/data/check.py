@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from viddiff.data.base import Counted, Entry, Source, ask, find_source
-from viddiff.dataset_settings import DatasetSettings
+from viddiff.dataset_settings import DatasetSettings, too_short
 
 
 @dataclass(frozen=True)
@@ -38,16 +38,11 @@ class Examined:
     def report(self, needed: int | None = None) -> DatasetReport:
         """The verdict. needed: the frames that each video must have; `None`: those that the dataset is known for."""
         least = needed or self.source.length or 1
-        short = [(path, frames) for path, frames in self.lengths if frames < least]
-        problems = (*self.problems, *(too_short(path, frames, least) for path, frames in short))
+        short = [line for path, frames in self.lengths if (line := too_short(path, frames, least))]
+        good = len(self.lengths) - len(short)
         return DatasetReport(
-            self.source.name, self.source.split, len(self.lengths) - len(short), problems, self.ignored
+            self.source.name, self.source.split, good, (*self.problems, *short), self.ignored
         )
-
-
-def too_short(path: Path | str, frames: int, needed: int) -> str:
-    """A line on a video."""
-    return f"{path}: {frames} frames, {needed} are needed"
 
 
 def examine(entry: Entry, source: Source, counted: Counted = ask) -> Examined:

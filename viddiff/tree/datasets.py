@@ -18,7 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from viddiff.dataset_settings import DatasetSettings
+from viddiff.dataset_settings import DatasetSettings, too_short
 from viddiff.errors import InputError, reading
 from viddiff.files.json_files import read_json, whole_number
 from viddiff.files.write import write_text
@@ -75,11 +75,6 @@ class DatasetRecord:
             video.problem or too_short(video.file, video.frames, needed) for video in self.videos[:first]
         ]
         return [*self.problems, *filter(None, lines)]
-
-
-def too_short(file: str | Path, frames: int, needed: int) -> str | None:
-    """A line on a video that has fewer frames."""
-    return f"{file}: {frames} frames, {needed} are needed" if frames < needed else None
 
 
 def record_file(dataset: str, split: str) -> Path:

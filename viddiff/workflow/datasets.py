@@ -9,7 +9,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from viddiff.dataset_settings import DatasetSettings
+from viddiff.dataset_settings import DatasetSettings, too_short
 from viddiff.errors import InputError, unknown
 from viddiff.files.npy import open_npy
 from viddiff.registry import declared, declared_facts
@@ -19,7 +19,6 @@ from viddiff.tree.datasets import (
     record_file,
     settings_of,
     state_of,
-    too_short,
 )
 from viddiff.workflow.sections import Configuration
 

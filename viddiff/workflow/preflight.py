@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from viddiff.dataset_settings import height_width, plain_size
 from viddiff.diffusion.respacing import diffusion_steps, respaced_steps
-from viddiff.errors import InputError, OutputError, missing_file, reading
+from viddiff.errors import InputError, missing_file, reading
 from viddiff.files.archives import check_whole
 from viddiff.files.json_files import read_json
 from viddiff.files.plain_values import read_plain
@@ -23,6 +21,7 @@ from viddiff.tree.fingerprint import check_claim
 from viddiff.tree.paths import Evaluation, check_run
 from viddiff.tree.schedules import plan_in, schedule_file, searches_of
 from viddiff.workflow.datasets import MADE_DATASET, Datasets
+from viddiff.workflow.permissions import check_writable
 from viddiff.workflow.sections import Configuration, Metrics
 from viddiff.workflow.targets import Cell
 from viddiff.workflow.trainings import beyond_the_end, is_to_be_trained, run_is_trained, trained_files
@@ -256,47 +255,6 @@ def check_measured(wanted: Metrics, path: Path) -> None:
             f"{path} was measured with ssim_data_range {data_range:g}, the configuration says "
             f"{wanted.ssim_data_range:g}; {way_out}"
         )
-
-
-def check_writable(folder: str | Path) -> None:
-    """Raise `OutputError` if no file can be written in a folder, which need not exist."""
-    place = Path(folder)
-    while not os.path.lexists(place):
-        place = place.parent
-    if not place.is_dir():
-        raise OutputError(f"cannot write in {folder}: {place} is not a folder")
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise OutputError(
-            f"cannot write in {folder}: no permission to write in {place}, which belongs to {_owner(place)}"
-        )
-
-
-def check_records(folder: str | Path = ".snakemake") -> None:
-    """Raise `OutputError` if Snakemake cannot use its records of the working directory: they are another user's.
-
-    It lets nobody but their owner read them, even where the folder is shared.
-    """
-    place = Path(folder)
-    if not place.is_dir():
-        check_writable(place)
-    parts = [
-        part for part in (place, place / "metadata", place / "incomplete", place / "locks") if part.is_dir()
-    ]
-    for path in chain(parts, *(part.iterdir() for part in parts)):
-        if not os.access(path, os.R_OK | os.W_OK) and os.path.lexists(path):  # a lock may have vanished
-            owner = _owner(path)
-            raise OutputError(
-                f"no permission to read and write {path}, which belongs to {owner}: work in a folder of your own, or "
-                f"have {owner} call `chmod -R g+rwX {folder}` after each of theirs (docs/snakemake.md, two users)"
-            )
-
-
-def _owner(path: Path) -> str:
-    """The name of a file's owner, the number of one who has none."""
-    try:
-        return path.owner()
-    except (KeyError, OSError):
-        return f"user {path.lstat().st_uid}"
 
 
 def plan_is_outdated(evaluation: Evaluation) -> bool:

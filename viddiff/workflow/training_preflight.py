@@ -16,7 +16,8 @@ from viddiff.training.config import TrainingConfig, training_config
 from viddiff.tree.datasets import FOLDER
 from viddiff.tree.paths import CHECKPOINTS, Evaluation
 from viddiff.workflow.datasets import Datasets
-from viddiff.workflow.preflight import check_writable, training_rules
+from viddiff.workflow.permissions import check_writable
+from viddiff.workflow.preflight import training_rules
 from viddiff.workflow.sections import Configuration
 from viddiff.workflow.trainings import check_training, is_to_be_trained, run_is_trained
 
