@@ -4,23 +4,19 @@
 result of any checkpoint, and `snakemake -n samples` tells how many samples are missing.
 """
 
-import sys
-
 from snakemake.utils import min_version
 
+from viddiff.errors import in_one_line
 from viddiff.workflow.config import check_plain
-from viddiff.errors import InputError
 from viddiff.workflow.surroundings import check_paths, config_files
 
 min_version("9.14")
 
 # Before Snakemake reads it, which can run code. The default profile has looked at those of --configfile.
-try:
+with in_one_line():
     check_paths(workflow)
     for file in config_files(workflow):
         check_plain(file)
-except InputError as error:
-    sys.exit(f"error: {' '.join(str(error).split())}")
 
 
 configfile: "config/config.yaml"

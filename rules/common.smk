@@ -5,11 +5,10 @@ import os
 import shlex
 import sys
 import time
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from viddiff.errors import InputError
+from viddiff.errors import in_one_line
 from viddiff.inference.modes import MODE_PATTERN
 from viddiff.inference.user_modes import register_modes
 from viddiff.tree.datasets import FOLDER as DATA_RECORDS
@@ -82,15 +81,6 @@ wildcard_constraints:
     T=r"[1-9][0-9]*",
     group=r"[A-Za-z0-9._,=+-]+",
     stage=r"0|[1-9][0-9]*",
-
-
-@contextmanager
-def in_one_line():
-    """What the user can put right ends the planning with one line."""
-    try:
-        yield
-    except InputError as error:
-        sys.exit(f"error: {' '.join(str(error).split())}")
 
 
 with in_one_line():

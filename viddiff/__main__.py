@@ -9,17 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import viddiff
-from viddiff.errors import InputError
+from viddiff.errors import in_one_line
 from viddiff.report.status import configured_grid, status, wanted_samples
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command. What the user can put right ends it with one line and exit code 1."""
     options = _parser().parse_args(arguments)
-    try:
+    with in_one_line():
         sys.stdout.write(options.run(options))
-    except InputError as error:
-        sys.exit(f"error: {error}")
 
 
 def _status(options: argparse.Namespace) -> str:

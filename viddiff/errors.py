@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,20 @@ class PlanError(InputError):
 
 class OutputError(InputError):
     """A result could not be written: no space, no permission, a file where a folder must be."""
+
+
+def one_line(error: Exception) -> str:
+    """An error's message, be it of several lines, on one."""
+    return " ".join(str(error).split())
+
+
+@contextmanager
+def in_one_line() -> Iterator[None]:
+    """What the user can put right ends the process with one line and exit code 1."""
+    try:
+        yield
+    except InputError as error:
+        sys.exit(f"error: {one_line(error)}")
 
 
 def unreadable(path: Path, error: Exception) -> InputError:

@@ -11,7 +11,7 @@ from pathlib import Path
 from viddiff.data.base import find_source
 from viddiff.data.check import DatasetReport, examine
 from viddiff.dataset_settings import DatasetSettings
-from viddiff.errors import InputError
+from viddiff.errors import InputError, one_line
 from viddiff.tree.datasets import (
     DatasetRecord,
     Video,
@@ -78,4 +78,4 @@ def _count(path: Path, count: Callable[[], int]) -> Video:
         frames = count()
         return Video(str(path), frames, frames)
     except InputError as error:
-        return Video(str(path), 0, 0, " ".join(str(error).split()))
+        return Video(str(path), 0, 0, one_line(error))

@@ -7,13 +7,12 @@ do without a word, or end in a traceback, ends in one line.
 from __future__ import annotations
 
 import re
-import sys
 from argparse import Namespace
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from viddiff.errors import InputError
+from viddiff.errors import InputError, in_one_line
 from viddiff.tree.paths import RESULTS
 from viddiff.workflow.config import check_plain
 from viddiff.workflow.targets import GRID_TARGETS
@@ -35,11 +34,9 @@ _OTHER_OUTPUT = (
 def check_arguments(words: Sequence[str]) -> None:
     """End the process with one line if `--configfile` or `--config` of a command line is wrong."""
     options = _parse(words)
-    try:
+    with in_one_line():
         check_config_files(options.configfile)
         check_config_entries(options.config or [])
-    except InputError as error:
-        sys.exit(f"error: {' '.join(str(error).split())}")
 
 
 def check_config_files(files: Iterable[Path | str]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from viddiff.errors import InputError
+from viddiff.errors import InputError, one_line
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")  # anything else is an expression
 
@@ -110,7 +110,7 @@ def _read_profile(path: Path) -> set[str]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"cannot read profile {path}: {' '.join(str(error).split())}") from error
+        raise InputError(f"cannot read profile {path}: {one_line(error)}") from error
     if not isinstance(content, dict):
         raise InputError(f"profile {path} holds a {type(content).__name__}, must hold keys and values")
     # What Snakemake evaluates is no setting.

@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 
 from viddiff.dataset_settings import DatasetSettings
-from viddiff.errors import InputError, unknown, unreadable
+from viddiff.errors import InputError, one_line, unknown, unreadable
 from viddiff.files.json_files import read_text
 from viddiff.files.nested import nested_parts
 from viddiff.registry import declared
@@ -139,8 +139,7 @@ def check_plain(path: Path | str) -> dict[str, Any]:
     except OSError as error:
         raise unreadable(Path(path), error) from None
     except (ValueError, RecursionError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: not a configuration: {reason:.300}") from None
+        raise InputError(f"{path}: not a configuration: {one_line(error):.300}") from None
     if not isinstance(content, dict):
         raise InputError(f"{path}: not a configuration: must hold keys with values")
     if TEMPLATE in content:

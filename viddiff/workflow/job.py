@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tqdm import tqdm
 
-from viddiff.errors import InputError
+from viddiff.errors import InputError, one_line
 from viddiff.inference.user_modes import register_modes
 from viddiff.tree.paths import Evaluation
 from viddiff.workflow.config import read_config
@@ -128,7 +128,7 @@ def job(snakemake: Any) -> Iterator[Work]:
         log.warning("stopped by %s; what is finished is kept, the next call goes on from there", stopped)
         sys.exit(STOPPED)
     except (InputError, OSError) as error:
-        log.error("error: %s", " ".join(str(error).split()))
+        log.error("error: %s", one_line(error))
         sys.exit(1)
     except Exception:
         log.exception("unexpected error")
@@ -147,7 +147,7 @@ def each(items: Sequence[T], make: Callable[[T], None]) -> None:
         except (InputError, OSError) as error:
             if len(items) == 1:
                 raise
-            log.error("error: %s", " ".join(str(error).split()))
+            log.error("error: %s", one_line(error))
             failed += 1
     if failed:
         raise InputError(f"{failed} of {len(items)} were not made")
