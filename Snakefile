@@ -8,6 +8,7 @@ from snakemake.utils import min_version
 
 from viddiff.errors import in_one_line
 from viddiff.workflow.config import check_plain
+from viddiff.workflow.options import check_forced
 from viddiff.workflow.surroundings import check_paths, config_files
 
 min_version("9.14")
@@ -30,6 +31,7 @@ resource_scopes:
 
 
 include: "rules/common.smk"
+include: "rules/inputs.smk"
 include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/plan.smk"

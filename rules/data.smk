@@ -1,5 +1,9 @@
 """Datasets: the one that is made, and the check of those that the configuration uses."""
 
+from viddiff.tree.datasets import FOLDER as DATA_RECORDS
+from viddiff.workflow.datasets import MADE_DATASET, Datasets
+from viddiff.workflow.preflight import unknown_datasets, used_datasets
+
 with in_one_line():
     USED_DATASETS = used_datasets(CONFIG, GRID, Datasets(CONFIG))
     MISSING_SPLITS = missing_splits()

@@ -1,5 +1,14 @@
 """The grid side by side: a table, and for each checkpoint contact sheets and curves of its modes."""
 
+from viddiff.workflow.report_files import (
+    contents_file,
+    groups_of,
+    report_contents,
+    report_files,
+    shown_samples,
+)
+from viddiff.workflow.together import is_small
+
 REPORT = report_files(GRID, CONFIG.metrics.names, REPORT_FOLDER)
 REPORT_CONTENTS = contents_file(GRID, CONFIG.report.videos, REPORT_FOLDER)
 GROUP = f"{REPORT_FOLDER}/{{run}}/{{checkpoint}}"

@@ -4,6 +4,10 @@ Checkpoints are no outputs, which Snakemake deletes, backs up and restores: a ru
 the configured step, and a job leaves a record in the logs.
 """
 
+import atexit
+
+from viddiff.workflow.trainings import stop_message
+
 
 # The last line, after all that Snakemake says of a job that ends early.
 onerror:

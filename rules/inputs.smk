@@ -1,0 +1,286 @@
+"""Input functions: what the files of a rule are made from."""
+
+import os
+import sys
+from functools import cache
+from pathlib import Path
+
+from viddiff.tree.paths import Evaluation
+from viddiff.tree.schedules import schedule_file, searches_of, stage_file
+from viddiff.tree.timing import timing_files
+from viddiff.workflow.call import make_anew
+from viddiff.workflow.datasets import MADE_DATASET
+from viddiff.workflow.preflight import check_measured, dataset_of, plan_is_outdated
+from viddiff.workflow.report_files import (
+    group_cells,
+    shown_elsewhere,
+    shown_samples,
+    shown_videos,
+)
+from viddiff.workflow.targets import pairs
+from viddiff.workflow.trainings import averages, is_to_be_trained, run_is_trained
+
+
+def evaluation_of(wildcards):
+    return named_evaluation(wildcards.run, wildcards.checkpoint, wildcards.mode)
+
+
+@cache  # thousands of jobs ask, for a few names
+def named_evaluation(run, checkpoint, mode):
+    return Evaluation.named(run, checkpoint, mode)
+
+
+def checkpoint_of(wildcards):
+    """The checkpoint; the record of the training that makes it, if it is not there."""
+    return checkpoint_or_training(evaluation_of(wildcards))
+
+
+def checkpoint_for(evaluation):
+    return lambda wildcards: checkpoint_or_training(evaluation)
+
+
+@cache
+def checkpoint_or_training(evaluation):
+    if is_to_be_trained(CONFIG, evaluation):
+        return trained(evaluation.run)
+    return str(evaluation.checkpoint_file())
+
+
+@cache
+def trained(run):
+    """The record of a training that has something left to do; the checkpoints of one that is done.
+
+    No checkpoint is any job's output: nothing but a training touches them, and their steps tell whether it is done.
+    """
+    if run_is_trained(CONFIG, run):
+        return averages(CONFIG, run)
+    record = TRAINED.format(run=run)
+    make_anew(workflow, [record])  # an older one may be there
+    return [record]
+
+
+def all_trained(wildcards):
+    return [file for run in CONFIG.training for file in trained(run)]
+
+
+def to_make(rule, files):
+    """Those files outside of results that a rule has to make. Others are nobody's, so nothing deletes them."""
+    if not workflow.is_main_process:
+        return files
+    return [file for file in files if CALL.options.makes(rule, file)]
+
+
+def is_finished(run):
+    return workflow.is_main_process and run_is_trained(CONFIG, run)
+
+
+def made_data(dataset, split):
+    """The file of the dataset that a rule makes; nothing for other datasets, which the user provides."""
+    made = f"{CONFIG.data_root}/bouncy_balls/{split}.pt"
+    return [made] if dataset == MADE_DATASET else []
+
+
+def data_of(wildcards):
+    return videos_of(evaluation_of(wildcards))
+
+
+def videos_of(evaluation):
+    """The file of the videos that an evaluation completes, if a rule makes it."""
+    return made_data(dataset_of(CONFIG, evaluation), evaluation.mode.split)
+
+
+def missing_splits():
+    return [
+        split
+        for split in ("train", "test")
+        if to_make("make_bouncy_balls", made_data(MADE_DATASET, split))
+    ]
+
+
+def schedule_of(wildcards):
+    """The optimal schedule of a mode that has one."""
+    evaluation = evaluation_of(wildcards)
+    optimal = evaluation.mode.optimal is not None
+    return str(schedule_file(evaluation)) if optimal else []
+
+
+def searched_stages_of(wildcards):
+    evaluation = evaluation_of(wildcards)
+    return [
+        str(stage_file(evaluation, search.stage)) for search in searches_of(evaluation)
+    ]
+
+
+def search_data_of(wildcards):
+    return made_data(dataset_of(CONFIG, evaluation_of(wildcards)), "train")
+
+
+def selection_weights(wildcards):
+    """What a mode needs that selects frames by LPIPS."""
+    by_lpips = evaluation_of(wildcards).mode.recipe.distance == "lpips"
+    return ALEXNET if by_lpips else []
+
+
+def renewing_costs(files):
+    """Inputs of cost cards: newer ones make a card anew if this call is about plans."""
+    return [str(file) if CALL.renew_costs else ancient(str(file)) for file in files]
+
+
+def training_settings(wildcards):
+    return settings_of(evaluation_of(wildcards))
+
+
+def settings_of(evaluation):
+    """The file that tells the number of diffusion steps, if the name does not and there is a checkpoint."""
+    if evaluation.checkpoint.respacing:
+        return []
+    file = evaluation.directory / "model_config.json"
+    known = file.is_file() or evaluation.checkpoint_file().is_file()
+    return renewing_costs([file] if known else [])
+
+
+def earlier_timings(wildcards):
+    return renewing_costs(timing_files(evaluation_of(wildcards)))
+
+
+def plan_definition(wildcards):
+    """No file. A plan.json that is not the mode's plan any more is made again."""
+    evaluation = evaluation_of(wildcards)
+    if plan_is_outdated(evaluation):
+        make_anew(workflow, [str(evaluation.directory / "plan.json")])
+    return []
+
+
+def samples_of(wildcards):
+    """The samples that metrics measure, unless the metrics are there and hold something else than configured."""
+    evaluation = evaluation_of(wildcards)
+    numbers = (int(wildcards[name]) for name in ("videos", "samples", "T"))
+    with in_one_line():
+        check_measured(CONFIG.metrics, evaluation.metrics(*numbers, ext="json"))
+    return [
+        str(evaluation.sample(*pair))
+        for pair in pairs(int(wildcards.videos), int(wildcards.samples))
+    ]
+
+
+def grid_metrics(ext):
+    return [cell.metrics(ext) for cell in GRID]
+
+
+def repair(patterns):
+    """No file. Lets a batch run whose files are all there, but one of them damaged."""
+
+    def input_files(wildcards):
+        files = [path.format(**wildcards) for path in patterns] if CALL.damaged else []
+        make_anew(workflow, CALL.damaged.intersection(files))
+        return []
+
+    return input_files
+
+
+def elbos_of(wildcards):
+    evaluation = evaluation_of(wildcards)
+    return [str(evaluation.elbo(video)) for video in range(int(wildcards.videos))]
+
+
+def grid_elbos(wildcards):
+    """The summaries of all cells whose modes have an ELBO."""
+    return [
+        str(cell.evaluation.elbo_summary(cell.videos)) for cell in GRID if cell.has_elbo
+    ]
+
+
+def grid_animations():
+    """All animations of the grid. Those of the videos on the contact sheets are shown by `--report`."""
+    return [
+        animation(cell.evaluation, *pair)
+        for cell in GRID
+        for pair in pairs(cell.videos, cell.samples)
+    ]
+
+
+def animation(evaluation, video, sample):
+    file = str(evaluation.gif(video, sample))
+    if video >= CONFIG.report.videos or sample > 0:
+        return file
+    labels = dict(zip(("run", "checkpoint", "mode"), evaluation.names))
+    return report(
+        file,
+        category="Animations",
+        caption="captions/animation.rst",
+        labels=labels | {"video": f"{video:04d}"},
+    )
+
+
+def grid_files(name):
+    return [str(cell.evaluation.directory / name) for cell in GRID]
+
+
+def training_data(run):
+    """The data that training needs first, and their check."""
+
+    def input_files(wildcards):
+        checked = [CALL.checks[run]] if run in CALL.checks else []
+        make_anew(workflow, checked)  # it says that of the data as they are now
+        return [*made_data(CONFIG.training[run].dataset, "train"), *checked]
+
+    return input_files
+
+
+def batch_videos(wildcards, output):
+    """The numbers of the videos of a batch."""
+    return [int(Path(path).stem.partition("_")[2].partition("-")[0]) for path in output]
+
+
+def cells_of(wildcards):
+    """The cells of the grid that one picture shows."""
+    return group_cells(GRID, wildcards.run, wildcards.checkpoint, wildcards.group)
+
+
+def shown_report(wildcards):
+    """All files of the report. They are made again if it shows something new."""
+    if not Path(REPORT_CONTENTS).is_file():
+        tell_replaced(REPORT[0])
+        make_anew(workflow, REPORT)
+    return REPORT
+
+
+def shown_plans(wildcards):
+    """No file. The tables of plans are made again if they show those of another grid."""
+    if os.path.exists(PLAN_TABLES[0]) and any(
+        shown_elsewhere(Path(PLAN_TABLES[0]), GRID)
+    ):
+        tell_replaced(PLAN_TABLES[0])
+        make_anew(workflow, PLAN_TABLES)
+    return []
+
+
+@cache  # once a call
+def tell_replaced(table):
+    lost, _ = shown_elsewhere(Path(table), GRID)
+    if lost:
+        print(
+            f"{table} is of another grid (evaluations that this one has not: {lost}) and is made anew; "
+            "the config key name gives a grid tables of its own",
+            file=sys.stderr,
+        )
+
+
+def sheet_videos(wildcards):
+    return shown_videos(cells_of(wildcards), CONFIG.report.videos)
+
+
+def sheet_samples(wildcards):
+    return [
+        str(path) for path in shown_samples(cells_of(wildcards), CONFIG.report.videos)
+    ]
+
+
+def sheet_truth(wildcards):
+    return truth_of(cells_of(wildcards))
+
+
+def truth_of(cells):
+    """What leads to the true videos of a group: the data that a rule makes, and the name of the dataset."""
+    first = cells[0].evaluation
+    return [str(first.directory / "model_config.json"), *videos_of(first)]
