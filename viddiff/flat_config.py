@@ -72,6 +72,7 @@ DEFAULTS: dict[str, Any] = {
     "rp_gamma": None,  # T
     "allow_interactions_between_padding": True,
 }
+TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 # What sampling reads: of the data, the network and the diffusion.
 _CHECKED_KEYS = ("dataset", "max_frames", *tuple(DEFAULTS)[tuple(DEFAULTS).index("image_size") :])
 _ORIGINAL_ONLY = frozenset(
@@ -101,8 +102,7 @@ def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
     for key in _CHECKED_KEYS:
         wanted = int if DEFAULTS[key] is None else type(DEFAULTS[key])
         if type(full[key]) not in ((int, float) if wanted is float else (wanted,)):
-            names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
-            raise InputError(f"config key {key} is {full[key]!r:.60}; must be {names[wanted]}")
+            raise InputError(f"config key {key} is {full[key]!r:.60}; must be {TYPE_NAMES[wanted]}")
     return full
 
 

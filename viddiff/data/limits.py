@@ -8,9 +8,7 @@ from viddiff.errors import InputError
 
 CHANNELS = 3
 MAX_PIXELS = 2**25  # per frame, as stored and as resized: 8K video
-MAX_BLOCK = (
-    2**29
-)  # bytes taken at a time: by ffmpeg for a frame or a list of frames, for an archive's content
+MAX_BLOCK = 2**29  # bytes at a time: of ffmpeg for a frame or a list of frames, of an archive's content
 MAX_BYTES = 2**32  # of one video, resized
 
 

@@ -77,7 +77,7 @@ def _list(folder: Path, listing: Listing, above: tuple[Path, ...]) -> None:
 
     others = of(OTHER_VIDEOS)
     broken = [Path(item.path) for item in entries if item.is_symlink() and not os.path.exists(item.path)]
-    listing.problems += [f"{path}: videos must be {', '.join(FILES)}" for path in others]
+    listing.problems += [f"{path}: videos must be {', '.join((*FILES, *ARCHIVES))}" for path in others]
     listing.problems += [f"{path}: a link to {path.readlink()}, which is not there" for path in broken]
     if used := of(FILES) or of(ARCHIVES):
         listing.videos += used

@@ -1,4 +1,4 @@
-"""One video as it is stored: an array, a compressed file, a GIF or a folder of pictures.
+"""One video as it is stored: an array, alone or in an archive, a compressed file, a GIF or a folder of pictures.
 
 All give frames `[H, W, C]`, uint8, C of 1 (grey), 3, or 4 (with alpha). `parts` says whether a few frames can be had
 without the others; what cannot be, is decoded whole and should be kept.
@@ -29,10 +29,8 @@ ARRAYS = (".npy", ".pt")
 NPZ = (".npz",)
 HDF5 = (".h5", ".hdf5")
 PICTURES = (".png", ".jpg", ".jpeg")
-SHORT = (
-    256  # frames of a compressed video that take about as long to decode as ffmpeg takes to start a few times
-)
-
+# Frames of a compressed video that take about as long to decode as ffmpeg takes to start a few times.
+SHORT = 256
 
 Frames = UInt8[np.ndarray, "n H W C"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from viddiff.errors import InputError, unknown
-from viddiff.flat_config import DEFAULTS, with_defaults
+from viddiff.flat_config import DEFAULTS, TYPE_NAMES, with_defaults
 from viddiff.model.sizes import WIDTH
 from viddiff.training.masks import check_mask_distribution
 
@@ -64,9 +64,7 @@ class TrainingConfig:
     save_interval: int = DEFAULTS["save_interval"]
     save_latest_only: bool = DEFAULTS["save_latest_only"]  # files `_latest` instead of one set per step
     log_interval: int = DEFAULTS["log_interval"]
-    num_workers: int = DEFAULTS[
-        "num_workers"
-    ]  # processes that load data; -1: one less than the cores of the job
+    num_workers: int = DEFAULTS["num_workers"]  # processes that load data; -1: the job's cores but one
     seed: int = DEFAULTS["fake_seed"]
     wandb: WandbMode = "off"
     network: Mapping[str, Any] = field(default_factory=dict)  # the flat config's other keys
@@ -159,11 +157,10 @@ def _typed(key: str, value: Any) -> Any:
     if key == "wandb" and value is False:  # YAML takes off for false
         return "off"
     if type(value) is not wanted:
-        names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
         hint = (
             "; YAML takes 1e-4 for a text, write 1.0e-4" if wanted is float and isinstance(value, str) else ""
         )
-        raise InputError(f"training key {key} is {value!r}; must be {names[wanted]}{hint}")
+        raise InputError(f"training key {key} is {value!r}; must be {TYPE_NAMES[wanted]}{hint}")
     if key == "wandb" and value not in get_args(WandbMode):
         raise InputError(f"training key wandb is {value!r}; allowed: {', '.join(get_args(WandbMode))}")
     return value
