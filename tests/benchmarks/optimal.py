@@ -28,7 +28,7 @@ from viddiff.flat_config import with_defaults
 from viddiff.inference.modes import base_plan, parse_mode
 from viddiff.inference.search import StageSearch, choose, stage_searches
 from viddiff.jobs.search import Denoiser, draw_example, evenly_spaced, measured_errors, noise_errors
-from viddiff.video_model import load_network
+from viddiff.model.load import load_network
 
 STEPS = 10
 HELD_OUT = 1_000_000  # `count` of the draws that compare: of no search

@@ -18,8 +18,8 @@ from viddiff.errors import InputError
 from viddiff.files.archives import check_whole
 from viddiff.flat_config import with_defaults
 from viddiff.model.build import build_model
+from viddiff.model.load import load_network
 from viddiff.training.state import TrainingState, resume_state
-from viddiff.video_model import load_network
 
 EMPTY_CONFIG = {"state_dict": {}, "config": {}, "step": 1}
 
@@ -258,6 +258,6 @@ def test_a_training_state_names_no_other_files(tmp_path, caplog, content, messag
     torch.save(content | {"seed": 1}, run / "opt_000001.pt")
     model = torch.nn.Linear(1, 1)
     state = TrainingState(model, torch.optim.SGD(model.parameters()), {})
-    with pytest.raises(InputError, match="there is no whole and finite set of files to go on from"):
-        resume_state(run, state, {"save_latest_only": False}, 1)
+    with pytest.raises(InputError, match="no whole and finite set of files to go on from"):
+        resume_state(run, state, {"save_latest_only": False}, 0)
     assert len(caplog.records) == 1 and message in caplog.text
