@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from itertools import permutations
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from viddiff.data import DatasetSettings, check_dataset, listing, open_dataset
+from viddiff.data.base import by_number
 from viddiff.data.listing import list_videos
 from viddiff.errors import InputError
 
@@ -147,3 +149,10 @@ def test_one_picture_is_no_video(folder, shape):
     np.save(folder / "a.npy", np.zeros(shape, np.uint8))
     (problem,) = check_dataset("clips", "test", folder.parents[1], CLIPS).problems
     assert f"a.npy: shape {list(shape)} is one picture, not a video" in problem
+
+
+def test_names_have_one_order_by_their_numbers():
+    """Those of equal numbers too, whatever the order on the disk."""
+    names = ["frame_01.png", "frame_1.png", "frame_9.png", "frame_10.png"]
+    for order in permutations(names):
+        assert sorted(order, key=by_number) == names

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -45,6 +46,11 @@ class Source:
     def frame_size(self) -> tuple[int, int]:
         """Height and width of the frames."""
         return height_width(self.image_size)
+
+
+def by_number(name: str) -> tuple[list[int | str], str]:
+    """Orders names as people do, the numbers in them by their value: `video_9` comes before `video_10`."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)], name
 
 
 # From a file, and what counts its frames or raises `InputError`: the same, perhaps known from an earlier time.

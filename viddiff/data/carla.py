@@ -10,12 +10,11 @@ from __future__ import annotations
 import csv
 import io
 import os
-import re
 from collections import Counter
 from pathlib import Path
 
 from viddiff.data.arrays import VideoFiles
-from viddiff.data.base import SPLITS, Source, dataset
+from viddiff.data.base import SPLITS, Source, by_number, dataset
 from viddiff.errors import InputError
 from viddiff.files.write import write_text
 
@@ -83,7 +82,7 @@ def write_lists(folder: str | os.PathLike[str], test_videos: int) -> dict[str, i
     if found := [path for path in lists.values() if os.path.lexists(path)]:
         raise InputError(f"{found[0]} exists; move it away to have the lists made")
     files = (path for path in folder.glob("*.pt") if path.is_file() and not path.name.startswith("."))
-    names = sorted((path.name for path in files), key=_by_number)
+    names = sorted((path.name for path in files), key=by_number)
     if not 1 <= test_videos < len(names):
         raise InputError(
             f"{test_videos} test videos of the {len(names)} .pt files in {folder}; "
@@ -96,9 +95,3 @@ def write_lists(folder: str | os.PathLike[str], test_videos: int) -> dict[str, i
         rows.writerows([("", "path"), *enumerate(split_names[split])])
         write_text(path, text.getvalue())
     return {split: len(listed) for split, listed in split_names.items()}
-
-
-def _by_number(name: str) -> tuple[list[tuple[int, str]], str]:
-    """Orders names as people do: the numbers in them by their value."""
-    parts = re.split(r"([0-9]+)", name)
-    return [(int(part) if part.isdecimal() else -1, part) for part in parts], name

@@ -6,7 +6,6 @@ without the others; what cannot be, is decoded whole and should be kept.
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
@@ -17,6 +16,7 @@ from jaxtyping import Shaped, UInt8
 from PIL import Image, ImageOps, ImageSequence
 
 from viddiff.data.arrays import open_array
+from viddiff.data.base import by_number
 from viddiff.data.ffmpeg import Frame, Index, T, decode_all, decode_part, read_index
 from viddiff.data.limits import MAX_BLOCK, check_frame, most_frames, too_long
 from viddiff.errors import InputError, unreadable
@@ -225,10 +225,7 @@ _KINDS: dict[tuple[str, ...], Callable[[Path, tuple[int, int]], Stored]] = {
 
 def picture_files(folder: Path) -> list[Path]:
     """The pictures of a folder; `frame_9` comes before `frame_10`."""
-    files = [file for file in folder.iterdir() if is_picture(file)]
-    return sorted(
-        files, key=lambda file: [int(p) if p.isdecimal() else p for p in re.split(r"(\d+)", file.name)]
-    )
+    return sorted(filter(is_picture, folder.iterdir()), key=lambda file: by_number(file.name))
 
 
 def is_picture(path: Path) -> bool:
