@@ -109,3 +109,14 @@ def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
 def config_format(config: Mapping[str, Any]) -> str:
     """The format, `original` or `refactored`: the latter lacks the keys that the refactoring removed."""
     return "original" if _ORIGINAL_ONLY & set(config) else "refactored"
+
+
+def parse_rates(ema_rate: str) -> tuple[float, ...]:
+    """The rates in a list with commas, "0.9999,0.999". Raises `InputError` unless they differ and are in [0, 1)."""
+    try:
+        rates = tuple(float(rate) for rate in ema_rate.split(","))
+    except ValueError:
+        rates = ()
+    if not rates or len(set(rates)) != len(rates) or not all(0.0 <= rate < 1.0 for rate in rates):
+        raise InputError(f"ema_rate is {ema_rate!r}; must be different numbers in [0, 1) with commas")
+    return rates

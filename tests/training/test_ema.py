@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from viddiff.training.config import parse_rates
+from viddiff.flat_config import parse_rates
 from viddiff.training.ema import start_average, update_average
 
 

@@ -197,7 +197,9 @@ def test_training_runs_have_rules_of_their_own():
 
 def test_values_that_do_not_go_together_are_refused():
     settings = {"dataset": "x", "T": 3, "steps": 2, "ema_rate": "high"}
-    with pytest.raises(InputError, match=r"^config key training\.a\.ema_rate is 'high', must be numbers"):
+    with pytest.raises(
+        InputError, match=r"^config key training\.a\.ema_rate is 'high'; must be different numbers"
+    ):
         configured(training={"a": settings})
     with pytest.raises(InputError, match=r"^config key optimal\.videos is 3, must be a multiple of"):
         configured(optimal={"diffusion_steps": 2, "videos": 3})

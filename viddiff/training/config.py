@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from viddiff.errors import InputError, unknown
-from viddiff.flat_config import DEFAULTS, TYPE_NAMES, with_defaults
+from viddiff.flat_config import DEFAULTS, TYPE_NAMES, parse_rates, with_defaults
 from viddiff.model.sizes import WIDTH
 from viddiff.training.masks import check_mask_distribution
 
@@ -84,10 +84,8 @@ class TrainingConfig:
             )
         try:
             parse_rates(self.ema_rate)
-        except ValueError:
-            raise InputError(
-                f"training key ema_rate is {self.ema_rate!r}; must be different numbers in [0, 1) with commas"
-            ) from None
+        except InputError as error:
+            raise InputError(f"training key {error}") from None
         check_mask_distribution(self.mask_distribution, self.T, self.max_frames)
 
     @property
@@ -128,14 +126,6 @@ def training_config(settings: Mapping[str, Any]) -> TrainingConfig:
     if missing:
         raise InputError(f"training settings lack {', '.join(missing)}")
     return TrainingConfig(**values, network=network)
-
-
-def parse_rates(rates: str) -> tuple[float, ...]:
-    """The rates in a list with commas, "0.9999,0.999". Raises `ValueError` if one is not in [0, 1)."""
-    values = tuple(float(rate) for rate in rates.split(","))
-    if len(set(values)) != len(values) or not all(0.0 <= rate < 1.0 for rate in values):
-        raise ValueError(f"rates must differ and lie in [0, 1): {rates}")
-    return values
 
 
 def _two_sides(value: Any) -> bool:

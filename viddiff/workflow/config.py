@@ -20,6 +20,7 @@ from viddiff.dataset_settings import DatasetSettings
 from viddiff.errors import InputError, one_line, unknown, unreadable
 from viddiff.files.json_files import read_text
 from viddiff.files.nested import nested_parts
+from viddiff.flat_config import DEFAULTS, parse_rates
 from viddiff.registry import declared
 from viddiff.tree.schedules import SearchSettings
 from viddiff.workflow.sections import (
@@ -190,16 +191,20 @@ def read_config(raw: Mapping[str, Any]) -> Configuration:
 
 
 def _training(run: str, settings: Mapping[str, Any]) -> Training:
-    text = str(settings.get("ema_rate", "0.9999"))
+    full = {**DEFAULTS, **settings}
     try:
-        rates = tuple(float(rate) for rate in text.split(","))
-    except ValueError:
-        raise InputError(
-            f"config key training.{run}.ema_rate is {text!r}, must be numbers with commas"
-        ) from None
-    latest_only, interval = settings.get("save_latest_only", False), settings.get("save_interval", 100_000)
-    T, steps = settings["T"], settings["steps"]
-    return Training(settings["dataset"], T, steps, rates, latest_only, interval, settings)
+        rates = parse_rates(str(full["ema_rate"]))
+    except InputError as error:
+        raise InputError(f"config key training.{run}.{error}") from None
+    return Training(
+        full["dataset"],
+        full["T"],
+        full["steps"],
+        rates,
+        full["save_latest_only"],
+        full["save_interval"],
+        settings,
+    )
 
 
 def _grid_block(block: Mapping[str, Any]) -> GridBlock:
