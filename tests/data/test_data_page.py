@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 
 from viddiff.data import open_dataset
 from viddiff.data.base import dataset
+from viddiff.data.listing import ARCHIVES, FILES
+from viddiff.data.stored import PICTURES
+from viddiff.dataset_settings import Intake
 
 PAGE = (Path(__file__).parents[2] / "docs/data.md").read_text()
 
@@ -20,6 +24,11 @@ def test_the_page_has_every_dataset_with_its_folders():
     for name, folders in rows:
         if name != "video_folder":
             assert re.findall("`(.+?)/`", folders) == [name, *dataset.find(name).folders]
+
+
+def test_the_page_has_what_is_read_and_every_key():
+    assert all(f"`{suffix}`" in PAGE for suffix in (*FILES, *ARCHIVES, *PICTURES))
+    assert all(re.search(rf"^\| `{key.name}\b", PAGE, re.MULTILINE) for key in fields(Intake))
 
 
 def test_its_script_makes_arrays_that_open(tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from viddiff.diffusion.noise_schedule import LINEAR
 from viddiff.errors import InputError
 from viddiff.flat_config import DEFAULTS
 from viddiff.model.build import build_model
@@ -60,6 +61,11 @@ def test_the_page_has_every_mask_distribution():
     assert sorted(names[1:] if names[0] == "mask_distribution" else names) == sorted(
         mask_distribution.names()
     )
+
+
+def test_the_page_has_every_noise_schedule():
+    (row,) = re.findall(r"^\| `noise_schedule` .*", PAGE, re.MULTILINE)
+    assert all(f"`{name}`" in row for name in (*LINEAR, "cosine"))
 
 
 @pytest.mark.parametrize(
