@@ -93,31 +93,14 @@ def plan_call(
     check_kinds(config.datasets)
     for run, training in config.training.items():
         check_settings(run, training.settings)
-    needed: dict[Evaluation, int] = {}  # the first so many videos
-    for kind in ("sample", "elbo"):
-        for evaluation, pairs in missing[kind].items():
-            needed[evaluation] = max([needed.get(evaluation, 0), *(1 + video for video, _ in pairs)])
-    needed = {evaluation: videos for evaluation, videos in needed.items() if videos}
+    needed = _videos_needed(missing)
     for evaluation, videos in needed.items():
         check_sampling(config, evaluation, videos, datasets)
     for evaluation, pairs in missing["elbo"].items():
         if pairs:
             check_elbo_steps(evaluation)
-    searches = {evaluation for evaluation in request.searches if is_searched(evaluation)}
-    for evaluation in searches:
-        check_search(config, evaluation, datasets)
-    models = {
-        evaluation
-        for evaluation in request.models
-        if not (evaluation.directory / "model_config.json").is_file()
-    }
-    for evaluation in searches | models:
-        check_checkpoint(config, evaluation)
-    if "lpips" in config.metrics.names and not all(
-        Path(cell.metrics("pkl")).is_file() for cell in request.measured
-    ):
-        check_weights(config)
-    runs = runs_to_train(config, arguments, {*needed, *searches, *models})
+    others = _check_others(config, request, datasets)
+    runs = runs_to_train(config, arguments, {*needed, *others})
     for run in runs:
         check_trainable(config, run, datasets)
     damaged = frozenset(damaged_files(missing))
@@ -144,6 +127,36 @@ def plan_call(
         },
         warnings=tuple(filter(None, (larger_window(config, evaluation) for evaluation in needed))),
     )
+
+
+def _videos_needed(missing: Mapping[str, Pairs]) -> dict[Evaluation, int]:
+    """The evaluations that lack samples or ELBOs, and of how many videos, from the first on."""
+    needed: dict[Evaluation, int] = {}
+    for kind in ("sample", "elbo"):
+        for evaluation, pairs in missing[kind].items():
+            needed[evaluation] = max([needed.get(evaluation, 0), *(1 + video for video, _ in pairs)])
+    return {evaluation: videos for evaluation, videos in needed.items() if videos}
+
+
+def _check_others(config: Configuration, request: Request, datasets: Datasets) -> set[Evaluation]:
+    """Check what a request needs beside samples and ELBOs: searches, settings of checkpoints, weights to measure by.
+
+    Returns the evaluations whose checkpoints that reads. Raises `InputError`.
+    """
+    searches = {evaluation for evaluation in request.searches if is_searched(evaluation)}
+    for evaluation in searches:
+        check_search(config, evaluation, datasets)
+    models = {
+        evaluation
+        for evaluation in request.models
+        if not (evaluation.directory / "model_config.json").is_file()
+    }
+    for evaluation in searches | models:
+        check_checkpoint(config, evaluation)
+    measured = all(Path(cell.metrics("pkl")).is_file() for cell in request.measured)
+    if "lpips" in config.metrics.names and not measured:
+        check_weights(config)
+    return searches | models
 
 
 def _there(kind: str, wanted: Pairs, targets: set[str]) -> Pairs:
