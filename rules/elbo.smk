@@ -13,7 +13,7 @@ for batch in CALL.batches["elbo"]:
             f"elbo_{batch.span}"
         input:
             # The job itself refuses a checkpoint that is not the one of the existing results.
-            checkpoint=ancient(checkpoint_of),
+            checkpoint=checkpoint_of,
             data=ancient(data_of),
             alexnet=ancient(selection_weights),
             schedule=ancient(schedule_of),

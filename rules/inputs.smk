@@ -35,15 +35,30 @@ def checkpoint_of(wildcards):
     return checkpoint_or_training(evaluation_of(wildcards))
 
 
+def checkpoint_unless(pattern):
+    """The checkpoint; no training that makes it if that file is there: checkpoints may be removed when all is made."""
+
+    def input_file(wildcards):
+        if os.path.exists(pattern.format(**wildcards)):
+            return ancient(str(evaluation_of(wildcards).checkpoint_file()))
+        return checkpoint_of(wildcards)
+
+    return input_file
+
+
 def checkpoint_for(evaluation):
     return lambda wildcards: checkpoint_or_training(evaluation)
 
 
 @cache
 def checkpoint_or_training(evaluation):
+    """A newer checkpoint is no reason for anything; a training is, for all that waits for it.
+
+    Snakemake leaves out a job, its missing outputs too, if all that is made anew for it is there and ancient.
+    """
     if is_to_be_trained(CONFIG, evaluation):
         return trained(evaluation.run)
-    return str(evaluation.checkpoint_file())
+    return ancient(str(evaluation.checkpoint_file()))
 
 
 @cache
@@ -54,9 +69,7 @@ def trained(run):
     """
     if run_is_trained(CONFIG, run):
         return averages(CONFIG, run)
-    record = TRAINED.format(run=run)
-    make_anew(workflow, [record])  # an older one may be there
-    return [record]
+    return [TRAINED.format(run=run)]
 
 
 def all_trained(wildcards):
@@ -217,12 +230,16 @@ def grid_files(name):
 
 
 def training_data(run):
-    """The data that training needs first, and their check."""
+    """The data that training needs first, and their check.
+
+    Both records, of the check and of an earlier end of the training, may be there: they are made anew.
+    """
 
     def input_files(wildcards):
         checked = [CALL.checks[run]] if run in CALL.checks else []
-        make_anew(workflow, checked)  # it says that of the data as they are now
-        return [*made_data(CONFIG.training[run].dataset, "train"), *checked]
+        make_anew(workflow, [TRAINED.format(run=run), *checked])
+        made = made_data(CONFIG.training[run].dataset, "train")
+        return [*map(ancient, made), *checked]
 
     return input_files
 

@@ -4,7 +4,7 @@
 rule search_stage:
     input:
         # The job itself refuses a checkpoint that is not the one of the other stages.
-        checkpoint=ancient(checkpoint_of),
+        checkpoint=checkpoint_unless(f"{EVALUATION}/optimal/stage_{{stage}}.json"),
         data=ancient(search_data_of),
     output:
         f"{EVALUATION}/optimal/stage_{{stage}}.json",

@@ -13,7 +13,7 @@ for batch in CALL.batches["sample"]:
             f"sample_{batch.span}"
         input:
             # The job itself refuses a checkpoint that is not the one of the existing samples.
-            checkpoint=ancient(checkpoint_of),
+            checkpoint=checkpoint_of,
             data=ancient(data_of),
             alexnet=ancient(selection_weights),
             schedule=ancient(schedule_of),
@@ -39,7 +39,7 @@ for batch in CALL.batches["sample"]:
 
 rule model_config:
     input:
-        ancient(checkpoint_of),
+        checkpoint_unless(f"{EVALUATION}/model_config.json"),
     output:
         f"{EVALUATION}/model_config.json",
     log:
@@ -58,7 +58,7 @@ for number, evaluations in enumerate(CALL.together.model_configs):
         name:
             f"new_model_configs_{number}"
         input:
-            ancient(checkpoint_for(evaluations[0])),
+            checkpoint_for(evaluations[0]),
         output:
             [f"{evaluation.directory}/model_config.json" for evaluation in evaluations],
         log:

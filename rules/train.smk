@@ -36,7 +36,7 @@ for name, run in TRAINING.items():
         name:
             name
         input:
-            ancient(training_data(run)),
+            training_data(run),
         output:
             TRAINED.format(run=run),
         log:

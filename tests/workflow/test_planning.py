@@ -66,9 +66,18 @@ def test_results_that_cannot_be_written_are_refused_in_one_line(fresh):
 
 def test_a_missing_checkpoint_is_trained_if_the_configuration_says_how(fresh):
     (fresh.root / "checkpoints" / CHECKPOINT / "ema_0.9999_000100.pt").unlink()
+    record = f"logs/{CHECKPOINT}/trained.json"
+    (fresh.root / record).parent.mkdir(parents=True)
+    (fresh.root / record).write_text('{"step": 50}')  # of an earlier, shorter training
+    assert fresh.outputs("train_deep_tiny") == {record}
     for name in ("ema_0.9999_000100", "model_000100"):
         target = sample(AUTOREG, 0).replace("ema_0.9999_000100", name)
-        assert fresh.outputs(target) == {f"logs/{CHECKPOINT}/trained.json", target}
+        assert fresh.outputs(target) == {record, target}
+
+
+def test_no_training_makes_a_checkpoint_that_nothing_needs(done):
+    (done.root / "checkpoints" / CHECKPOINT / "ema_0.9999_000100.pt").unlink()
+    assert done.outputs() == set()
 
 
 @pytest.mark.parametrize(("videos", "seconds"), [(1000, 4), (10_000, 10)])
