@@ -28,10 +28,10 @@ def one_line(error: Exception) -> str:
 
 @contextmanager
 def in_one_line() -> Iterator[None]:
-    """What the user can put right ends the process with one line and exit code 1."""
+    """What the user can put right, and what the system refuses, ends the process with one line and exit code 1."""
     try:
         yield
-    except InputError as error:
+    except (InputError, OSError) as error:
         sys.exit(f"error: {one_line(error)}")
 
 

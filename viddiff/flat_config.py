@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -117,6 +118,7 @@ def parse_rates(ema_rate: str) -> tuple[float, ...]:
         rates = tuple(float(rate) for rate in ema_rate.split(","))
     except ValueError:
         rates = ()
-    if not rates or len(set(rates)) != len(rates) or not all(0.0 <= rate < 1.0 for rate in rates):
-        raise InputError(f"ema_rate is {ema_rate!r}; must be different numbers in [0, 1) with commas")
+    signed = any(math.copysign(1.0, rate) < 0 for rate in rates)  # -0 is no part of a file's name
+    if not rates or signed or len(set(rates)) != len(rates) or not all(0.0 <= rate < 1.0 for rate in rates):
+        raise InputError(f"ema_rate is {ema_rate!r:.60}; must be different numbers in [0, 1) with commas")
     return rates

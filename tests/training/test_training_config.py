@@ -50,7 +50,7 @@ def test_defaults_are_the_originals():
         ({"lr": float("nan")}, "lr is nan"),
         ({"batch_size": 2.5}, "batch_size is 2.5; must be a whole number"),
         ({"batch_size": True}, "must be a whole number"),
-        ({"batch_size": 0}, "batch_size is 0; must be 1 at least"),
+        ({"batch_size": 0}, "batch_size is 0; must be 1 to 999999"),
         ({"learn_sigma": "yes"}, "learn_sigma is 'yes'; must be true or false"),
         ({"dataset": None}, "dataset is None; must be a text"),
         ({"steps": "many"}, "steps is 'many'; must be a whole number"),
@@ -63,7 +63,19 @@ def test_defaults_are_the_originals():
         ({"sample_interval": 100}, "sample_interval is 100; only 50000 is supported"),
         ({"n_valid_batches": 0}, "n_valid_batches is 0; only 1 is supported"),
         ({"do_cond_marg": False}, "do_cond_marg is False; only True is supported"),
-        ({"seed": -1}, "seed is -1; must not be negative"),
+        ({"seed": -1}, "seed is -1; must be 0 to 9223372036854775807"),
+        ({"seed": 10**30}, "seed is 1000000000000000000000000000000; must be finite, and below 2^63"),
+        ({"rp_alpha": 2**63}, "rp_alpha is 9223372036854775808; must be finite, and below 2^63"),
+        ({"T": 10**9}, "T is 1000000000; must be 1 to 999999"),
+        ({"num_workers": 10**9}, "num_workers is 1000000000; must be -1 to 1024"),
+        ({"num_workers": -7}, "num_workers is -7; must be -1 to 1024"),
+        ({"save_interval": 10**12}, "save_interval is 1000000000000; must be 1 to 1000000000"),
+        ({"weight_decay": float("nan")}, "weight_decay is nan; must be finite"),
+        ({"weight_decay": float("inf")}, "weight_decay is inf; must be finite"),
+        ({"lr": float("inf")}, "lr is inf; must be finite"),
+        ({"lr": 10**400}, "must be a number"),
+        ({"mask_distribution": "linspace-1-2-" + "9" * 5000}, "must have 500 characters at most"),
+        ({"ema_rate": "-0"}, "ema_rate is '-0'"),
     ],
 )
 def test_wrong_settings(change, message):
@@ -71,6 +83,13 @@ def test_wrong_settings(change, message):
         training_config(SETTINGS | change)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("key", ["lr", "steps", "wandb", "ema_rate", "use_fp16", "mask_distribution"])
+def test_long_values_are_cut(key):
+    with pytest.raises(InputError) as error:
+        training_config(SETTINGS | {key: "9" * 10_000})
+    assert len(str(error.value)) < 300
 
 
 def test_keys_without_effect_may_differ_in_checkpoints():

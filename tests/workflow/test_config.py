@@ -120,6 +120,25 @@ def test_sizes_of_jobs_are_those_that_batches_know():
             {"sampling": {"videos_per_job": 3}},
             "config key sampling.videos_per_job is 3, must be one of 1, 2, 5, 10, 20, 25, 50, 100",
         ),
+        ({"data_root": ""}, 'config key data_root is "", must be a path that does not begin with ~'),
+        ({"data_root": "~/data"}, 'config key data_root is "~/data", must be a path that does not begin'),
+        ({"data_cache": "~/fast"}, 'config key data_cache is "~/fast", must be a path'),
+        (
+            {"datasets": {"own": {"kind": "video_folder", "path": "~/own"}}},
+            'config key datasets.own.path is "~/own", must be a path',
+        ),
+        (
+            {"name": "a" * 201},
+            f'config key name is "{"a" * 56}…, must be a name of letters, digits and ._,=+-, 200 at most',
+        ),
+        (
+            {"modes": {"mine": {"stages": [{"latent": [10**9]}]}}},
+            "config key modes.mine.stages[0].latent[0] is 1000000000, must be 999998 at most",
+        ),
+        (
+            {"modes": {"mine": {"pattern": {"latent": [0], "step": 10**9}}}},
+            "config key modes.mine.pattern.step is 1000000000, must be 999999 at most",
+        ),
         ({"grid": [{}]}, "config key grid[0] lacks runs, which must be given"),
         ({"grid": None}, "config key grid is null, must be a list"),
         ({"metrics": {"names": []}}, "config key metrics.names is empty, must have 1 entry at least"),

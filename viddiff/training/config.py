@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
@@ -43,6 +44,23 @@ _FIXED = (
     "schedule_sampler",
     "use_fp16",
 )
+_LARGEST = sys.float_info.max
+_MOST_STORED = 2**63 - 1  # of whole numbers in a checkpoint
+_LONGEST_TEXT = 500
+_MOST = 10**9
+# The least and the most of whole numbers: larger ones would only fill the memory.
+_BOUNDS = {
+    "T": (1, 999_999),
+    "steps": (1, _MOST),
+    "max_frames": (1, 999_999),
+    "batch_size": (1, 999_999),
+    "microbatch": (-1, _MOST),
+    "save_interval": (1, _MOST),
+    "log_interval": (1, _MOST),
+    "lr_anneal_steps": (0, _MOST),
+    "num_workers": (-1, 1024),
+    "seed": (0, _MOST_STORED),
+}
 
 
 @dataclass(frozen=True)
@@ -70,12 +88,11 @@ class TrainingConfig:
     network: Mapping[str, Any] = field(default_factory=dict)  # the flat config's other keys
 
     def __post_init__(self) -> None:
-        for name in ("T", "steps", "max_frames", "batch_size", "save_interval", "log_interval"):
-            if getattr(self, name) < 1:
-                raise InputError(f"training key {name} is {getattr(self, name)}; must be 1 at least")
-        for name in ("seed", "lr_anneal_steps", "weight_decay"):
-            if getattr(self, name) < 0:
-                raise InputError(f"training key {name} is {getattr(self, name)}; must not be negative")
+        for name, (least, most) in _BOUNDS.items():
+            if not least <= (value := getattr(self, name)) <= most:
+                raise InputError(f"training key {name} is {_short(value)}; must be {least} to {most}")
+        if not self.weight_decay >= 0:
+            raise InputError(f"training key weight_decay is {self.weight_decay}; must not be negative")
         if not self.lr > 0:
             raise InputError(f"training key lr is {self.lr}; must be positive")
         if self.lr_anneal_steps and self.steps > self.lr_anneal_steps:
@@ -120,7 +137,7 @@ def training_config(settings: Mapping[str, Any]) -> TrainingConfig:
                 network[WIDTH] = width
         value = _typed(key, value)
         if key in _FIXED and value != DEFAULTS[key]:
-            raise InputError(f"training key {key} is {value!r}; only {DEFAULTS[key]!r} is supported")
+            raise InputError(f"training key {key} is {_short(value)}; only {DEFAULTS[key]!r} is supported")
         (values if key in own else network)[key] = value
     missing = [key for key in ("dataset", "T", "steps") if key not in values]
     if missing:
@@ -140,7 +157,7 @@ def _typed(key: str, value: Any) -> Any:
         wanted = str
     else:
         wanted = type(DEFAULTS[_FLAT_NAME.get(key, key)])
-    if wanted is float and type(value) is int:
+    if wanted is float and type(value) is int and abs(value) <= _MOST_STORED:
         return float(value)
     if key == "ema_rate" and type(value) is float:
         return str(value)
@@ -150,7 +167,18 @@ def _typed(key: str, value: Any) -> Any:
         hint = (
             "; YAML takes 1e-4 for a text, write 1.0e-4" if wanted is float and isinstance(value, str) else ""
         )
-        raise InputError(f"training key {key} is {value!r}; must be {TYPE_NAMES[wanted]}{hint}")
+        raise InputError(f"training key {key} is {_short(value)}; must be {TYPE_NAMES[wanted]}{hint}")
+    if isinstance(value, str) and len(value) > _LONGEST_TEXT:
+        raise InputError(
+            f"training key {key} is {_short(value)}…; must have {_LONGEST_TEXT} characters at most"
+        )
+    if isinstance(value, int | float) and not abs(value) <= (_MOST_STORED if wanted is int else _LARGEST):
+        raise InputError(f"training key {key} is {_short(value)}; must be finite, and below 2^63")
     if key == "wandb" and value not in get_args(WandbMode):
-        raise InputError(f"training key wandb is {value!r}; allowed: {', '.join(get_args(WandbMode))}")
+        raise InputError(f"training key wandb is {_short(value)}; allowed: {', '.join(get_args(WandbMode))}")
     return value
+
+
+def _short(value: object) -> str:
+    """A value for a message."""
+    return f"{value!r:.60}"
