@@ -5,6 +5,7 @@ import imageio.v2 as imageio
 import numpy as np
 import pytest
 import torch
+from decoding import decode
 from PIL import Image
 
 from viddiff.data import DatasetSettings, limits, listing, open_dataset, video_folder
@@ -150,7 +151,7 @@ def test_a_video_cannot_make_ffmpeg_read_other_files(folder):
     ):
         (folder / name).write_text(text)
         with pytest.raises(InputError, match="not a whole video"):
-            video_folder.decode(folder / name, SIZE)
+            decode(folder / name, SIZE)
 
 
 def test_sizes_that_no_video_has(folder, monkeypatch):

@@ -8,9 +8,9 @@ import zipfile
 import h5py
 import numpy as np
 import pytest
+from decoding import decode
 
 from viddiff.data import stored
-from viddiff.data.video_folder import decode
 from viddiff.errors import InputError
 
 MOST = 2**24

@@ -9,8 +9,8 @@ from pathlib import Path
 import imageio.v2 as imageio
 import numpy as np
 import pytest
+from decoding import decode
 
-from viddiff.data import video_folder
 from viddiff.errors import InputError
 
 SIZE = 16
@@ -19,7 +19,7 @@ FRAMES = np.random.default_rng(0).integers(0, 256, (4, 48, 64, 3), dtype=np.uint
 
 def written(path: Path, **options) -> bytearray:
     imageio.mimwrite(path, FRAMES, **options)
-    assert len(video_folder.decode(path, SIZE)) == 4
+    assert len(decode(path, SIZE)) == 4
     return bytearray(path.read_bytes())
 
 
@@ -80,7 +80,7 @@ def test_what_a_header_claims_is_not_believed(tmp_path, make):
     assert path.stat().st_size < 100_000
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(InputError) as caught:
-        video_folder.decode(path, SIZE)
+        decode(path, SIZE)
     assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
     for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):  # a child begins with its parent's size
         assert resource.getrusage(who).ru_maxrss < own + 300_000  # kB
@@ -91,5 +91,5 @@ def test_a_name_is_no_option_and_no_other_protocol(tmp_path, monkeypatch):
     for name in ("-version.mp4", "concat:a.mp4", "%d.mp4", "a;touch ran.mp4", "$(touch ran).mp4"):
         imageio.mimwrite(tmp_path / "a.mp4", FRAMES)
         (tmp_path / "a.mp4").rename(name)
-        assert len(video_folder.decode(Path(name), SIZE)) == 4
+        assert len(decode(Path(name), SIZE)) == 4
     assert not (tmp_path / "ran").exists()

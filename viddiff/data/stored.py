@@ -229,6 +229,7 @@ def picture_files(folder: Path) -> list[Path]:
 
 
 def is_picture(path: Path) -> bool:
+    """Whether a file is a visible picture, by its name."""
     return path.suffix.lower() in PICTURES and not path.name.startswith(".") and path.is_file()
 
 
@@ -259,6 +260,7 @@ def as_frames(
 
 
 def channels_last(array: UInt8[np.ndarray, " ..."], axis: int | None) -> UInt8[np.ndarray, "T H W C"]:
+    """An array with the axis of its channels at the end; with one channel if it has no such axis."""
     return array[..., None] if axis is None else np.moveaxis(array, axis, -1)
 
 

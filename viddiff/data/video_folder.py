@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 
 from viddiff.data.arrays import VideoFiles
 from viddiff.data.base import Counted, Source, ask, dataset
@@ -24,7 +23,7 @@ from viddiff.data.fit import fit
 from viddiff.data.limits import most_frames, too_long
 from viddiff.data.listing import list_videos
 from viddiff.data.stored import Stored, stored_video
-from viddiff.dataset_settings import AS_STORED, Intake, height_width
+from viddiff.dataset_settings import Intake
 from viddiff.errors import InputError
 from viddiff.video import Video
 
@@ -158,8 +157,3 @@ def decode_stored(stored: Stored, intake: Intake) -> Video:
         raise InputError(f"{stored.path}: holds no frames")
     used = used_frames(stored, len(frames), intake)
     return np.concatenate(frames if used == range(len(frames)) else [frames[number] for number in used])
-
-
-def decode(path: Path, image_size: int | Sequence[int]) -> UInt8[np.ndarray, "T 3 height width"]:
-    """All frames of a video file or a folder of pictures. Raises `InputError` if any part of it is damaged."""
-    return decode_stored(stored_video(path, height_width(image_size)), AS_STORED)
