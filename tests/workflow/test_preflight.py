@@ -20,6 +20,7 @@ from viddiff.workflow.config import check_config, load_schema, read_config
 from viddiff.workflow.datasets import Datasets
 from viddiff.workflow.preflight import unknown_datasets, used_datasets
 from viddiff.workflow.targets import read_grid
+from viddiff.workflow.training_preflight import check_settings
 
 SCHEMA = load_schema(Path(__file__).parents[2] / "config" / "schema.yaml")
 RUN = {"dataset": "own", "T": 12, "steps": 100, "image_size": 32}
@@ -79,6 +80,23 @@ def test_a_training_is_planned_with_a_check_of_its_data(plan):
     assert plan("train_new").checks == plan("train").checks
     assert plan(f"{AT}/{MODES[0]}/samples/sample_0000-0.npy").checks == plan("train").checks
     assert not plan("plans").checks and not plan("train", **run(dataset="bouncy_balls")).checks
+
+
+@pytest.mark.parametrize("end", ["000100", "latest"])
+def test_a_run_goes_on_with_its_settings_alone(plan, end):
+    saved = check_settings("new", RUN).to_flat()
+    save(f"checkpoints/new/model_{end}.pt", **saved)
+    told = {"step": 100, "seed": 1, "sha256": {"model": ""}}
+    write_bytes(f"checkpoints/new/opt_{end}.pt", encode(told))
+    longer = {"steps": 200, "save_latest_only": end == "latest"}
+    with pytest.raises(
+        InputError,
+        match=r"training\.new: checkpoints/new was trained with other settings: lr was 0.0001 and is 0.001; ",
+    ):
+        plan("train", **run(lr=1.0e-3, **longer))
+    assert plan("train", **run(save_interval=50, microbatch=1, **longer)).checks
+    Path(f"checkpoints/new/model_{end}.pt").write_bytes(b"damaged")
+    assert plan("train", **run(lr=1.0e-3, **longer)).checks  # the job looks for another set
 
 
 @pytest.mark.parametrize(

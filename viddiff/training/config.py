@@ -145,6 +145,12 @@ def training_config(settings: Mapping[str, Any]) -> TrainingConfig:
     return TrainingConfig(**values, network=network)
 
 
+def changed_settings(saved: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    """Which keys of two flat configs differ that a run cannot change, in words; "" if none."""
+    changed = [key for key in config if key not in FREE_KEYS and saved.get(key) != config[key]]
+    return ", ".join(f"{key} was {saved.get(key)!r} and is {config[key]!r}" for key in changed)
+
+
 def _two_sides(value: Any) -> bool:
     return isinstance(value, list | tuple) and len(value) == 2 and all(type(side) is int for side in value)
 

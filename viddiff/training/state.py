@@ -25,7 +25,7 @@ from viddiff.checkpoint import checkpoint_dict, encode, load_checkpoint, load_te
 from viddiff.errors import InputError
 from viddiff.files.nested import nested_parts
 from viddiff.files.write import sha256_file, write_bytes
-from viddiff.training.config import FREE_KEYS
+from viddiff.training.config import changed_settings
 from viddiff.training.data_record import data_changes
 from viddiff.training.run_files import RunFile, check_resumable, foreign, run_files, set_path, staged_path
 
@@ -243,8 +243,7 @@ def _changed(
     """
     if opt is not None and not saved:
         return "" if opt.get("seed") == config["fake_seed"] else "seed"
-    changed = [key for key in config if key not in FREE_KEYS and saved.get(key) != config[key]]
-    return ", ".join(f"{key} was {saved.get(key)!r} and is {config[key]!r}" for key in changed)
+    return changed_settings(saved, config)
 
 
 def _free_name(path: Path) -> Path:

@@ -46,14 +46,19 @@ def model_settings(config: Configuration, evaluation: Evaluation) -> Mapping[str
     any of its modes. `None` if nothing tells.
     """
     with suppress(OSError):
-        file = evaluation.checkpoint_file().resolve()
-        return _settings_in(file, file.stat().st_mtime_ns)
+        return settings_in(evaluation.checkpoint_file())
     if training := config.training.get(evaluation.run):
         return with_defaults(training.settings)
     for path in sorted(evaluation.directory.parent.glob("*/model_config.json")):
         with suppress(InputError), reading(path, "the settings of a checkpoint"):
             return with_defaults(read_json(path))
     return None
+
+
+def settings_in(checkpoint: Path) -> Mapping[str, Any] | None:
+    """The full flat config in a checkpoint; `None` if it cannot be read without torch. Raises `OSError`: not there."""
+    file = checkpoint.resolve()
+    return _settings_in(file, file.stat().st_mtime_ns)
 
 
 @cache  # thousands of jobs ask, for a few checkpoints

@@ -12,12 +12,13 @@ from viddiff.diffusion.noise_schedule import noise_schedule
 from viddiff.errors import InputError
 from viddiff.model.settings import check_network
 from viddiff.model.sizes import frame_size
-from viddiff.training.config import TrainingConfig, training_config
+from viddiff.training.config import TrainingConfig, changed_settings, training_config
+from viddiff.training.run_files import is_own, run_files, set_path, step_inside
 from viddiff.tree.datasets import FOLDER
 from viddiff.tree.paths import CHECKPOINTS, Evaluation
 from viddiff.workflow.datasets import Datasets
 from viddiff.workflow.permissions import check_writable
-from viddiff.workflow.preflight import training_rules
+from viddiff.workflow.preflight import settings_in, training_rules
 from viddiff.workflow.sections import Configuration
 from viddiff.workflow.trainings import check_training, is_to_be_trained, run_is_trained
 
@@ -38,7 +39,8 @@ def check_trainable(config: Configuration, run: str, datasets: Datasets) -> None
     """Check that a configured run can be trained, as far as it is known without reading videos.
 
     Raises `InputError`: its settings are wrong, its dataset is unknown, not there, or of another size, training videos
-    are broken or shorter than T, its folder has files that are not its own, or checkpoints cannot be written.
+    are broken or shorter than T, its folder has files that are not its own, or of other settings, or checkpoints cannot
+    be written.
     """
     settings = check_settings(run, config.training[run].settings)
     try:
@@ -53,6 +55,7 @@ def check_trainable(config: Configuration, run: str, datasets: Datasets) -> None
             f"{frames}"
         )
     check_training(config, run)
+    _check_unchanged(run, settings.to_flat())
     check_writable(f"{CHECKPOINTS}/{run}")
 
 
@@ -82,6 +85,20 @@ def checked_file(config: Configuration, run: str) -> str:
     """The file that says that the data of a run were checked."""
     training = config.training[run]
     return f"{FOLDER}/{training.dataset}/train_{training.T}.checked"
+
+
+def _check_unchanged(run: str, flat: Mapping[str, Any]) -> None:
+    """Raise `InputError` if a run would go on from a set of other settings. What cannot be read is left to the job."""
+    run_dir = Path(CHECKPOINTS, run)
+    opts = [file for file in run_files(run_dir) if file.kind == "opt" and is_own(file.path)]
+    models = [set_path(run_dir, "model", file.step) for file in opts]
+    newest = max(filter(Path.is_file, models), key=lambda model: step_inside(model) or 0, default=None)
+    saved = None if newest is None else settings_in(newest)
+    if saved and (changed := changed_settings(saved, flat)):
+        raise InputError(
+            f"config key training.{run}: {run_dir} was trained with other settings: {changed}; put them back or "
+            "name another run"
+        )
 
 
 def _with_run(run: str, message: str) -> str:
