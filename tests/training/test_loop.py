@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import json
 import multiprocessing
 import os
@@ -238,9 +239,15 @@ def test_padding_comes_from_other_draws(data):
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_videos_that_are_too_short(tmp_path, data, stub, workers):
-    with pytest.raises(InputError, match="10 frames, 11 are needed") as error:
-        train(config(T=11, num_workers=workers), data, tmp_path)
-    assert "\n" not in str(error.value)
+    others = multiprocessing.active_children()
+    gc.disable()  # as at the exit of Python, which waits for processes that load data and ignore signals
+    try:
+        with pytest.raises(InputError, match="10 frames, 11 are needed") as error:
+            train(config(T=11, num_workers=workers), data, tmp_path)
+        assert "\n" not in str(error.value)
+        assert multiprocessing.active_children() == others
+    finally:
+        gc.enable()
 
 
 def test_a_loss_that_is_not_finite_stops_before_it_is_saved(tmp_path, data, stub, monkeypatch):

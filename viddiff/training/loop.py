@@ -11,7 +11,8 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
 
@@ -106,27 +107,28 @@ def _train(
     if config.wandb != "off":
         logs.append(wandb_log(run_dir, config.wandb, flat))
     record = averaging_log(config.log_interval, diffusion.n_steps, logs)
-    for window in training_windows(config, dataset, state.step, cores):
-        lr = learning_rate(config, state.step)
-        for group in optimizer.param_groups:
-            group["lr"] = lr
-        losses, t = forward_backward(model, diffusion, window, config, state.step, device)
-        grad_norm = nn.utils.get_total_norm([p.grad for p in parameters.values() if p.grad is not None])
-        check_norm(grad_norm.item(), config, state.step)
-        optimizer.step()
-        optimizer.zero_grad()
-        for rate, average in state.averages.items():
-            update_average(average, parameters, rate)
-        state.step += 1
+    with closing(training_windows(config, dataset, state.step, cores)) as windows:
+        for window in windows:
+            lr = learning_rate(config, state.step)
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+            losses, t = forward_backward(model, diffusion, window, config, state.step, device)
+            grad_norm = nn.utils.get_total_norm([p.grad for p in parameters.values() if p.grad is not None])
+            check_norm(grad_norm.item(), config, state.step)
+            optimizer.step()
+            optimizer.zero_grad()
+            for rate, average in state.averages.items():
+                update_average(average, parameters, rate)
+            state.step += 1
 
-        record(state.step, losses, t, grad_norm.item(), lr)
-        progress(state.step)
-        stopping = stop()
-        if stopping or state.step % config.save_interval == 0 or state.step == config.steps:
-            check_state(state, _loss_now(model, diffusion, window, config, state.step, device), config)
-            save_state(run_dir, state, flat, data)
-        if stopping:
-            break
+            record(state.step, losses, t, grad_norm.item(), lr)
+            progress(state.step)
+            stopping = stop()
+            if stopping or state.step % config.save_interval == 0 or state.step == config.steps:
+                check_state(state, _loss_now(model, diffusion, window, config, state.step, device), config)
+                save_state(run_dir, state, flat, data)
+            if stopping:
+                break
     if state.step == config.steps:
         warn_of_initial_weights(config)
     return state.step
@@ -214,7 +216,7 @@ def step_seed(seed: int, step: int, purpose: int) -> int:
 
 def training_windows(
     config: TrainingConfig, dataset: VideoDataset, start: int, cores: int = 1
-) -> Iterator[Window]:
+) -> Generator[Window, None, None]:
     """The batches of training steps `start` to `config.steps - 1`, loaded by processes on `cores`.
 
     Raises `InputError` for broken data.
@@ -228,17 +230,23 @@ def training_windows(
         worker_init_fn=_ignore_signals,
     )
     windows = iter(loader)
-    while True:
-        try:
-            window = next(windows)
-        except StopIteration:
-            return
-        except (OSError, EOFError) as error:  # of the connection, since those of the data come as windows
-            time.sleep(1.0)  # until torch raises that the process is dead, if it is
-            raise InputError(f"a process that loads data does not answer: {error!r}") from None
-        if isinstance(window, Exception):
-            raise window
-        yield window
+    try:
+        while True:
+            broken = None
+            try:
+                window = next(windows)
+            except StopIteration:
+                return
+            except (OSError, EOFError) as error:  # of the connection, since those of the data come as windows
+                time.sleep(1.0)  # until torch raises that the process is dead, if it is
+                broken = f"a process that loads data does not answer: {error!r}"
+            if broken is not None:
+                raise InputError(broken)  # not from the error, which keeps the processes
+            if isinstance(window, Exception):
+                raise window
+            yield window
+    finally:
+        del windows  # ends its processes, which ignore signals: as long as one is there, Python cannot exit
 
 
 def _ignore_signals(worker: int) -> None:
