@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -26,6 +26,12 @@ class Intake:
     frame_rate: float | None = None
     fit: Fit = "crop"
     interpolation: Interpolation = "bilinear"
+
+    def changes(self) -> dict[str, Any]:
+        """The settings that are not the defaults."""
+        return {
+            item.name: value for item in fields(self) if (value := getattr(self, item.name)) != item.default
+        }
 
 
 AS_STORED = Intake()

@@ -123,6 +123,25 @@ def test_folders_of_pictures_are_videos(folder, suffix):
     assert dataset.identity() != stamp
 
 
+def test_what_lies_beside_the_pictures_of_a_video_does_not_change_it(folder):
+    pictures(folder / "b")
+    stamp = open_dataset("clips", "test", folder.parents[1], CLIPS).identity()
+    touch(folder, "b/notes.txt", "b/.DS_Store", "b/Thumbs.db")
+    assert open_dataset("clips", "test", folder.parents[1], CLIPS).identity() == stamp
+    (folder / "b/frame_11.png").unlink()
+    assert open_dataset("clips", "test", folder.parents[1], CLIPS).identity() != stamp
+
+
+@pytest.mark.parametrize(
+    ("numbers", "gap"),
+    [((0, 1, 2), None), ((1, 5, 9), None), ((7,), None), ((8, 9, 10), None), ((0, 1, 2, 10, 11), "2 and 10")],
+)
+def test_a_gap_in_the_numbers_is_named(folder, numbers, gap):
+    touch(folder, *(f"b/take2_{number}.png" for number in numbers))
+    told = [f"{folder / 'b'}: no picture between numbers {gap}; read as neighbours"] if gap else []
+    assert names(folder) == (["b"], told)
+
+
 def test_pictures_that_are_no_frames_of_one_video(folder):
     pictures(folder / "a")
     Image.fromarray(FRAMES[0, :4]).save(folder / "a/frame_7.png")

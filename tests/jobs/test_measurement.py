@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
+from pathlib import Path
 
 import numpy as np
+import pytest
 
+from viddiff.data import DatasetSettings, open_dataset
 from viddiff.data.base import VideoDataset
+from viddiff.errors import InputError
 from viddiff.files.write import save_npy, write_json
 from viddiff.jobs.job import Job
-from viddiff.jobs.measurement import draw_contact_sheet, measure_samples
+from viddiff.jobs.measurement import draw_contact_sheet, measure_samples, true_videos
+from viddiff.jobs.prepare import videos_fingerprint
 from viddiff.metrics.base import MetricSettings
 from viddiff.render import contact_sheet
+from viddiff.tree.fingerprint import claim
 from viddiff.tree.paths import Evaluation
 
 MODES = ("autoreg_8_2_12_3", "goal-directed-autoreg_8_2_12_3", "goal-directed-mixed_8_2_12_3")
@@ -65,3 +72,34 @@ def test_a_measurement_leaves_a_record_that_names_the_device(tmp_path, monkeypat
     )
     assert content["made"] == ["metrics_2-1-12.pkl", "metrics_2-1-12.json"] and done == [(1, 2), (2, 2)]
     assert json.loads(evaluation.metrics(2, 1, 12, "json").read_text())["goals"] == [11]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, None),
+        ({"stride": 1, "fit": "crop"}, None),
+        ({"stride": 2}, "is now .*'intake': {'stride': 2}"),
+        ({"interpolation": "area"}, "'intake': {'interpolation': 'area'}"),
+        ("1.npy", "video 1 of the dataset is another file, or was changed .*take video_stamps out of"),
+        ("-.npy", "video 0 of the dataset is another file"),
+        ("9.npy", None),
+    ],
+)
+def test_samples_are_measured_by_the_videos_that_they_were_made_of(tmp_path, monkeypatch, changes, message):
+    monkeypatch.chdir(tmp_path)
+    evaluation = Evaluation.named("run", "ema_0.9999_000100", MODES[0])
+    for video in range(2):
+        save_npy(Path(f"own/test/{video}.npy"), np.full((24, 8, 8, 3), video, np.uint8))
+
+    def videos(name, split, **more):
+        settings = DatasetSettings("video_folder", name, image_size=8, **more)
+        return open_dataset(name, split, ".", {name: settings})
+
+    claim(evaluation.directory, videos_fingerprint(videos("own", "test")))
+    write_json(evaluation.directory / "model_config.json", {"dataset": "own"})
+    more = changes if isinstance(changes, dict) else {}
+    if changes in ("-.npy", "1.npy", "9.npy"):
+        save_npy(Path("own/test", changes), np.full((24, 8, 8, 3), 1, np.uint8))
+    with nullcontext() if message is None else pytest.raises(InputError, match=message):
+        true_videos(evaluation, lambda *name: videos(*name, **more))

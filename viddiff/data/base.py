@@ -107,11 +107,15 @@ class VideoDataset(ABC):
     def frames(self, index: int, start: int, stop: int) -> Video:
         """Frames `start` to `stop - 1` of a video; the range lies inside the video."""
 
+    def files_of(self, index: int) -> list[Path]:
+        """The files that are read for a video."""
+        return [self.file(index)]
+
     def stamp(self, index: int) -> str:
-        """A text that changes if a video is another one than before: its file's name, size and time of change."""
-        path = self.file(index)
-        parts = [path, *sorted(path.iterdir())] if path.is_dir() else [path]
-        stats = [(part.relative_to(self.source.path).as_posix(), part.stat()) for part in parts]
+        """A text that changes if a video is another one than before: its files' names, sizes and times of change."""
+        stats = [
+            (part.relative_to(self.source.path).as_posix(), part.stat()) for part in self.files_of(index)
+        ]
         return repr([(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats])
 
     def identity(self) -> str:

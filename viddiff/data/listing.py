@@ -8,8 +8,10 @@ ignored. So what is added to a folder of videos changes nothing unless it is a v
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from viddiff.data.stored import ARRAYS, GIFS, HDF5, MOVIES, NPZ, PICTURES
@@ -43,7 +45,7 @@ OTHER_VIDEOS = (
 
 @dataclass
 class Listing:
-    """videos: files and folders of pictures; problems: what must be put right; ignored: what else is there."""
+    """videos: files and folders of pictures; problems: what must be put right; ignored: what else is there or lacks."""
 
     videos: list[Path] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -84,6 +86,7 @@ def _list(folder: Path, listing: Listing, above: tuple[Path, ...]) -> None:
     elif used := of(PICTURES):
         if above:
             listing.videos.append(folder)
+            listing.ignored += _gap(used)
         else:
             listing.problems.append(f"{used[0]}: pictures must lie in folders, one for each video")
     else:
@@ -103,6 +106,16 @@ def _list(folder: Path, listing: Listing, above: tuple[Path, ...]) -> None:
     for suffix, paths in by_suffix.items():
         why = f"beside {used[0].name}" if used and suffix in (*ARCHIVES, *PICTURES) else "no video"
         listing.ignored.append(f"{paths[0]}{_more(paths)}: ignored, {why}")
+
+
+def _gap(pictures: list[Path]) -> list[str]:
+    """A line if the numbers of a video's pictures have a gap, which is passed over."""
+    numbers = sorted({int(number[-1]) for path in pictures if (number := re.findall("[0-9]+", path.stem))})
+    steps = [(after - before, before, after) for before, after in pairwise(numbers)]
+    usual, most = min(steps, default=None), max(steps, default=None, key=lambda step: step[0])
+    if usual is None or most is None or usual[0] == most[0]:
+        return []
+    return [f"{pictures[0].parent}: no picture between numbers {most[1]} and {most[2]}; read as neighbours"]
 
 
 def _more(paths: list[Path]) -> str:

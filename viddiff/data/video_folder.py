@@ -22,7 +22,7 @@ from viddiff.data.base import Counted, Source, ask, dataset
 from viddiff.data.fit import fit
 from viddiff.data.limits import most_frames, too_long
 from viddiff.data.listing import list_videos
-from viddiff.data.stored import Stored, stored_video
+from viddiff.data.stored import Stored, picture_files, stored_video
 from viddiff.dataset_settings import Intake
 from viddiff.errors import InputError
 from viddiff.video import Video
@@ -79,6 +79,10 @@ class VideoFolder(VideoFiles):
             except InputError as error:
                 problems.append(str(error))
         return lengths, problems
+
+    def files_of(self, index: int) -> list[Path]:
+        path = self.file(index)
+        return picture_files(path) if path.is_dir() else [path]
 
     def length(self, index: int) -> int:
         if index not in self._lengths:

@@ -9,10 +9,12 @@ from viddiff.data.base import VideoDataset
 from viddiff.errors import reading
 from viddiff.files.json_files import read_json, short_text
 from viddiff.jobs.job import Job, OpenVideos
+from viddiff.jobs.prepare import videos_fingerprint
 from viddiff.metrics.base import MetricSettings
 from viddiff.metrics.measure import measure_files
 from viddiff.metrics.record import write_measurement
 from viddiff.render.sheet import contact_sheet
+from viddiff.tree.fingerprint import NAME, check_claim
 from viddiff.tree.paths import Evaluation
 from viddiff.tree.samples import load_sample
 
@@ -69,10 +71,14 @@ def draw_contact_sheet(
 def true_videos(evaluation: Evaluation, open_videos: OpenVideos) -> VideoDataset:
     """The videos that an evaluation completes: of the mode's dataset, or of the one the model was trained on.
 
-    The latter is told by `model_config.json`. Raises `InputError` if that file or the data are missing or broken.
+    The latter is told by `model_config.json`. Raises `InputError` if that file or the data are missing or broken, or if
+    the videos are not those that the samples were made of.
     """
     mode = evaluation.mode
-    return open_videos(mode.dataset or _trained_on(evaluation.directory / "model_config.json"), mode.split)
+    videos = open_videos(mode.dataset or _trained_on(evaluation.directory / "model_config.json"), mode.split)
+    if (evaluation.directory / NAME).exists():
+        check_claim(evaluation.directory, videos_fingerprint(videos))
+    return videos
 
 
 def _trained_on(path: Path) -> str:

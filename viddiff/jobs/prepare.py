@@ -15,6 +15,7 @@ from viddiff.inference.plan import Plan
 from viddiff.inference.recipe import expand
 from viddiff.jobs.job import Job
 from viddiff.model.sizes import frame_size
+from viddiff.tree.fingerprint import STAMPS
 from viddiff.tree.paths import CheckpointName, Evaluation
 from viddiff.video_model import VideoModel
 
@@ -44,16 +45,22 @@ class Prepared:
             "sampler": model.sampler,
             "diffusion_steps": list(model.diffusion.schedule.steps),
             "variance": model.diffusion.variance,
-            "dataset": {
-                "name": dataset.name,
-                "split": dataset.split,
-                "image_size": dataset.image_size,
-                "first_frame_sha256": hashlib.sha256(dataset.video(0, 1).tobytes()).hexdigest(),
-            },
-            "video_stamps": dataset.identity(),
+            **videos_fingerprint(dataset),
             "precision": "float32",
             "numerics": NUMERICS,
         }
+
+
+def videos_fingerprint(dataset: VideoDataset) -> dict[str, Any]:
+    """The part of a fingerprint that tells the videos. Settings that change what is read of them are named if given."""
+    intake = dataset.source.intake.changes()
+    facts = {
+        "name": dataset.name,
+        "split": dataset.split,
+        "image_size": dataset.image_size,
+        "first_frame_sha256": hashlib.sha256(dataset.video(0, 1).tobytes()).hexdigest(),
+    }
+    return {"dataset": facts | ({"intake": intake} if intake else {}), STAMPS: dataset.identity()}
 
 
 def prepare(job: Job, checkpoint: Path, *, split: str | None = None, respaced: bool = True) -> Prepared:

@@ -64,7 +64,10 @@ def _compare(directory: Path, present: dict[str, Any], wanted: dict[str, Any]) -
     before, now = present.get(STAMPS), wanted.get(STAMPS)
     changed = None if before is None or now is None else _first_changed(str(before), now)
     if changed is not None:
-        changes.append(f"video {changed} of the dataset is another file, or was changed since then")
+        changes.append(
+            f"video {changed} of the dataset is another file, or was changed since then (if it was only copied without "
+            f"its time, take {STAMPS} out of {directory / NAME})"
+        )
     if changes:
         raise InputError(
             f"{directory} holds results of something else: {'; '.join(changes)}. Put it back as it was, give "
