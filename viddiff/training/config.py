@@ -137,7 +137,8 @@ def training_config(settings: Mapping[str, Any]) -> TrainingConfig:
                 network[WIDTH] = width
         value = _typed(key, value)
         if key in _FIXED and value != DEFAULTS[key]:
-            raise InputError(f"training key {key} is {_short(value)}; only {DEFAULTS[key]!r} is supported")
+            why = "it has no effect here" if key in WITHOUT_EFFECT else "nothing else is supported"
+            raise InputError(f"training key {key} is {_short(value)}; must be {DEFAULTS[key]!r}: {why}")
         (values if key in own else network)[key] = value
     missing = [key for key in ("dataset", "T", "steps") if key not in values]
     if missing:

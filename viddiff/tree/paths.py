@@ -49,8 +49,9 @@ _CHECKPOINT = re.compile(
 )
 _SAMPLE = re.compile(r"sample_([0-9]{4}|[1-9][0-9]{4,})-(0|[1-9][0-9]*)")
 _CHECKPOINT_FORM = (
-    "({model,ema_<rate>}_{<step>,latest_<step>}|model<step>)"
-    f"[_{{{','.join(NAMED_SAMPLERS)}}}][_respace{{<n>,ddim<n>,<n>,<n>,…}}]"
+    "model_<step>, ema_<rate>_<step>, either with latest_<step> for a latest file, or model<step>; then "
+    f"[_{'|'.join(NAMED_SAMPLERS)}][_respace<n>|_respaceddim<n>|_respace<n>,<n>,…]: "
+    "ema_0.9999_latest_400000_ddim_respaceddim25"
 )
 
 
