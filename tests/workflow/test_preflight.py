@@ -179,6 +179,7 @@ def test_a_missing_split_is_named(plan):
         (f"{AT}/hierarchy-2_optimal_4_2_12_4/optimal_schedule.json", "optimal.diffusion_steps is 1200, the checkpoint"),
         (f"{AT}/minerl_hierarchy-2_optimal_4_2_12_4/optimal/stage_1.json", "dataset minerl: no folder data/minerl"),
         (f"results/old/{NAME}/hierarchy-2_optimal_4_2_12_4/optimal/stage_1.json", "^no checkpoint checkpoints/old/"),
+        (f"results/old/{NAME}/hierarchy-2_optimal_4_2_12_4/plan.png", "^no checkpoint checkpoints/old/"),
         (f"results/old/{NAME}/autoreg_4_4_12_4/model_config.json", "^no checkpoint checkpoints/old/"),
         (f"{AT}_respaceddim3000/autoreg_4_4_12_4/model_config.json", "no whole stride takes 3000 of 1000 steps"),
     ],

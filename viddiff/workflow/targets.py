@@ -130,11 +130,11 @@ class Request:
         elif cell := metrics_cell(path):
             self.measured.append(cell)
             self.samples[evaluation].update(pairs(cell.videos, cell.samples))
-        elif match["search"]:
-            searches_of(evaluation)
-            self.searches.add(evaluation)
         elif path.endswith("/model_config.json"):
             self.models.add(evaluation)
+        elif match["search"] or evaluation.mode.optimal is not None:  # its plan needs the schedule
+            searches_of(evaluation)
+            self.searches.add(evaluation)
         return True
 
 
