@@ -37,7 +37,7 @@ def in_this_process(monkeypatch):
             return "out of memory"
 
     monkeypatch.setattr(sizes, "measured", measured)
-    monkeypatch.setattr(sizes, "SIZES", {"toy": TOY, "huge": TOY | {"T": 2**50}})
+    monkeypatch.setattr(sizes, "SIZES", {"toy": TOY, "huge": TOY | {"T": 999_999, "image_size": 4096}})
 
 
 def test_the_costs_of_a_size_and_of_one_that_does_not_fit(tmp_path, capsys, in_this_process):

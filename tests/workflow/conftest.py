@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 from pathlib import Path
 
@@ -15,12 +17,21 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 @pytest.fixture(scope="session")
-def finished(empty: Project) -> Project:
-    """The project with the results of its whole grid, which the workflow made from the checkpoint alone."""
-    project = copy_of(empty, empty.root.parent / "finished")
-    shutil.rmtree(project.root / "data")
-    project.make()
-    return project
+def finished(empty: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The project with the results of its whole grid, which the workflow made from the checkpoint alone.
+
+    Made once for all processes that share a run of the tests.
+    """
+    base = tmp_path_factory.getbasetemp()
+    root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
+    with open(f"{root}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not root.is_dir():
+            project = copy_of(empty, root.with_name("unfinished"))
+            shutil.rmtree(project.root / "data")
+            project.make()
+            project.root.rename(root)
+    return Project(root)
 
 
 @pytest.fixture

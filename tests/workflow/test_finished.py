@@ -345,3 +345,8 @@ def check_kept(project: Project) -> None:
     after = project.samples()
     assert set(after) == {*before, *targets}
     assert {name: after[name] for name in before} == before
+
+
+def test_no_training_makes_a_checkpoint_that_nothing_needs(done):
+    (done.root / "checkpoints" / CHECKPOINT / "ema_0.9999_000100.pt").unlink()
+    assert done.outputs() == set()

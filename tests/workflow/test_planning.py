@@ -75,11 +75,6 @@ def test_a_missing_checkpoint_is_trained_if_the_configuration_says_how(fresh):
         assert fresh.outputs(target) == {record, target}
 
 
-def test_no_training_makes_a_checkpoint_that_nothing_needs(done):
-    (done.root / "checkpoints" / CHECKPOINT / "ema_0.9999_000100.pt").unlink()
-    assert done.outputs() == set()
-
-
 @pytest.mark.parametrize(("videos", "seconds"), [(1000, 4), (10_000, 10)])
 def test_planning_is_quick(fresh, videos, seconds):
     fresh.configure(bouncy_balls={"train": 1, "test": videos, "length": 12}, sampling={"videos_per_job": 10})
