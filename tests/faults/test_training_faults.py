@@ -88,6 +88,24 @@ def test_killed_in_each_attempt_then_longer_then_shorter(local):
     assert load_checkpoint(local.root / RUN / "model_latest.pt").step == 9
 
 
+def test_requeued_by_slurm_it_goes_on(remote):
+    configure(remote, steps=40)
+    Faulted(remote.root).make("train")  # on this machine
+    undisturbed = weights(remote)
+    (remote.root / RUN).rename(remote.root / "undisturbed")
+    process = remote.start("--slurm-requeue", "train")
+    opt = remote.root / RUN / "opt_latest.pt"
+    wait_for(lambda: opt.exists() or None, 120, "the first checkpoints")
+    (job,) = remote.cluster.jobs("RUNNING")
+    remote.cluster.run("scontrol", "requeue", job)
+    wait_for(lambda: remote.cluster.jobs("PENDING") or None, 60, "the job to wait again")
+    remote.cluster.run("scontrol", "update", f"JobId={job}", "StartTime=now")
+    assert remote.finish(process) == 0, remote.log()
+    assert remote.cluster.show(job)["Restarts"] == "1"
+    assert weights(remote) == undisturbed
+    assert (remote.root / RUN / "log.csv").read_text().count("\n") == 1 + 4  # every ten steps
+
+
 def test_stopped_by_ctrl_c_it_says_where_and_goes_on(local):
     configure(local, steps=100_000)
     process = local.start("train")
