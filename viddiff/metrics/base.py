@@ -1,6 +1,9 @@
-"""What a metric is: a function of one test video and its samples that gives one number per sample and frame.
+"""What a metric is. There are two kinds, each one function with a decorator in a file of this folder.
 
-A new metric is one function with the decorator `@metric`, in a file of this folder. See `psnr.py`, the shortest.
+`@metric`: a function of one test video and its samples that gives a number per sample and frame. See `psnr.py`, the
+shortest.
+`@set_metric`: a function of all test videos and a completion of each, that gives one number. It sees a row of numbers
+of each video, which a function with the decorator `@descriptor` gives.
 """
 
 from __future__ import annotations
@@ -8,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float, Float64, UInt8
 
 from viddiff.errors import InputError
 from viddiff.registry import Registry
@@ -46,6 +49,7 @@ class Metric:
     `protocol(settings)`: everything else that the numbers depend on, as JSON values.
     `largest_finite(height, width)`: what an infinite value counts as in means, for metrics that can be
     infinite.
+    `joint`: the values are of all samples of a video together, `[1, T]`, and need at least two of them.
     """
 
     compute: Callable[[Samples, Truth, MetricSettings], Values]
@@ -53,9 +57,68 @@ class Metric:
     higher_is_better: bool
     unit: str = ""
     largest_finite: Callable[[int, int], float] | None = None
+    joint: bool = False
 
 
 metric = Registry("metric", "viddiff.metrics", Metric)
+
+Videos = UInt8[np.ndarray, "B T C H W"]
+Rows = Float[np.ndarray, "V D"]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a metric of sets may know of the completions besides their rows.
+
+    `obs_length`: leading frames that were given. `stage_of`: for each frame the number of the stage of the plan that
+    made it last, -1 for a given one.
+    """
+
+    obs_length: int
+    stage_of: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """What metrics of sets need of one video: a row of D numbers.
+
+    `compute(videos [B, T, C, H, W], obs_length, settings)`: uint8 videos, all of their frames, to `[B, D]`. A row
+    depends on its video alone.
+    `protocol(settings)`: everything else that the numbers depend on, as JSON values.
+    `kept`: whether rows take so long that they are kept by content.
+    """
+
+    compute: Callable[[Videos, int, MetricSettings], Rows]
+    protocol: Callable[[MetricSettings], dict[str, Any]]
+    kept: bool = False
+
+
+descriptor = Registry("descriptor", "viddiff.metrics", Descriptor)
+
+
+@dataclass(frozen=True)
+class SetMetric:
+    """A metric of sets of videos.
+
+    `compute(made [V, D], truth [V, D], facts)`: rows of the V completions of one sample index, and of their V true
+    videos in the same order, to a number. Raises `InputError` if it is not defined for them.
+    `protocol(settings)`: everything else that the number depends on but for the descriptor, as JSON values.
+    `better`: whether higher or lower values are better, or those near the value of the truth itself,
+    `compute(truth, truth, facts)`.
+    `curve(made, truth, facts)`: the same resolved along an axis, as the positions and a value at each; `axis` is what
+    the positions are.
+    """
+
+    compute: Callable[[Rows, Rows, Facts], float]
+    descriptor: str
+    protocol: Callable[[MetricSettings], dict[str, Any]]
+    better: Literal["higher", "lower", "truth"]
+    unit: str = ""
+    curve: Callable[[Rows, Rows, Facts], tuple[list[float], list[float]]] | None = None
+    axis: str = ""
+
+
+set_metric = Registry("set_metric", "viddiff.metrics", SetMetric)
 
 
 def check_size(truth: Truth, smallest: int) -> None:
