@@ -10,30 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Float64, UInt8
 
 from viddiff.errors import InputError
+from viddiff.metrics.settings import MetricSettings
 from viddiff.registry import Registry
-
-
-@dataclass(frozen=True)
-class MetricSettings:
-    """What the metrics may need besides the frames.
-
-    `device`: where networks run.
-    `ssim_data_range`: 1 (right for frames in [0, 1]) or 2 (what the original code used).
-    `alexnet`: the file made by `viddiff.metrics.weights.fetch_alexnet`, `None` for the machine's own; only LPIPS
-    reads it.
-    """
-
-    device: str = "cpu"
-    ssim_data_range: float = 1.0
-    alexnet: Path | None = None
-
 
 Samples = UInt8[np.ndarray, "N T C H W"]
 Truth = UInt8[np.ndarray, "T C H W"]
@@ -86,11 +70,13 @@ class Descriptor:
     depends on its video alone.
     `protocol(settings)`: everything else that the numbers depend on, as JSON values.
     `kept`: whether rows take so long that they are kept by content.
+    `first(obs_length, settings)`: the first frame that a row depends on: videos that agree from there on have one row.
     """
 
     compute: Callable[[Videos, int, MetricSettings], Rows]
     protocol: Callable[[MetricSettings], dict[str, Any]]
     kept: bool = False
+    first: Callable[[int, MetricSettings], int] = lambda obs_length, settings: 0
 
 
 descriptor = Registry("descriptor", "viddiff.metrics", Descriptor)
