@@ -55,11 +55,13 @@ class Facts:
     """What a metric of sets may know of the completions besides their rows.
 
     `obs_length`: leading frames that were given. `stage_of`: for each frame the number of the stage of the plan that
-    made it last, -1 for a given one.
+    made it last, -1 for a given one; empty if no plan is known. `ddof`: 1 for covariances over N - 1, 0 for those
+    over N.
     """
 
     obs_length: int
-    stage_of: tuple[int, ...]
+    stage_of: tuple[int, ...] = ()
+    ddof: int = 1
 
 
 @dataclass(frozen=True)
@@ -71,12 +73,14 @@ class Descriptor:
     `protocol(settings)`: everything else that the numbers depend on, as JSON values.
     `kept`: whether rows take so long that they are kept by content.
     `first(obs_length, settings)`: the first frame that a row depends on: videos that agree from there on have one row.
+    `fewest_frames`: of a video.
     """
 
     compute: Callable[[Videos, int, MetricSettings], Rows]
     protocol: Callable[[MetricSettings], dict[str, Any]]
     kept: bool = False
     first: Callable[[int, MetricSettings], int] = lambda obs_length, settings: 0
+    fewest_frames: int = 1
 
 
 descriptor = Registry("descriptor", "viddiff.metrics", Descriptor)
@@ -87,12 +91,13 @@ class SetMetric:
     """A metric of sets of videos.
 
     `compute(made [V, D], truth [V, D], facts)`: rows of the V completions of one sample index, and of their V true
-    videos in the same order, to a number. Raises `InputError` if it is not defined for them.
+    videos in the same order, to a number. Raises `InputError` if it is not defined for them: then this is recorded.
     `protocol(settings)`: everything else that the number depends on but for the descriptor, as JSON values.
     `better`: whether higher or lower values are better, or those near the value of the truth itself,
     `compute(truth, truth, facts)`.
     `curve(made, truth, facts)`: the same resolved along an axis, as the positions and a value at each; `axis` is what
-    the positions are.
+    the positions are. `fewest_videos`: fewer are an error. `biased_below`: with fewer videos a value is mostly bias,
+    and a warning says so. `floor`: whether a value means something only beside that of other true videos.
     """
 
     compute: Callable[[Rows, Rows, Facts], float]
@@ -102,6 +107,9 @@ class SetMetric:
     unit: str = ""
     curve: Callable[[Rows, Rows, Facts], tuple[list[float], list[float]]] | None = None
     axis: str = ""
+    fewest_videos: int = 1
+    biased_below: int = 0
+    floor: bool = False
 
 
 set_metric = Registry("set_metric", "viddiff.metrics", SetMetric)

@@ -25,6 +25,11 @@ class FvdSettings:
     frames: Literal["all", "generated"] = "all"
     covariance: Literal["N-1", "N"] = "N-1"
 
+    @property
+    def ddof(self) -> int:
+        """1 for covariances over N - 1, 0 for those over N."""
+        return {"N-1": 1, "N": 0}[self.covariance]
+
 
 @dataclass(frozen=True)
 class Extractor:

@@ -1,0 +1,62 @@
+"""FVD in windows: the Fréchet distance of I3D's logits of short windows at the same place in all videos, against time.
+
+What a model loses as a video goes on shows in the last windows. The metric is the drift, the distance in the last
+window less that in the first; its curve has the distance of each window. Each window alone has the bias of FVD, which
+the difference mostly loses.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from viddiff.errors import InputError
+from viddiff.metrics.base import Facts, MetricSettings, Rows, set_metric
+from viddiff.metrics.frechet import frechet_distance
+from viddiff.metrics.fvd import BIASED_BELOW
+
+WINDOW, LOGITS = 16, 400  # frames, numbers of a row for each window
+
+
+def protocol(settings: MetricSettings) -> dict[str, Any]:
+    return {
+        "windows": f"{WINDOW} frames, one after the other from frame 0",
+        "drift": "last window less the first of generated frames alone",
+        "covariance": settings.fvd.covariance,
+    }
+
+
+def window_distances(made: Rows, truth: Rows, facts: Facts) -> tuple[list[float], list[float]]:
+    """The first frame of each window, and the distance in it; rows are `[V, windows * 400]`."""
+    windows = range(made.shape[1] // LOGITS)
+    positions = [float(WINDOW * number) for number in windows]
+    return positions, [_distance(made, truth, number, facts) for number in windows]
+
+
+@set_metric(
+    "fvd_windows",
+    descriptor="i3d-windows",
+    protocol=protocol,
+    better="lower",
+    curve=window_distances,
+    axis="first frame of the window",
+    fewest_videos=2,
+    biased_below=BIASED_BELOW,
+)
+def fvd_windows(made: Rows, truth: Rows, facts: Facts) -> float:
+    """The distance in the last window less that in the first without observed frames.
+
+    Raises `InputError` if there are fewer than two such windows.
+    """
+    windows = made.shape[1] // LOGITS
+    first = -(-facts.obs_length // WINDOW)
+    if windows - first < 2:
+        raise InputError(
+            f"{max(windows - first, 0)} windows of {WINDOW} generated frames, needs 2 or more "
+            f"({windows} windows in all, obs_length {facts.obs_length})"
+        )
+    return _distance(made, truth, windows - 1, facts) - _distance(made, truth, first, facts)
+
+
+def _distance(made: Rows, truth: Rows, number: int, facts: Facts) -> float:
+    window = slice(number * LOGITS, (number + 1) * LOGITS)
+    return frechet_distance(made[:, window], truth[:, window], facts.ddof)
