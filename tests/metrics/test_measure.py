@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from viddiff.errors import InputError
-from viddiff.metrics.base import Metric, MetricSettings
+from viddiff.metrics.base import Descriptor, Metric, MetricSettings
+from viddiff.metrics.base import descriptor as descriptors
 from viddiff.metrics.base import metric as metrics
+from viddiff.metrics.frechet import frechet_distance
 from viddiff.metrics.measure import measure_files
 from viddiff.metrics.record import summarise, write_measurement
 
@@ -143,7 +145,8 @@ def test_standard_errors():
     summary = summarise(values)
     assert summary["mean"] == values.mean()
     assert summary["standard_error_videos"] == pytest.approx(values.mean((1, 2)).std(ddof=1) / np.sqrt(2))
-    assert summary["standard_error_samples"] == pytest.approx(values.mean((0, 2)).std(ddof=1) / np.sqrt(3))
+    within = values.mean(2).var(1, ddof=1).mean()
+    assert summary["standard_error_samples"] == pytest.approx(np.sqrt(within / 6))
     assert summary["per_video"] == values.mean((1, 2)).tolist()
     frames = values.mean(1)
     assert summary["per_frame"] == pytest.approx(frames.mean(0), rel=1e-5)
@@ -240,3 +243,48 @@ def test_bad_arguments(tree):
         measure_files(tree.files, videos, 0, ["fid"], MetricSettings())
     with pytest.raises(InputError, match="test video 1"):
         measure_files(tree.files, lambda i: tree.videos[i][: LENGTH - i], 0, NAMES, MetricSettings())
+
+
+def mean_rows(videos, obs_length, settings):
+    """The mean of each generated frame: a descriptor that costs nothing."""
+    return videos[:, obs_length:].mean((2, 3, 4), dtype=np.float64)
+
+
+@pytest.fixture
+def cheap(monkeypatch):
+    """FVD and its kin on the means of frames, `i3d` and its windows being far too slow here."""
+    entries = {
+        name: Descriptor(mean_rows, lambda settings: {"features": "mean of each frame"}, fewest_frames=5)
+        for name in ("i3d", "i3d-windows")
+    }
+    monkeypatch.setattr(descriptors, "find", entries.__getitem__)
+
+
+def test_metrics_of_sets_are_measured_beside_those_of_frames(tree, cheap):
+    result = tree.measure_files(["psnr", "fvd", "kvd"])
+    rows = result.rows["i3d"]
+    assert list(result.values) == ["psnr"] and rows.samples.shape == (3, 2, 4)
+    np.testing.assert_array_equal(rows.truth, mean_rows(tree.videos, OBSERVED, None))
+    for i in range(SAMPLES):
+        videos = np.stack([np.load(row[i]) for row in tree.files])
+        expected = frechet_distance(mean_rows(videos, OBSERVED, None), rows.truth)
+        assert result.sets["fvd"].per_sample[i] == expected > 0
+
+
+def test_the_record_of_a_metric_of_sets(tree, cheap):
+    pkl, path = tree.folder / "metrics_3-2-7.pkl", tree.folder / "metrics_3-2-7.json"
+    result = tree.measure_files(["psnr", "fvd"])
+    made = write_measurement(result, pkl, path, {"fvd": {"mean": 3.0}})
+    assert made == [pkl, path, path.with_suffix(".npz")]
+    values = pickle.loads(pkl.read_bytes())
+    assert values["psnr"].shape == (3, 2, 4) and values["fvd"].shape == (2,)
+    with np.load(made[-1], allow_pickle=False) as rows:
+        np.testing.assert_array_equal(rows["i3d.truth"], result.rows["i3d"].truth)
+        np.testing.assert_array_equal(rows["i3d.samples"], result.rows["i3d"].samples)
+    fvd = read_strictly(path)["metrics"]["fvd"]
+    assert fvd["mean"] == values["fvd"].mean() and fvd["per_sample"] == values["fvd"].tolist()
+    assert fvd["standard_error_videos"] == pytest.approx(np.std(fvd["pseudo_values"], ddof=1) / np.sqrt(3))
+    assert fvd["standard_error_samples"] > 0 and fvd["floor"] == {"mean": 3.0}
+    assert fvd["warnings"] == ["3 videos: fvd is dominated by its bias below 256"]
+    assert (fvd["better"], fvd["higher_is_better"]) == ("lower", False)
+    assert {"features", "covariance", "distance"} <= set(fvd["protocol"])

@@ -12,7 +12,8 @@ import io
 import json
 import os
 import uuid
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,18 @@ def save_npy(path: str | os.PathLike[str], array: np.ndarray) -> None:
     """Save an array in NumPy's format (never a pickle), atomically."""
     buffer = io.BytesIO()  # written by itself: NumPy hides why the system refuses
     np.save(buffer, array, allow_pickle=False)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+
+
+def save_npz(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> None:
+    """Save arrays by name in NumPy's archive (never a pickle), atomically."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:  # by itself: older versions of NumPy would pickle
+        for name, array in arrays.items():
+            content = io.BytesIO()
+            np.save(content, array, allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), content.getvalue())
     with atomic_path(path) as temporary:
         temporary.write_bytes(buffer.getbuffer())
 

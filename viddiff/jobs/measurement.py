@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from viddiff.data.base import VideoDataset
-from viddiff.errors import reading
+from viddiff.errors import InputError, reading
 from viddiff.files.json_files import read_json, short_text
+from viddiff.inference.modes import base_plan
 from viddiff.jobs.job import Job, OpenVideos
 from viddiff.jobs.prepare import videos_fingerprint
 from viddiff.metrics.base import MetricSettings
-from viddiff.metrics.measure import measure_files
+from viddiff.metrics.measure import measure_files, stages_of
 from viddiff.metrics.record import write_measurement
 from viddiff.render.sheet import contact_sheet
 from viddiff.tree.fingerprint import NAME, check_claim
@@ -38,9 +39,17 @@ def measure_samples(
             settings,
             job.progress,
             goals=[frame for frame in mode.goals(mode.T or T) if frame < T],
+            stage_of=_stages(evaluation, T),
         )
-        write_measurement(measurement, pkl, json)
-        made += [pkl, json]
+        made += write_measurement(measurement, pkl, json)
+
+
+def _stages(evaluation: Evaluation, T: int) -> tuple[int, ...]:
+    """The stage that makes each of the first T frames, see `stages_of`; none if the mode's name tells no plan."""
+    try:
+        return stages_of(base_plan(evaluation.mode), T)
+    except InputError:
+        return ()
 
 
 def draw_contact_sheet(

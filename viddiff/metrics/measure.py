@@ -7,8 +7,9 @@ its hash is that of the bytes that were measured.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,20 @@ import numpy as np
 from jaxtyping import Float64
 
 from viddiff.device import find_device
-from viddiff.errors import InputError, unreadable
+from viddiff.errors import InputError, unknown, unreadable
 from viddiff.files.npy import parse_npy
-from viddiff.metrics.base import MetricSettings, metric
+from viddiff.inference.plan import Plan
+from viddiff.metrics.base import (
+    Facts,
+    Metric,
+    MetricSettings,
+    Rows,
+    Videos,
+    descriptor,
+    metric,
+    set_metric,
+)
+from viddiff.metrics.sets import RowsOfVideos, SetValue, check_videos, measure_set
 from viddiff.video import Video
 
 
@@ -27,48 +39,80 @@ def measure(
     samples: Any,
     truth: Any,
     *,
+    plan: Plan | None = None,
     device: str = "auto",
     ssim_data_range: float = 1.0,
     alexnet: Path | None = None,
-) -> Float64[np.ndarray, "N T"]:
-    """A metric of each of N samples of a video at each of their T frames.
+) -> Float64[np.ndarray, "N T"] | float:
+    """A metric of N samples of a video, or of completions of V videos.
 
-    samples: uint8 `[N, T, C, H, W]`; truth: uint8 `[T, C, H, W]`; leave out the frames that were observed. device:
-    where networks run; ssim_data_range: 1, or 2 as the original code had it; alexnet: the file of LPIPS weights, by
-    default the machine's, fetched if it is not there.
+    A metric of frames, such as `psnr`: samples uint8 `[N, T, C, H, W]`, truth uint8 `[T, C, H, W]`, without the frames
+    that were observed; gives float64 `[N, T]`, or `[1, T]` if it is of all samples together.
+    A metric of sets, such as `fvd`: samples and truth uint8 `[V, T, C, H, W]`, a completion of each true video, all
+    frames; gives a number. plan: by which the samples were made; without one, no frame counts as observed.
 
-    Raises `InputError` for an unknown metric, and for frames of another type, or that do not match.
+    device: where networks run; ssim_data_range: 1, or 2 as the original code had it; alexnet: the file of LPIPS
+    weights, by default the machine's, fetched if it is not there.
+
+    Raises `InputError` for an unknown metric, for frames of another type, or that do not match, and if the metric is
+    not defined for these.
     """
-    found = metric.find(name)
-    for what, frames, shape in (("samples", samples, "[N, T, C, H, W]"), ("truth", truth, "[T, C, H, W]")):
+    of_sets = name in set_metric.names()
+    if not of_sets and name not in metric.names():
+        raise unknown(f"metric {name!r}", name, [*metric.names(), *set_metric.names()])
+    for what, frames, shape in (
+        ("samples", samples, "[V, T, C, H, W]" if of_sets else "[N, T, C, H, W]"),
+        ("truth", truth, "[V, T, C, H, W]" if of_sets else "[T, C, H, W]"),
+    ):
         if not isinstance(frames, np.ndarray):
             raise InputError(f"{what} is a {type(frames).__name__}, must be an array uint8 {shape}")
         if frames.dtype != np.uint8 or frames.ndim != shape.count(",") + 1 or 0 in frames.shape:
             raise InputError(f"{what} is {frames.dtype} {list(frames.shape)}, must be uint8 {shape}")
+    settings = MetricSettings(str(find_device(device)), ssim_data_range, alexnet)
+    if of_sets:
+        if samples.shape != truth.shape:
+            raise InputError(f"samples are {list(samples.shape)}, the truth is {list(truth.shape)}")
+        return _measure_videos(name, samples, truth, plan, settings)
     if samples.shape[1:] != truth.shape:
         raise InputError(f"samples have frames {list(samples.shape[1:])}, the truth {list(truth.shape)}")
-    settings = MetricSettings(str(find_device(device)), ssim_data_range, alexnet)
-    values = found.compute(samples, truth, settings)
+    entry = metric.find(name)
+    _check_joint(name, entry, len(samples))
+    values = entry.compute(samples, truth, settings)
     check_values(name, values, [f"sample {number}" for number in range(len(samples))], range(len(truth)))
     return values
 
 
+def stages_of(plan: Plan, length: int) -> tuple[int, ...]:
+    """For each of the first `length` frames the number of the stage that makes it last, -1 for a given one."""
+    stage_of = [-1] * plan.length
+    for number, stage in enumerate(plan.stages):
+        for frame in stage.latent:
+            stage_of[frame] = number
+    return tuple(stage_of[:length])
+
+
 @dataclass(frozen=True)
 class Measurement:
-    """Values of metrics, `[videos, samples, frames]` by name, and what they were computed from.
+    """Values of metrics and what they were computed from.
 
-    The frames are those from `obs_length` to the end, but for `goals`, later frames that were given as well.
+    `values`: by name, `[videos, samples, frames]`, or `[videos, 1, frames]` of metrics of all samples together. The
+    frames are those from `obs_length` to the end, but for `goals`, later frames that were given as well. `sets`: those
+    of metrics of sets, and `rows`: what these were computed from, by the name of the descriptor.
     `hashes`: SHA-256 of each sample file. `truth_sha256`: of the test videos' frames. `frame_size`: (H, W).
     """
 
     values: dict[str, Float64[np.ndarray, "V N F"]]
     settings: MetricSettings
+    videos: int
+    samples: int
     obs_length: int
     length: int
     frame_size: tuple[int, int]
     hashes: dict[Path, str]
     truth_sha256: str
     goals: tuple[int, ...] = ()
+    sets: dict[str, SetValue] = field(default_factory=dict)
+    rows: dict[str, RowsOfVideos] = field(default_factory=dict)
 
 
 def measure_files(
@@ -79,19 +123,27 @@ def measure_files(
     settings: MetricSettings,
     progress: Callable[[int, int], None] = lambda done, total: None,
     goals: Sequence[int] = (),
+    stage_of: Sequence[int] = (),
 ) -> Measurement:
     """Measure `files[video][sample]` against `truth(video)`, uint8 `[T, C, H, W]`.
 
     `progress(done, total)` is called after each video. `goals`: frames from `obs_length` on that were given.
+    `stage_of`: what `stages_of` gives, if a plan is known.
     Raises `InputError` that names the file if a sample is unreadable, is no uint8 video of the truth's shape,
     or does not hold the observed frames of the truth, and if a metric gives anything but a finite number for each.
     """
-    chosen = {name: metric.find(name) for name in metrics}
     samples_per_video = len(files[0]) if files else 0
     if samples_per_video == 0 or any(len(row) != samples_per_video for row in files):
         raise InputError(f"each video needs the same number of samples, found {[len(row) for row in files]}")
-
-    rows: dict[str, list[np.ndarray]] = {name: [] for name in metrics}
+    of_frames = {name: metric.find(name) for name in metrics if name not in set_metric.names()}
+    of_sets = {name: set_metric.find(name) for name in metrics if name not in of_frames}
+    for name, entry in of_frames.items():
+        _check_joint(name, entry, samples_per_video)
+    for name in of_sets:
+        check_videos(name, len(files))
+    described = {entry.descriptor: name for name, entry in reversed(of_sets.items())}
+    values: dict[str, list[np.ndarray]] = {name: [] for name in of_frames}
+    rows: dict[str, list[np.ndarray]] = {name: [] for name in described}
     hashes: dict[Path, str] = {}
     truth_digest = hashlib.sha256()
     shape: tuple[int, ...] | None = None
@@ -106,37 +158,67 @@ def measure_files(
         elif reference.shape != shape:
             raise InputError(f"test video {video} is {list(reference.shape)}, test video 0 is {list(shape)}")
         truth_digest.update(reference.tobytes())
-        samples = np.empty((len(paths), *shape), np.uint8)
+        videos = np.empty((1 + len(paths), *shape), np.uint8)  # the true one, then its samples
+        videos[0] = reference
         for i, path in enumerate(paths):
-            samples[i], hashes[path] = read_sample(path, reference, [*range(obs_length), *goals])
+            videos[1 + i], hashes[path] = read_sample(path, reference, [*range(obs_length), *goals])
         generated = np.setdiff1d(np.arange(obs_length, len(reference)), goals)
-        for name, entry in chosen.items():
-            try:
-                values = entry.compute(samples[:, generated], reference[generated], settings)
-            except InputError as error:
-                raise InputError(f"metric {name}, test video {video}: {error}") from error
-            check_values(name, values, paths, generated.tolist())
-            rows[name].append(values)
+        for name, entry in of_frames.items():
+            with _naming(f"metric {name}, test video {video}"):
+                found = entry.compute(videos[1:, generated], reference[generated], settings)
+            check_values(name, found, paths, generated.tolist())
+            values[name].append(found)
+        for kind, name in described.items():
+            with _naming(f"metric {name}, test video {video}"):
+                rows[kind].append(describe_videos(kind, videos, obs_length, settings, ["the truth", *paths]))
         progress(video + 1, len(files))
 
     length, _, height, width = reference.shape
+    whole = {kind: np.stack(each) for kind, each in rows.items()}
+    split = {kind: RowsOfVideos(each[:, 0], each[:, 1:]) for kind, each in whole.items()}
+    facts = Facts(obs_length, tuple(stage_of), settings.fvd.ddof)
     return Measurement(
-        {name: np.stack(row) for name, row in rows.items()},
+        {name: np.stack(row) for name, row in values.items()},
         settings,
+        len(files),
+        samples_per_video,
         obs_length,
         length,
         (height, width),
         hashes,
         truth_digest.hexdigest(),
         tuple(goals),
+        {name: measure_set(name, split[part.descriptor], facts) for name, part in of_sets.items()},
+        split,
     )
+
+
+def describe_videos(
+    kind: str, videos: Videos, obs_length: int, settings: MetricSettings, names: Sequence[object]
+) -> Rows:
+    """Rows of a descriptor, `[B, D]`, of videos with these names.
+
+    Raises `InputError` if the videos are too short, or the rows are no rows of finite numbers.
+    """
+    entry = descriptor.find(kind)
+    if videos.shape[1] < entry.fewest_frames:
+        raise InputError(f"videos have {videos.shape[1]} frames, must have {entry.fewest_frames} or more")
+    rows = entry.compute(videos, obs_length, settings)
+    if rows.ndim != 2 or len(rows) != len(videos):
+        raise InputError(f"the rows of {kind} are {list(rows.shape)}, must be [{len(videos)}, D]")
+    if not (finite := np.isfinite(rows).all(1)).all():
+        raise InputError(f"{names[int(finite.argmin())]}: {kind} gives a number that is not finite")
+    return rows
 
 
 def check_values(name: str, values: Any, samples: Sequence[object], frames: Sequence[int]) -> None:
     """Raise `InputError` unless a metric's values are a number for each sample and frame, which are named by these.
 
-    They may be infinite if the metric tells what that counts as.
+    They may be infinite if the metric tells what that counts as. Of a joint metric they are of all samples.
     """
+    entry = metric.find(name)
+    if entry.joint:
+        samples = samples[:1]
     shape = (len(samples), len(frames))
     if not isinstance(values, np.ndarray) or values.dtype != np.float64 or values.shape != shape:
         found = (
@@ -148,7 +230,7 @@ def check_values(name: str, values: Any, samples: Sequence[object], frames: Sequ
             f"metric {name}, {samples[0]}: its values are {found}, must be float64 {list(shape)}"
         )
     wrong = ~np.isfinite(values)
-    if metric.find(name).largest_finite is not None:
+    if entry.largest_finite is not None:
         wrong &= ~np.isposinf(values)
     if wrong.any():
         sample, frame = (int(index[0]) for index in wrong.nonzero())
@@ -183,3 +265,40 @@ def read_sample(path: Path, truth: Video, observed: Sequence[int]) -> tuple[Vide
             f"video's by up to {difference.max()} grey levels"
         )
     return sample, hashlib.sha256(content).hexdigest()
+
+
+def _measure_videos(
+    name: str, samples: Videos, truth: Videos, plan: Plan | None, settings: MetricSettings
+) -> float:
+    """A metric of sets of a completion of each true video."""
+    check_videos(name, len(truth))
+    entry, length = set_metric.find(name), truth.shape[1]
+    given, stage_of = (plan.given, stages_of(plan, length)) if plan else (0, ())
+    facts = Facts(given, stage_of, settings.fvd.ddof)
+    with _naming(f"metric {name}"):
+        made, true = (
+            np.concatenate(
+                [
+                    describe_videos(
+                        entry.descriptor, videos[i : i + 1], facts.obs_length, settings, [f"{what} {i}"]
+                    )
+                    for i in range(len(videos))
+                ]
+            )
+            for what, videos in (("sample", samples), ("true video", truth))
+        )
+        return entry.compute(made, true, facts)
+
+
+def _check_joint(name: str, entry: Metric, samples: int) -> None:
+    if entry.joint and samples < 2:
+        raise InputError(f"metric {name} needs 2 samples of each video or more, found {samples}")
+
+
+@contextmanager
+def _naming(what: str) -> Iterator[None]:
+    """Errors in the block begin with that."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{what}: {error}") from error

@@ -165,7 +165,7 @@ def check_config(config: dict[str, Any], schema: Mapping[str, Any]) -> None:
     errors = sorted(_Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
         raise InputError(_describe(errors[0]))
-    metrics = declared("metric", "viddiff.metrics")
+    metrics = [name for kind in ("metric", "set_metric") for name in declared(kind, "viddiff.metrics")]
     for name in config["metrics"]["names"]:
         if name not in metrics:
             raise unknown(f"config key metrics.names: metric {name!r}", name, metrics)

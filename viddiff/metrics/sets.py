@@ -1,0 +1,160 @@
+"""Metrics of sets of videos, with their errors: a value of each sample index, from rows of numbers of each video."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Float64
+
+from viddiff.errors import InputError
+from viddiff.metrics.base import Facts, Rows, SetMetric, set_metric
+from viddiff.metrics.statistics import Jackknife, jackknife, pooled_standard_error, standard_error
+
+
+@dataclass(frozen=True)
+class RowsOfVideos:
+    """Rows of a descriptor: of the true videos, and of the samples of each."""
+
+    truth: Float[np.ndarray, "V D"]
+    samples: Float[np.ndarray, "V S D"]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A metric resolved along an axis: means over sample indices, and errors of another draw of videos, if known.
+
+    truth: the same of the truth itself, for a metric that is best near it.
+    """
+
+    axis: str
+    positions: tuple[float, ...]
+    values: tuple[float, ...]
+    standard_errors: tuple[float, ...] | None
+    truth: tuple[float, ...] | None
+
+
+@dataclass(frozen=True)
+class SetValue:
+    """A metric of sets: a value of each sample index; empty if it is not defined, with the reason.
+
+    error_videos: of their mean, for other test videos, with the pseudo-values `[V]` that it comes from; error_samples:
+    for other samples of the same videos. Each is `None` if there are too few. truth: the value of the truth itself and
+    its error, for a metric that is best near it.
+    """
+
+    per_sample: Float64[np.ndarray, " S"]
+    undefined: str | None = None
+    error_videos: float | None = None
+    error_samples: float | None = None
+    pseudo_values: Float64[np.ndarray, " V"] | None = None
+    truth: tuple[float, float | None] | None = None
+    curve: Curve | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def measure_set(name: str, rows: RowsOfVideos, facts: Facts) -> SetValue:
+    """A metric of sets of V videos with S samples of each.
+
+    Its error over videos is the jackknife's: a true video and all its samples drop out together. Its error over samples
+    comes from the pseudo-values of each video and sample index, by the pooled variance within videos.
+
+    Raises `InputError` if there are too few videos, and if a value is not finite.
+    """
+    entry = set_metric.find(name)
+    videos, samples = rows.samples.shape[:2]
+    check_videos(name, videos)
+    try:
+        per_sample = np.array([entry.compute(made, rows.truth, facts) for made in _by_sample(rows)])
+    except InputError as error:
+        return SetValue(np.full(samples, np.nan), undefined=str(error))
+    _check(name, per_sample)
+
+    errors = _jackknifed(name, entry, entry.compute, rows, facts)
+    pseudo_values = None if errors is None else errors.pseudo_values
+    biased = videos < entry.biased_below
+    warning = f"{videos} videos: {name} is dominated by its bias below {entry.biased_below}"
+    return SetValue(
+        per_sample,
+        None,
+        None if pseudo_values is None else standard_error(pseudo_values.mean(1)),
+        None if pseudo_values is None else pooled_standard_error(pseudo_values),
+        None if pseudo_values is None else pseudo_values.mean(1),
+        _of_truth(name, entry, rows, facts) if entry.better == "truth" else None,
+        _curve(name, entry, rows, facts),
+        (warning,) if biased else (),
+    )
+
+
+def check_videos(name: str, videos: int) -> None:
+    """Raise `InputError` if a metric of sets needs more videos."""
+    if videos < (fewest := set_metric.find(name).fewest_videos):
+        raise InputError(f"metric {name} needs {fewest} videos or more, found {videos}")
+
+
+def _by_sample(rows: RowsOfVideos) -> list[Rows]:
+    """The rows of all videos, for each sample index."""
+    return list(np.moveaxis(rows.samples, 1, 0))
+
+
+def _jackknifed(
+    name: str,
+    entry: SetMetric,
+    compute: Callable[[Rows, Rows, Facts], float | list[float]],
+    rows: RowsOfVideos,
+    facts: Facts,
+) -> Jackknife | None:
+    """The jackknife over videos of what `compute` gives for each sample index, `[S]` or `[S, P]`.
+
+    `None` if too few videos are left without one, or if it is not defined for these.
+    """
+    videos = len(rows.truth)
+    if videos - 1 < entry.fewest_videos:
+        return None
+    try:
+        result = jackknife(
+            lambda kept: [compute(made[kept], rows.truth[kept], facts) for made in _by_sample(rows)], videos
+        )
+    except InputError:
+        return None
+    _check(name, result.pseudo_values)
+    return result
+
+
+def _of_truth(name: str, entry: SetMetric, rows: RowsOfVideos, facts: Facts) -> tuple[float, float | None]:
+    """The value of the truth itself, and its error."""
+    value = entry.compute(rows.truth, rows.truth, facts)
+    _check(name, value)
+    errors = _jackknifed(name, entry, entry.compute, _itself(rows), facts)
+    return value, None if errors is None else float(errors.error[0])
+
+
+def _curve(name: str, entry: SetMetric, rows: RowsOfVideos, facts: Facts) -> Curve | None:
+    if entry.curve is None:
+        return None
+    curve = entry.curve
+    positions = curve(rows.truth, rows.truth, facts)[0]
+    values = np.array([curve(made, rows.truth, facts)[1] for made in _by_sample(rows)]).mean(0)
+    truth = curve(rows.truth, rows.truth, facts)[1] if entry.better == "truth" else None
+    _check(name, values)
+    errors = _jackknifed(name, entry, lambda *sets: curve(*sets)[1], rows, facts)
+    spread = None if errors is None else errors.pseudo_values.mean(1)
+    return Curve(
+        entry.axis,
+        tuple(positions),
+        tuple(values.tolist()),
+        None if spread is None else tuple(spread.std(0, ddof=1) / math.sqrt(len(spread))),
+        None if truth is None else tuple(truth),
+    )
+
+
+def _itself(rows: RowsOfVideos) -> RowsOfVideos:
+    """The truth as the one completion of each of its videos."""
+    return RowsOfVideos(rows.truth, rows.truth[:, None])
+
+
+def _check(name: str, values: float | Float64[np.ndarray, " ..."]) -> None:
+    if not np.isfinite(values).all():
+        raise InputError(f"metric {name}: it is {values}, must be a finite number")
