@@ -33,12 +33,13 @@ class Metric:
     `protocol(settings)`: everything else that the numbers depend on, as JSON values.
     `largest_finite(height, width)`: what an infinite value counts as in means, for metrics that can be
     infinite.
+    `higher_is_better`: None for what means something only beside another metric.
     `joint`: the values are of all samples of a video together, `[1, T]`, and need at least two of them.
     """
 
     compute: Callable[[Samples, Truth, MetricSettings], Values]
     protocol: Callable[[MetricSettings], dict[str, Any]]
-    higher_is_better: bool
+    higher_is_better: bool | None
     unit: str = ""
     largest_finite: Callable[[int, int], float] | None = None
     joint: bool = False
