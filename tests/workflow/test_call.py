@@ -71,7 +71,7 @@ def test_the_grid_of_a_new_project_is_planned_in_batches(plan):
     call = plan(grid=[CONFIG["grid"][0] | {"samples": 3}])
     assert planned(call, "sample") == planned(call, "gif") == ["0_4", "5_6"]
     assert planned(call, "elbo") == [] and planned(plan("elbos"), "elbo") == ["0_4", "5_6"]
-    assert planned(plan(metrics={"elbos": True}), "elbo") == ["0_4", "5_6"]
+    assert planned(plan(metrics=CONFIG["metrics"] | {"elbos": True}), "elbo") == ["0_4", "5_6"]
     assert (call.damaged, call.renew_costs) == (frozenset(), False)
     assert call.kinds() == {f"{kind}_{span}": kind for kind in ("sample", "gif") for span in ("0_4", "5_6")}
 

@@ -40,7 +40,7 @@ def test_elbos_by_path_are_made_once_and_summarised(fresh):
 
 def test_the_comparison_shows_bits_per_dimension_if_asked(done):
     grid = [CONFIG["grid"][0] | {"modes": [AUTOREG], "videos": 1}]
-    done.configure(metrics={"names": ["psnr"], "elbos": True}, grid=grid)
+    done.configure(metrics=CONFIG["metrics"] | {"elbos": True}, grid=grid)
     summary = f"{FOLDER}/{AUTOREG}/elbos_1.json"
     assert summary in done.outputs("report")
     (done.root / "results" / "comparison.csv").unlink()
