@@ -14,8 +14,10 @@ rule evaluate:
         model_config=ancient(f"{EVALUATION}/model_config.json"),
         alexnet=ancient(ALEXNET) if "lpips" in CONFIG.metrics.names else [],
     output:
-        pkl=f"{EVALUATION}/metrics_{{videos}}-{{samples}}-{{T}}.pkl",
-        json=f"{EVALUATION}/metrics_{{videos}}-{{samples}}-{{T}}.json",
+        [
+            f"{EVALUATION}/metrics_{{videos}}-{{samples}}-{{T}}.{ext}"
+            for ext in CONFIG.metrics.files
+        ],
     log:
         f"{LOGS}/metrics_{{videos}}-{{samples}}-{{T}}.log",
     benchmark:
@@ -43,7 +45,7 @@ for number, cells in enumerate(CALL.together.metrics):
             ],
             alexnet=rules.evaluate.input.alexnet,
         output:
-            [cell.metrics(ext) for cell in cells for ext in ("pkl", "json")],
+            [cell.metrics(ext) for cell in cells for ext in CONFIG.metrics.files],
         log:
             f"logs/new_metrics_{number}.log",
         benchmark:

@@ -13,7 +13,13 @@ with job(snakemake) as work:
     def measure(path):
         cell = metrics_cell(path)
         measurement = work.on_device(os.environ, cell.evaluation)
-        settings = MetricSettings(str(measurement.device), metrics.ssim_data_range, work.input("alexnet"))
+        settings = MetricSettings(
+            device=str(measurement.device),
+            ssim_data_range=metrics.ssim_data_range,
+            alexnet=work.input("alexnet"),
+            i3d=work.input("i3d"),
+            fvd=metrics.fvd,
+        )
         measure_samples(measurement, cell.videos, cell.samples, cell.T, metrics.names, settings)
 
     each([path for path in snakemake.output if path.endswith(".pkl")], measure)

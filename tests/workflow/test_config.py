@@ -25,12 +25,13 @@ from viddiff.workflow.config import (
 )
 from viddiff.workflow.datasets import Datasets
 from viddiff.workflow.preflight import (
+    check_measurable,
     check_measured,
     check_sampling,
     training_rules,
 )
 from viddiff.workflow.sections import Metrics
-from viddiff.workflow.targets import read_grid
+from viddiff.workflow.targets import Cell, read_grid
 from viddiff.workflow.trainings import is_to_be_trained, trained_files
 
 ROOT = Path(__file__).parents[2]
@@ -57,8 +58,10 @@ def test_the_shipped_configuration_is_valid():
 def test_what_is_left_out_gets_a_default():
     config = {"grid": SHIPPED["grid"], "sampling": None}
     check_config(config, SCHEMA)
+    shipped = copy.deepcopy(SHIPPED)
+    check_config(shipped, SCHEMA)
     for key in ("data_root", "data_cache", "sampling", "metrics", "report"):
-        assert config[key] == SHIPPED[key]
+        assert config[key] == shipped[key]
     assert config["bouncy_balls"].keys() == SHIPPED["bouncy_balls"].keys()
 
 
@@ -268,18 +271,34 @@ def test_what_cannot_be_sampled_is_refused(tmp_path, monkeypatch, run, name, mod
             r"metrics_1-1-9\.json lacks lpips, .*; remove .*/metrics_1-1-9\.\* to",
         ),
         ({"ssim_data_range": 2, "names": ["ssim"]}, r"ssim_data_range 1, the configuration says 2; remove"),
+        ({"names": ["fvd"]}, None),
+        (
+            {"names": ["fvd"], "fvd": {"resize": "half-pixel"}},
+            r": fvd was measured with fvd\.resize 'original', the configuration says 'half-pixel'; remove",
+        ),
+        ({"names": ["fvd"], "fvd": {"covariance": "N"}}, r"with fvd\.covariance 'N-1', .* says 'N'; remove"),
     ],
 )
 def test_metrics_that_hold_something_else_than_configured_are_refused(tmp_path, metrics, message):
     path = tmp_path / "metrics_1-1-9.json"
     check_measured(configured(metrics=metrics).metrics, path)
-    held = {"psnr": {}, "ssim": {"protocol": {"data_range": 1.0}}}
+    fvd = {"protocol": {"resize": "original", "frames": "all", "covariance": "N-1"}}
+    held = {"psnr": {}, "ssim": {"protocol": {"data_range": 1.0}}, "fvd": fvd}
     path.write_text(json.dumps({"metrics": held}))
     if message is None:
         check_measured(configured(metrics=metrics).metrics, path)
     else:
         with pytest.raises(InputError, match=message):
             check_measured(configured(metrics=metrics).metrics, path)
+
+
+def test_metrics_that_so_few_videos_do_not_have_are_refused():
+    cell = Cell(Evaluation.named("a", "ema_0.9999_000100", "autoreg_4_2_12_4"), 1, 1, 12)
+    check_measurable(configured(metrics={"names": ["psnr"]}).metrics, cell)
+    with pytest.raises(
+        InputError, match=r"/metrics_1-1-12\.json: metric kvd needs 2 videos or more, found 1$"
+    ):
+        check_measurable(configured(metrics={"names": ["psnr", "kvd"]}).metrics, cell)
 
 
 @pytest.mark.parametrize(

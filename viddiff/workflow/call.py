@@ -24,6 +24,7 @@ from viddiff.workflow.options import Options, read_options
 from viddiff.workflow.preflight import (
     check_checkpoint,
     check_elbo_steps,
+    check_measurable,
     check_sampling,
     check_search,
     check_weights,
@@ -153,6 +154,8 @@ def _check_others(config: Configuration, request: Request, datasets: Datasets) -
     }
     for evaluation in searches | models:
         check_checkpoint(config, evaluation)
+    for cell in request.measured:
+        check_measurable(config.metrics, cell)
     measured = all(Path(cell.metrics("pkl")).is_file() for cell in request.measured)
     if "lpips" in config.metrics.names and not measured:
         check_weights(config)

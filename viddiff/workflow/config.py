@@ -21,6 +21,7 @@ from viddiff.errors import InputError, one_line, unknown, unreadable
 from viddiff.files.json_files import read_text
 from viddiff.files.nested import nested_parts
 from viddiff.flat_config import DEFAULTS, parse_rates
+from viddiff.metrics.settings import FvdSettings
 from viddiff.registry import declared
 from viddiff.tree.schedules import SearchSettings
 from viddiff.workflow.sections import (
@@ -185,7 +186,7 @@ def read_config(raw: Mapping[str, Any]) -> Configuration:
         grid=tuple(_grid_block(block) for block in raw["grid"]),
         sampling=Sampling(**raw["sampling"]),
         optimal=SearchSettings(**raw["optimal"]),
-        metrics=Metrics(**raw["metrics"] | {"names": tuple(raw["metrics"]["names"])}),
+        metrics=_metrics(raw["metrics"]),
         report=Report(**raw["report"]),
     )
 
@@ -205,6 +206,12 @@ def _training(run: str, settings: Mapping[str, Any]) -> Training:
         full["save_interval"],
         settings,
     )
+
+
+def _metrics(section: Mapping[str, Any]) -> Metrics:
+    weights = section["fvd"]["weights"]
+    fvd = FvdSettings(**{**section["fvd"], "weights": Path(weights) if weights else None})
+    return Metrics(**{**section, "names": tuple(section["names"]), "fvd": fvd})
 
 
 def _grid_block(block: Mapping[str, Any]) -> GridBlock:

@@ -17,6 +17,7 @@ from viddiff.files.plain_values import read_plain
 from viddiff.flat_config import with_defaults
 from viddiff.inference.modes import make_plan
 from viddiff.model.sizes import frame_size
+from viddiff.registry import declared_facts
 from viddiff.tree.fingerprint import check_claim
 from viddiff.tree.paths import Evaluation, check_run
 from viddiff.tree.schedules import plan_in, schedule_file, searches_of
@@ -244,22 +245,50 @@ def larger_window(config: Configuration, evaluation: Evaluation) -> str | None:
 def check_measured(wanted: Metrics, path: Path) -> None:
     """Check that an existing metrics file, `.json`, holds what the configuration asks for.
 
-    Raises `InputError` if a metric is missing, or SSIM has another range; the file is never made anew by itself. A file
-    that cannot be read is left to those who read it.
+    Raises `InputError` if a metric is missing, or was measured by another protocol; the file is never made anew by
+    itself. A file that cannot be read is left to those who read it.
     """
     try:
         held = read_json(path)["metrics"]
-        data_range = held["ssim"]["protocol"]["data_range"] if "ssim" in held else None
-    except (OSError, ValueError, KeyError, TypeError):
+        protocols = {name: dict(held[name].get("protocol", {})) for name in wanted.names if name in held}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return
     way_out = f"remove {path.with_suffix('')}.* to have them measured anew"
     if lacking := [name for name in wanted.names if name not in held]:
         raise InputError(f"{path} lacks {', '.join(lacking)}, which metrics.names asks for; {way_out}")
-    if "ssim" in wanted.names and data_range != wanted.ssim_data_range:
-        raise InputError(
-            f"{path} was measured with ssim_data_range {data_range:g}, the configuration says "
-            f"{wanted.ssim_data_range:g}; {way_out}"
-        )
+    for name, protocol in protocols.items():
+        for part, (key, value) in wanted.options(name).items():
+            if part in protocol and (found := protocol[part]) != value:
+                raise InputError(
+                    f"{path}: {name} was measured with {key} {_plain(found)}, the configuration says "
+                    f"{_plain(value)}; {way_out}"
+                )
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else f"{value!r:.40}"
+
+
+def check_measurable(metrics: Metrics, cell: Cell) -> None:
+    """Check that the configured metrics exist for so many videos, samples and frames, which costs no look at a file.
+
+    Raises `InputError` that names the file, the metric and what it needs.
+    """
+    kinds = ("metric", "set_metric", "descriptor")
+    facts, of_sets, descriptors = (declared_facts(kind, "viddiff.metrics") for kind in kinds)
+    for name in metrics.names:
+        of_set = of_sets.get(name, {"descriptor": ""})
+        fewest_videos = of_set.get("fewest_videos", 1)
+        fewest_frames = descriptors.get(of_set["descriptor"], {}).get("fewest_frames", 1)
+        fewest_samples = 2 if facts.get(name, {}).get("joint") else 1
+        for what, found, fewest in (
+            ("videos", cell.videos, fewest_videos),
+            ("samples of each video", cell.samples, fewest_samples),
+            ("frames", cell.T, fewest_frames),
+        ):
+            if found < fewest:
+                path = cell.metrics("json")
+                raise InputError(f"{path}: metric {name} needs {fewest} {what} or more, found {found}")
 
 
 def plan_is_outdated(evaluation: Evaluation) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from viddiff.errors import InputError
+from viddiff.registry import declared
 from viddiff.tree.paths import CHECKPOINTS, RESULTS
 from viddiff.workflow.targets import Cell
 
@@ -72,9 +73,10 @@ def shown_samples(cells: Sequence[Cell], most: int) -> list[Path]:
 
 
 def report_files(grid: Iterable[Cell], metrics: Iterable[str], folder: str = RESULTS) -> list[str]:
-    """The table, and for each group a contact sheet and a curve of each metric."""
+    """The table, and for each group a contact sheet and a curve of each metric that has a value of each frame."""
     groups = sorted(groups_of(grid))
-    pictures = [picture(name, *group, folder) for name in ("contact_sheet", *metrics) for group in groups]
+    of_frames = [name for name in metrics if name in declared("metric", "viddiff.metrics")]
+    pictures = [picture(name, *group, folder) for name in ("contact_sheet", *of_frames) for group in groups]
     return [f"{folder}/comparison.csv", *pictures]
 
 

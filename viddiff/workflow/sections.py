@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from viddiff.dataset_settings import DatasetSettings
+from viddiff.metrics.settings import FvdSettings
+from viddiff.registry import declared_facts
 from viddiff.tree.schedules import SearchSettings
 
 
@@ -60,11 +62,36 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Metrics:
-    """What is measured. elbos: whether the comparison shows bits per dimension."""
+    """What is measured.
+
+    elbos: whether the comparison shows bits per dimension; fvd: the protocol of FVD and its kin.
+    """
 
     names: tuple[str, ...]
     ssim_data_range: float
     elbos: bool
+    fvd: FvdSettings = field(default_factory=FvdSettings)
+
+    @property
+    def descriptors(self) -> frozenset[str]:
+        """What the metrics of sets need of each video, by name."""
+        facts = declared_facts("set_metric", "viddiff.metrics")
+        return frozenset(facts[name]["descriptor"] for name in self.names if name in facts)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """How the names of the files of a measurement end."""
+        return ("pkl", "json", "npz") if self.descriptors else ("pkl", "json")
+
+    def options(self, name: str) -> dict[str, tuple[str, Any]]:
+        """What is configured of a metric's protocol: by the field in its record, the config key and the value."""
+        if name == "ssim":
+            return {"data_range": ("ssim_data_range", self.ssim_data_range)}
+        descriptor = declared_facts("set_metric", "viddiff.metrics").get(name, {}).get("descriptor", "")
+        if not descriptor.startswith("i3d"):
+            return {}
+        parts = ("resize", "frames", "covariance")
+        return {part: (f"fvd.{part}", getattr(self.fvd, part)) for part in parts}
 
 
 @dataclass(frozen=True)

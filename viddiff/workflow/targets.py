@@ -20,7 +20,7 @@ _TARGET = re.compile(
     rf"(?P<directory>{RESULTS}/.+)/"
     r"(?:(?P<kind>samples|videos|plans)/sample_(?P<video>[0-9]{4,})-(?P<sample>[0-9]+)\.(?:npy|gif|png)"
     r"|elbos/elbo_(?P<elbo>[0-9]{4,})\.npy|elbos_(?P<elbos>[1-9][0-9]*)\.json"
-    r"|metrics_(?P<videos>[1-9][0-9]*)-(?P<samples>[1-9][0-9]*)-(?P<T>[1-9][0-9]*)\.(?:pkl|json)"
+    r"|metrics_(?P<videos>[1-9][0-9]*)-(?P<samples>[1-9][0-9]*)-(?P<T>[1-9][0-9]*)\.(?:pkl|json|npz)"
     r"|(?P<search>optimal_schedule\.json|optimal/stage_[0-9]+\.json)"
     r"|model_config\.json|plan\.json|plan_cost\.json|plan\.png)",
     re.DOTALL,  # so that the parser sees names with line breaks, and says what is wrong with them
