@@ -33,6 +33,17 @@ def alexnet() -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def i3d() -> Path:
+    """The weights file of I3D; fetched once per checkout into `.weights/`."""
+    from viddiff.metrics.i3d_weights import fetch_i3d
+
+    path = ROOT / ".weights" / "i3d.pt"
+    if not path.exists():
+        fetch_i3d(path)
+    return path
+
+
 @pytest.fixture
 def full_disk():
     """A context in which no file grows beyond 10 kB: writing fails half-way, as on a full disk."""

