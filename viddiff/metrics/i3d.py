@@ -164,6 +164,7 @@ def fold_batch_norm(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def build_i3d(tensors: Mapping[str, Tensor], device: str = "cpu") -> I3D:
     """The network with the published tensors, in evaluation mode on a device."""
-    network = I3D()
-    network.load_state_dict(fold_batch_norm(tensors))
+    with torch.device("meta"):  # no random weights for nothing
+        network = I3D()
+    network.load_state_dict(fold_batch_norm(tensors), assign=True)
     return network.requires_grad_(False).eval().to(device)

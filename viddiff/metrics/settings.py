@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+DISTANCES = ("fd", "kd")
+"""What comes before the name of an extractor in the names of its metrics: `fd-<name>`, `kd-<name>`."""
+
 
 @dataclass(frozen=True)
 class FvdSettings:
