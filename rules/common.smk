@@ -52,7 +52,7 @@ with in_one_line():
     CONFIG = read_config(config)
     register_modes(CONFIG.modes)
     GRID = read_grid(CONFIG.grid)
-    ALEXNET = f"{CONFIG.data_root}/lpips_alexnet.pt"
+    ALEXNET, I3D = CONFIG.alexnet, CONFIG.i3d
     TRAINING = training_rules(CONFIG.training)
     REPORT_FOLDER = report_folder(
         CONFIG.name, [*CONFIG.training, *(cell.evaluation.run for cell in GRID)]

@@ -82,3 +82,18 @@ if to_make("lpips_weights", [ALEXNET]):
         threads: 1
         script:
             "../workflow_scripts/lpips_weights.py"
+
+
+if to_make("i3d_weights", [I3D]):
+
+    rule i3d_weights:
+        output:
+            I3D,
+        log:
+            "logs/i3d_weights.log",
+        localrule: True
+        conda:
+            "../environment.yml"
+        threads: 1
+        script:
+            "../workflow_scripts/i3d_weights.py"

@@ -13,6 +13,7 @@ rule evaluate:
         data=data_of,
         model_config=ancient(f"{EVALUATION}/model_config.json"),
         alexnet=ancient(ALEXNET) if "lpips" in CONFIG.metrics.names else [],
+        i3d=ancient(I3D) if CONFIG.metrics.needs_i3d else [],
     output:
         [
             f"{EVALUATION}/metrics_{{videos}}-{{samples}}-{{T}}.{ext}"
@@ -44,6 +45,7 @@ for number, cells in enumerate(CALL.together.metrics):
                 for cell in cells
             ],
             alexnet=rules.evaluate.input.alexnet,
+            i3d=rules.evaluate.input.i3d,
         output:
             [cell.metrics(ext) for cell in cells for ext in CONFIG.metrics.files],
         log:

@@ -324,6 +324,22 @@ def test_a_dataset_that_nothing_tells_is_said_to_be_unknown(plan):
     assert line.startswith("run their: its dataset is not known") and f"<dataset>_{MODES[0]}" in line
 
 
+def test_damaged_weights_of_fvd_are_told_while_planning(plan):
+    block = {"runs": ["new"], "checkpoints": [NAME], "modes": list(MODES), "videos": 2, "samples": 1}
+    fvd = {"grid": [block], "metrics": {"names": ["fvd"]}}
+    plan("metrics", **fvd)
+    Path("data/fvd_i3d.pt").write_bytes(b"PK\x03\x04 cut")
+    with pytest.raises(InputError, match=r"data/fvd_i3d\.pt: cut off, or not a file of I3D weights$"):
+        plan("metrics", **fvd)
+    mine = {"names": ["fvd"], "fvd": {"weights": "data/mine.pt"}}
+    with pytest.raises(
+        InputError, match=r"metrics\.fvd\.weights names: data/mine\.pt; data holds .*fvd_i3d\.pt"
+    ):
+        plan("metrics", **fvd | {"metrics": mine})
+    Path("data/mine.pt").touch()
+    plan("metrics", **fvd | {"metrics": mine})
+
+
 @pytest.mark.parametrize("target", [f"{AT}/adaptive-autoreg_4_2_12_4/metrics_1-1-12.pkl", "metrics"])
 def test_damaged_weights_are_told_while_planning(plan, target):
     block = {"runs": ["new"], "checkpoints": [NAME], "modes": list(MODES), "videos": 1, "samples": 1}

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from viddiff.precision import full_float32
 
 SIZE = 224
-FEWEST_FRAMES = 9  # fewer leave nothing to average over
 CLASSES = 400
 EPSILON = 1e-3
 STEM_FRAMES = 32  # of the stem's output, each from two frames, at a time

@@ -15,7 +15,7 @@ from torch import Tensor
 from viddiff.errors import InputError
 from viddiff.files.write import sha256_file
 from viddiff.metrics.base import Rows, Videos, descriptor
-from viddiff.metrics.i3d import FEWEST_FRAMES, SIZE, build_i3d
+from viddiff.metrics.i3d import SIZE, build_i3d
 from viddiff.metrics.i3d_weights import I3D_WEIGHTS, default_i3d, load_i3d, published_tensors
 from viddiff.metrics.resize import resize_bilinear
 from viddiff.metrics.settings import MetricSettings
@@ -24,6 +24,7 @@ from viddiff.metrics.weight_files import tensors_sha256
 from viddiff.precision import rows_per_call
 from viddiff.video import to_model
 
+FEWEST_FRAMES = 9  # fewer leave nothing to average over
 WINDOW = 16  # frames
 FRAMES_PER_CALL = 1024  # on a GPU
 BLACK_AGAINST_WHITE, TOLERANCE = 151.392, 0.01  # FVD of videos of 30 frames by the original's network

@@ -25,9 +25,9 @@ from viddiff.workflow.preflight import (
     check_checkpoint,
     check_elbo_steps,
     check_measurable,
+    check_metric_weights,
     check_sampling,
     check_search,
-    check_weights,
     is_searched,
     larger_window,
 )
@@ -157,8 +157,8 @@ def _check_others(config: Configuration, request: Request, datasets: Datasets) -
     for cell in request.measured:
         check_measurable(config.metrics, cell)
     measured = all(Path(cell.metrics("pkl")).is_file() for cell in request.measured)
-    if "lpips" in config.metrics.names and not measured:
-        check_weights(config)
+    if not measured:
+        check_metric_weights(config)
     return searches | models
 
 

@@ -142,7 +142,7 @@ def check_sampling(config: Configuration, evaluation: Evaluation, videos: int, d
             _check_size(config, evaluation, name, datasets.fact(name, "image_size"))
             _check_made(config, name, mode.split)
         if mode.recipe.distance == "lpips":
-            check_weights(config)
+            check_weights(Path(config.alexnet), "LPIPS")
     check_writable(evaluation.directory / "samples")
 
 
@@ -199,13 +199,23 @@ def check_elbo_steps(evaluation: Evaluation) -> None:
         )
 
 
-def check_weights(config: Configuration) -> None:
-    """Raise `InputError` if the LPIPS weights are damaged, or not there and cannot be written."""
-    weights = Path(config.data_root, "lpips_alexnet.pt")
-    if weights.is_file():
-        check_whole(weights, "file of LPIPS weights")
+def check_weights(path: Path, what: str) -> None:
+    """Raise `InputError` if a file of weights that a rule makes is damaged, or not there and cannot be written."""
+    if path.is_file():
+        check_whole(path, f"file of {what} weights")
     else:
-        check_writable(weights.parent)
+        check_writable(path.parent)
+
+
+def check_metric_weights(config: Configuration) -> None:
+    """Raise `InputError` if a network that the configured metrics need is damaged, cannot be had or is not there."""
+    if "lpips" in config.metrics.names:
+        check_weights(Path(config.alexnet), "LPIPS")
+    if config.metrics.needs_i3d:
+        check_weights(Path(config.i3d), "I3D")
+    weights = config.metrics.fvd.weights
+    if weights is not None and not weights.is_file():
+        raise missing_file("file that config key metrics.fvd.weights names:", weights)
 
 
 def _check_made(config: Configuration, dataset: str, split: str) -> None:

@@ -79,6 +79,11 @@ class Metrics:
         return frozenset(facts[name]["descriptor"] for name in self.names if name in facts)
 
     @property
+    def needs_i3d(self) -> bool:
+        """Whether they need the weights of I3D that viddiff fetches."""
+        return self.fvd.weights is None and any(name.startswith("i3d") for name in self.descriptors)
+
+    @property
     def files(self) -> tuple[str, ...]:
         """How the names of the files of a measurement end."""
         return ("pkl", "json", "npz") if self.descriptors else ("pkl", "json")
@@ -122,3 +127,13 @@ class Configuration:
     optimal: SearchSettings
     metrics: Metrics
     report: Report
+
+    @property
+    def alexnet(self) -> str:
+        """The file of the weights of LPIPS, which a rule makes."""
+        return f"{self.data_root}/lpips_alexnet.pt"
+
+    @property
+    def i3d(self) -> str:
+        """The file of the weights of FVD and its kin, which a rule makes."""
+        return f"{self.data_root}/fvd_i3d.pt"
