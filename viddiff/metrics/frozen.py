@@ -1,0 +1,50 @@
+"""Frozen transitions: the share of a completion's transitions in which nearly nothing moves.
+
+    frozen = share of vt with c(made)_vt <= q,    q = the first percentile of all c(true)_vt
+
+over videos v and transitions t between generated frames, with the changes c of `changes.py`. So about 1 % of the
+truth's own are frozen, by definition; more if true frames repeat.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from viddiff.metrics.base import Facts, MetricSettings, Rows, set_metric
+from viddiff.metrics.changes import between_made_frames
+
+PERCENTILE = 1.0
+
+
+def protocol(settings: MetricSettings) -> dict[str, Any]:
+    return {
+        "transitions": "between generated frames",
+        "threshold": f"at or below percentile {PERCENTILE:g} of the true changes, linear between ranks",
+    }
+
+
+def frozen_against_time(made: Rows, truth: Rows, facts: Facts) -> tuple[list[float], list[float]]:
+    """The share of videos that are frozen into each frame: `frozen` is the mean of these."""
+    chosen = between_made_frames(facts, truth)
+    still = made[:, chosen] <= np.percentile(truth[:, chosen], PERCENTILE)
+    return (chosen.nonzero()[0] + 1.0).tolist(), still.mean(0).tolist()
+
+
+@set_metric(
+    "frozen",
+    descriptor="changes",
+    protocol=protocol,
+    better="truth",
+    unit="share",
+    curve=frozen_against_time,
+    axis="frame",
+)
+def frozen(made: Rows, truth: Rows, facts: Facts) -> float:
+    """The share of frozen transitions, in [0, 1].
+
+    Raises `InputError` if no generated frame follows another, and if the true videos stand still.
+    """
+    chosen = between_made_frames(facts, truth)
+    return float((made[:, chosen] <= np.percentile(truth[:, chosen], PERCENTILE)).mean())
