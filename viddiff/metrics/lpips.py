@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from viddiff.errors import InputError
@@ -86,15 +86,23 @@ def lpips(samples: Samples, truth: Truth, settings: MetricSettings) -> Values:
 
     Raises `InputError` for other than three channels and for frames under 31x31.
     """
-    check_size(truth, SMALLEST_FRAME)
-    count, (length, channels, height, width) = len(samples), truth.shape
-    if channels != 3:
-        raise InputError(f"lpips needs frames of 3 channels, found {channels}")
-    network = shared_network(_weights_file(settings), settings.device)
+    count, (length, _, height, width) = len(samples), truth.shape
     result = np.empty((count, length))
     for chunk in frame_chunks(length, height * width, PIXELS_PER_CHUNK):
-        reference = embed(network, to_model(torch.from_numpy(truth[chunk]).to(settings.device)))
+        reference = embed_frames(truth[chunk], settings)
         for i in range(count):
-            embedding = embed(network, to_model(torch.from_numpy(samples[i, chunk]).to(settings.device)))
+            embedding = embed_frames(samples[i, chunk], settings)
             result[i, chunk] = embedding.sub_(reference).square_().sum(-1).cpu().numpy()
     return result
+
+
+def embed_frames(frames: UInt8[np.ndarray, "t C H W"], settings: MetricSettings) -> Float[Tensor, "t D"]:
+    """Embeddings of 8-bit frames, on the settings' device.
+
+    Raises `InputError` for other than three channels and for frames under 31x31.
+    """
+    check_size(frames, SMALLEST_FRAME)
+    if frames.shape[1] != 3:
+        raise InputError(f"lpips needs frames of 3 channels, found {frames.shape[1]}")
+    network = shared_network(_weights_file(settings), settings.device)
+    return embed(network, to_model(torch.from_numpy(frames).to(settings.device)))
