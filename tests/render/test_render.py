@@ -7,7 +7,7 @@ import pytest
 from viddiff.errors import InputError, OutputError
 from viddiff.inference.plan import Plan, Stage
 from viddiff.render import contact_sheet, draw_frame_curves, draw_plan, draw_plans, write_gif
-from viddiff.render import gif as gif_module
+from viddiff.render import pages as pages_module
 from viddiff.render import plan as plan_module
 from viddiff.render import sheet as sheet_module
 from viddiff.render.canvas import EMPTY, GENERATED, OBSERVED, as_rgb, enlarge
@@ -15,7 +15,7 @@ from viddiff.render.plan import COLOURS, Cell, cell_size, plan_cells
 from viddiff.render.plans import Panel, panel_cell_size
 from viddiff.render.sheet import sheet_columns
 
-BORDER = gif_module.BORDER
+BORDER = pages_module.BORDER
 
 
 def discs(length: int = 12, size: int = 32, *, colour: bool = False, seed: int = 0) -> np.ndarray:
