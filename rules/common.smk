@@ -8,7 +8,7 @@ import time
 from viddiff.errors import in_one_line
 from viddiff.inference.modes import MODE_PATTERN
 from viddiff.inference.user_modes import register_modes
-from viddiff.tree.paths import CHECKPOINT_PATTERN, RUN_PATTERN
+from viddiff.tree.paths import ANIMATIONS, CHECKPOINT_PATTERN, RUN_PATTERN
 from viddiff.workflow.arguments import told_by_dry_run
 from viddiff.workflow.call import plan_call, spread_settings, submitted_call
 from viddiff.workflow.cluster import check_executor
@@ -26,7 +26,7 @@ ARGUMENTS = own_names(workflow, sys.argv[1:])
 STARTED = time.time()
 EVALUATION = "results/{run}/{checkpoint}/{mode}"
 SAMPLE = f"{EVALUATION}/samples/sample_{{video}}-{{sample}}.npy"
-GIF = f"{EVALUATION}/videos/sample_{{video}}-{{sample}}.gif"
+ANIMATION = f"{EVALUATION}/videos/sample_{{video}}-{{sample}}"
 ELBO = f"{EVALUATION}/elbos/elbo_{{video}}.npy"
 LOGS = "logs/{run}/{checkpoint}/{mode}"
 TRAINED = "logs/{run}/trained.json"

@@ -206,15 +206,17 @@ def grid_elbos(wildcards):
 def grid_animations():
     """All animations of the grid. Those of the videos on the contact sheets are shown by `--report`."""
     return [
-        animation(cell.evaluation, *pair)
+        animation(cell.evaluation, *pair, ext)
+        for ext in CONFIG.videos.formats
         for cell in GRID
         for pair in pairs(cell.videos, cell.samples)
     ]
 
 
-def animation(evaluation, video, sample):
-    file = str(evaluation.gif(video, sample))
-    if video >= CONFIG.report.videos or sample > 0:
+def animation(evaluation, video, sample, ext):
+    file = str(evaluation.animation(video, sample, ext))
+    shown = video < CONFIG.report.videos and sample == 0
+    if not shown or ext != CONFIG.videos.formats[0]:
         return file
     labels = dict(zip(("run", "checkpoint", "mode"), evaluation.names))
     return report(

@@ -6,42 +6,44 @@ rule videos:
         grid_animations(),
 
 
-for batch in CALL.batches["gif"]:
+for ext in ANIMATIONS:
+    for batch in CALL.batches[ext]:
 
-    rule:
-        name:
-            f"gif_{batch.span}"
-        input:
-            batch.paths(SAMPLE),
-        output:
-            batch.paths(GIF),
-        log:
-            batch.path(f"{LOGS}/videos_{{video}}_{{sample}}.log"),
-        wildcard_constraints:
-            run=batch.run_pattern,
-        conda:
-            "../environment.yml"
-        threads: 1
-        script:
-            "../workflow_scripts/gif.py"
+        rule:
+            name:
+                f"{ext}_{batch.span}"
+            input:
+                batch.paths(SAMPLE),
+            output:
+                batch.paths(f"{ANIMATION}.{ext}"),
+            log:
+                batch.path(f"{LOGS}/videos_{ext}_{{video}}_{{sample}}.log"),
+            wildcard_constraints:
+                run=batch.run_pattern,
+            conda:
+                "../environment.yml"
+            threads: 1
+            script:
+                "../workflow_scripts/animations.py"
 
 
-for number, gifs in enumerate(CALL.together.gifs):
+for ext, groups in CALL.together.animations.items():
+    for number, animated in enumerate(groups):
 
-    rule:
-        name:
-            f"new_gifs_{number}"
-        input:
-            [
-                str(evaluation.sample(video, sample))
-                for evaluation, video, sample in gifs
-            ],
-        output:
-            [str(evaluation.gif(video, sample)) for evaluation, video, sample in gifs],
-        log:
-            f"logs/new_gifs_{number}.log",
-        conda:
-            "../environment.yml"
-        threads: 1
-        script:
-            "../workflow_scripts/gif.py"
+        rule:
+            name:
+                f"new_{ext}s_{number}"
+            input:
+                [str(evaluation.sample(*pair)) for evaluation, *pair in animated],
+            output:
+                [
+                    str(evaluation.animation(*pair, ext))
+                    for evaluation, *pair in animated
+                ],
+            log:
+                f"logs/new_{ext}s_{number}.log",
+            conda:
+                "../environment.yml"
+            threads: 1
+            script:
+                "../workflow_scripts/animations.py"

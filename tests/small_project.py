@@ -39,6 +39,7 @@ CONFIG = {
     ],
     "sampling": {"videos_per_job": 5, "batch_size": 8},
     "metrics": {"names": ["psnr"]},
+    "videos": {"formats": ["gif", "mp4"]},
     "report": {"videos": 2},
 }
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from viddiff.inference.user_modes import register_modes
     from viddiff.metrics.measure import measure
     from viddiff.render.gif import write_gif
+    from viddiff.render.mp4 import write_mp4
     from viddiff.render.plan import draw_plan
     from viddiff.report.results import Results
     from viddiff.tree.samples import load_sample
@@ -33,6 +34,7 @@ __all__ = [
     "plan",
     "register_modes",
     "write_gif",
+    "write_mp4",
 ]
 
 _PLACES = {
@@ -46,6 +48,7 @@ _PLACES = {
     "plan": ("viddiff.tree.schedules", "plan_of_mode"),
     "register_modes": ("viddiff.inference.user_modes", "register_modes"),
     "write_gif": ("viddiff.render.gif", "write_gif"),
+    "write_mp4": ("viddiff.render.mp4", "write_mp4"),
 }
 
 

@@ -17,9 +17,9 @@ from viddiff.workflow.batches import (
     BatchRule,
     Span,
     damaged_files,
+    missing_animations,
     missing_elbos,
     missing_samples,
-    missing_videos,
     named_batches,
     plan_batches,
 )
@@ -115,8 +115,8 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for video in range(3):
         touch(HERE.sample(video, 0), 1000)
-    touch(HERE.gif(0, 0), 2000)
-    touch(HERE.gif(1, 0), 500)
+    touch(HERE.animation(0, 0, "gif"), 2000)
+    touch(HERE.animation(1, 0, "gif"), 500)
     return tmp_path
 
 
@@ -139,16 +139,16 @@ def test_missing_are_files_that_do_not_exist_and_animations_that_are_old(tree):
     request = Request()
     request.samples[HERE] |= {(video, 0) for video in range(4)}
     assert missing_samples(request) == {HERE: {(3, 0)}}
-    request.videos[HERE] |= {(video, 0) for video in range(5)}
-    assert missing_videos(request) == {HERE: {(1, 0), (2, 0), (3, 0), (4, 0)}}
+    request.animations["gif"][HERE] |= {(video, 0) for video in range(5)}
+    assert missing_animations(request, "gif") == {HERE: {(1, 0), (2, 0), (3, 0), (4, 0)}}
     assert missing_samples(request) == {HERE: {(3, 0), (4, 0)}}
 
 
 def test_an_animation_whose_sample_was_deleted_is_left_alone(tree):
     HERE.sample(0, 0).unlink()
     request = Request()
-    request.videos[HERE].add((0, 0))
-    assert missing_videos(request) == {HERE: set()}
+    request.animations["gif"][HERE].add((0, 0))
+    assert missing_animations(request, "gif") == {HERE: set()}
     assert missing_samples(request) == {HERE: set()}
 
 
@@ -162,15 +162,15 @@ def test_a_file_that_cannot_be_looked_at_hides_no_other(tree):
 @pytest.mark.parametrize("content", [b"", b"\x93NUMPY\x01\x00v\x00", b"text"])
 def test_damaged_files_are_made_again_and_so_are_their_animations(tree, content):
     request = Request()
-    for wanted in (request.samples, request.videos, request.elbos):
+    for wanted in (request.samples, request.animations["gif"], request.elbos):
         wanted[HERE] |= {(video, 0) for video in range(2)}
     touch(HERE.elbo(0), 1000)
     touch(HERE.elbo(1), 1000)
-    assert missing_videos(request) == {HERE: {(1, 0)}} and missing_elbos(request) == {HERE: set()}
+    assert missing_animations(request, "gif") == {HERE: {(1, 0)}} and missing_elbos(request) == {HERE: set()}
     for path in (HERE.sample(0, 0), HERE.elbo(1)):
         path.write_bytes(content)
     assert missing_samples(request) == {HERE: {(0, 0)}} and missing_elbos(request) == {HERE: {(1, 0)}}
-    assert missing_videos(request) == {HERE: {(0, 0), (1, 0)}}
+    assert missing_animations(request, "gif") == {HERE: {(0, 0), (1, 0)}}
     missing = {"sample": missing_samples(request), "elbo": {HERE: {(0, 0), (1, 0), (7, 0)}}}
     assert sorted(damaged_files(missing)) == [str(HERE.elbo(1)), str(HERE.sample(0, 0))]
 

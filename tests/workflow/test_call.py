@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -69,11 +70,13 @@ def put(*paths: Path) -> None:
 
 def test_the_grid_of_a_new_project_is_planned_in_batches(plan):
     call = plan(grid=[CONFIG["grid"][0] | {"samples": 3}])
-    assert planned(call, "sample") == planned(call, "gif") == ["0_4", "5_6"]
+    assert planned(call, "sample") == planned(call, "gif") == planned(call, "mp4") == ["0_4", "5_6"]
     assert planned(call, "elbo") == [] and planned(plan("elbos"), "elbo") == ["0_4", "5_6"]
     assert planned(plan(metrics=CONFIG["metrics"] | {"elbos": True}), "elbo") == ["0_4", "5_6"]
     assert (call.damaged, call.renew_costs) == (frozenset(), False)
-    assert call.kinds() == {f"{kind}_{span}": kind for kind in ("sample", "gif") for span in ("0_4", "5_6")}
+    kinds = ("sample", "gif", "mp4")
+    assert call.kinds() == {f"{kind}_{span}": kind for kind in kinds for span in ("0_4", "5_6")}
+    assert planned(plan(videos={"formats": ["gif"]}), "mp4") == []
 
 
 def test_a_path_is_planned_with_what_it_needs(plan):
@@ -81,25 +84,29 @@ def test_a_path_is_planned_with_what_it_needs(plan):
     folder = f"results/{CHECKPOINT}/ema_0.9999_000100_ddim_respaceddim5/independent_4_2_12_4"
     call = plan(f"{folder}/metrics_6-2-12.pkl")
     assert (planned(call, "sample"), planned(call, "gif")) == (["0_4", "5_5"], [])
-    call = plan(f"{AT}/videos/sample_0003-2.gif")
-    assert planned(call, "sample") == planned(call, "gif") == ["3_3"]
+    for kind, other in (("gif", "mp4"), ("mp4", "gif")):
+        call = plan(f"{AT}/videos/sample_0003-2.{kind}", videos={"formats": ["gif"]})
+        assert (planned(call, "sample"), planned(call, kind), planned(call, other)) == (["3_3"], ["3_3"], [])
 
 
 def test_only_what_is_missing_is_planned(plan):
     put(*(AUTOREG.sample(video, 0) for video in (0, 1, 2, 4)), AUTOREG.elbo(0))
     assert planned(plan(f"{AT}/metrics_5-1-12.pkl"), "sample") == ["3_3"]
     assert planned(plan(f"{AT}/elbos_2.json"), "elbo") == ["1_1"]
-    put(*(AUTOREG.sample(video, 0) for video in range(3)), *(AUTOREG.gif(video, 0) for video in range(3)))
+    put(
+        *(AUTOREG.sample(video, 0) for video in range(3)),
+        *(AUTOREG.animation(video, 0, "gif") for video in range(3)),
+    )
     call = plan(f"{AT}/metrics_3-1-12.pkl", f"{AT}/plan.png")
     assert not call.kinds() and not call.renew_costs
 
 
 def test_what_is_there_shares_no_job_with_what_is_missing(plan):
     """The job would give it a new time."""
-    put(AUTOREG.sample(1, 0), AUTOREG.gif(1, 0), AUTOREG.elbo(1))
+    put(AUTOREG.sample(1, 0), AUTOREG.animation(1, 0, "gif"), AUTOREG.elbo(1))
     for kind, file in (
         ("sample", AUTOREG.sample),
-        ("gif", AUTOREG.gif),
+        ("gif", partial(AUTOREG.animation, ext="gif")),
         ("elbo", lambda video, _: AUTOREG.elbo(video)),
     ):
         call = plan(*(str(file(video, 0)) for video in range(4)))
@@ -176,6 +183,7 @@ def test_a_submitted_job_makes_its_own_batch():
     assert {kind: [batch.span for batch in rules] for kind, rules in call.batches.items()} == {
         "sample": [Span(1, 5, 6)],
         "gif": [],
+        "mp4": [],
         "elbo": [],
     }
     assert (call.damaged, call.renew_costs) == (frozenset(), False)
@@ -256,17 +264,19 @@ def test_small_steps_of_a_new_grid_are_made_together(plan):
     together = plan("all").together
     assert [len(jobs) for jobs in together.plans] == [2] and len(together.model_configs) == 1
     assert [[cell.evaluation for cell in jobs] for jobs in together.metrics] == [list(together.plans[0])]
-    assert [len(gifs) for gifs in together.gifs] == [14]
+    lengths = {ext: list(map(len, groups)) for ext, groups in together.animations.items()}
+    assert lengths == {"gif": [14], "mp4": [14]}
     assert plan("plans").together.plans == together.plans
     assert not planned(plan("all"), "gif") and together.kinds() == {
         "new_metrics_0": "evaluate",
         "new_gifs_0": "gif",
+        "new_mp4s_0": "mp4",
     }
     put(AUTOREG.directory / "plan.png", AUTOREG.directory / "model_config.json", AUTOREG.metrics(7, 1, 12))
     together = plan("all").together
-    assert not (together.plans or together.model_configs or together.metrics) and together.gifs
+    assert not (together.plans or together.model_configs or together.metrics) and together.animations["gif"]
     many = [CONFIG["grid"][0] | {"samples": 3}]
-    assert plan("all", grid=many).together.gifs == [] and planned(plan("all", grid=many), "gif")
+    assert plan("all", grid=many).together.animations["gif"] == [] and planned(plan("all", grid=many), "gif")
     for path in (str(AUTOREG.metrics(7, 1, 12)), "results/comparison.csv"):
         assert not plan(path).together.kinds() and not plan(path).request.cells
 
@@ -275,5 +285,5 @@ def test_a_cluster_gets_a_job_for_each_step_that_goes_to_it(tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     config = configured()
     call = plan_call(["all"], config, read_grid(config.grid), here=False)
-    assert not call.together.metrics and not call.together.gifs and planned(call, "gif")
+    assert not call.together.metrics and not call.together.animations and planned(call, "gif")
     assert call.together.plans and call.together.model_configs

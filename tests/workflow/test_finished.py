@@ -36,7 +36,8 @@ def test_the_grid_is_made_whole(finished):
     assert set(finished.samples()) == samples(AUTOREG, *range(7)) | samples(HIERARCHY, *range(7))
     for mode in MODES:
         folder = finished.root / FOLDER / mode
-        assert len(list((folder / "videos").glob("*.gif"))) == 7
+        for ext in ("gif", "mp4"):
+            assert len(list((folder / "videos").glob(f"*.{ext}"))) == 7
         assert np.load(finished.root / sample(mode, 6)).shape == (12, 3, 32, 32)
         assert json.loads((folder / "metrics_7-1-12.json").read_text())["videos"] == 7
         assert json.loads((folder / "model_config.json").read_text())["dataset"] == "bouncy_balls"
@@ -190,6 +191,7 @@ def test_metrics_follow_changed_samples_and_ignore_added_ones(done):
         f"{folder}/metrics_7-1-12.pkl",
         f"{folder}/metrics_7-1-12.json",
         f"{folder}/videos/sample_0000-0.gif",
+        f"{folder}/videos/sample_0000-0.mp4",
     }
 
 

@@ -17,9 +17,8 @@ def test_the_grid_of_a_new_project(empty):
     text = empty.make("-n")
     counts = dict(re.findall(r"^(\w+) +(\d+)$", text, flags=re.MULTILINE))
     assert counts["sample_0_4"] == counts["sample_5_6"] == "2"
-    assert (
-        counts["new_gifs_0"] == counts["new_metrics_0"] == counts["new_plans"] == counts["new_report"] == "1"
-    )
+    together = ("new_gifs_0", "new_mp4s_0", "new_metrics_0", "new_plans", "new_report")
+    assert [counts[name] for name in together] == ["1"] * 5
     assert "gif_0_4" not in counts and "evaluate" not in counts
     assert "train_deep_tiny" not in counts
     assert empty.outputs("samples") >= samples(AUTOREG, *range(7)) | samples(HIERARCHY, *range(7))

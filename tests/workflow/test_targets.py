@@ -27,16 +27,17 @@ def block(**changes):
     "arguments", [["-n"], ["samples"], ["--cores", "2", "all"], ["results/comparison.csv"]]
 )
 def test_names_and_other_results_stand_for_the_grid(arguments):
-    request = read_request(arguments, GRID)
-    assert request.samples == {OTHER: {(0, 0), (1, 0)}} == request.videos
+    request = read_request(arguments, GRID, formats=("gif", "mp4"))
+    assert request.samples == {OTHER: {(0, 0), (1, 0)}}
+    assert request.animations == {"gif": request.samples, "mp4": request.samples}
 
 
 def test_a_path_asks_for_no_more_than_it_needs():
     request = read_request(["-n", f"{AT}/metrics_2-3-12.pkl"], GRID)
     assert request.samples == {HERE: {(video, sample) for video in range(2) for sample in range(3)}}
-    assert not request.videos
+    assert not request.animations
     request = read_request([f"./{AT}/videos/sample_0012-3.gif", f"{AT}/samples/sample_0001-0.npy"], GRID)
-    assert request.videos == {HERE: {(12, 3)}}
+    assert request.animations == {"gif": {HERE: {(12, 3)}}}
     assert request.samples == {HERE: {(1, 0)}}
     assert request.files == {f"{AT}/videos/sample_0012-3.gif", f"{AT}/samples/sample_0001-0.npy"}
 
@@ -86,9 +87,9 @@ def test_a_path_and_a_name_ask_for_both():
 
 def test_plans_need_no_samples_but_those_of_which_they_are():
     request = read_request([f"{AT}/plan_cost.json", "results/plans.txt"], GRID)
-    assert not (request.samples or request.videos or request.elbos)
+    assert not (request.samples or request.animations or request.elbos)
     request = read_request([f"{AT}/plans/sample_0012-3.png"], GRID)
-    assert (request.samples, dict(request.videos), request.files) == ({HERE: {(12, 3)}}, {}, set())
+    assert (request.samples, dict(request.animations), request.files) == ({HERE: {(12, 3)}}, {}, set())
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@
         model_config.json
         samples/sample_<video:04d>-<sample>.npy, and .plan.json beside it if the mode chooses frames
         samples/.partial/sample_<video:04d>-<sample>/stage_<n:04d>.npy, while it is being made
-        videos/sample_<video:04d>-<sample>.gif
+        videos/sample_<video:04d>-<sample>.gif and .mp4, beside-truth_<video:04d>-<sample>.mp4
+        videos/grid_<videos>-<samples>.mp4
         metrics_<videos>-<samples>-<T>.pkl
         elbos/elbo_<video:04d>.npy, with elbos/.partial/elbo_<video:04d>/
         elbos_<videos>.json
@@ -28,6 +29,7 @@ from viddiff.registry import declared
 
 RESULTS = "results"
 CHECKPOINTS = "checkpoints"
+ANIMATIONS = ("gif", "mp4")  # suffixes of animations
 
 # As wide as a folder name, so that a misspelt one reaches the parser, which says what is wrong with it.
 CHECKPOINT_PATTERN = r"[A-Za-z0-9_,=+][A-Za-z0-9._,=+-]*"
@@ -149,9 +151,9 @@ class Evaluation:
         """The plan by which a sample was made, of modes that choose frames at run time."""
         return self.directory / "samples" / f"{sample_name(video, sample)}.plan.json"
 
-    def gif(self, video: int, sample: int) -> Path:
-        """The same as an animation."""
-        return self.directory / "videos" / f"{sample_name(video, sample)}.gif"
+    def animation(self, video: int, sample: int, ext: str) -> Path:
+        """The same as an animation. ext: one of `ANIMATIONS`."""
+        return self.directory / "videos" / f"{sample_name(video, sample)}.{ext}"
 
     def metrics(self, videos: int, samples: int, T: int, ext: str = "pkl") -> Path:
         """Metrics of the first `samples` samples of the first `videos` test videos of `T` frames."""

@@ -14,10 +14,15 @@ from viddiff.inference.plan import Plan
 
 def load_sample(path: Path | str) -> UInt8[np.ndarray, "T C H W"]:
     """Read a sample. Raises `InputError` that names the file if it is missing or not a video."""
+    return np.array(open_sample(path))
+
+
+def open_sample(path: Path | str) -> UInt8[np.ndarray, "T C H W"]:
+    """Memory-map a sample, whose frames are read as they are used. Raises `InputError` as `load_sample` does."""
     sample = open_npy(Path(path))
     if sample.dtype != np.uint8 or sample.ndim != 4:
         raise InputError(f"{path}: {sample.dtype} {list(sample.shape)}, must be a video, uint8 [T, C, H, W]")
-    return np.array(sample)
+    return sample
 
 
 def executed_plan(path: Path, planned: Plan) -> Plan:

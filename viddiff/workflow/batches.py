@@ -20,7 +20,7 @@ from itertools import chain, pairwise
 from pathlib import Path
 
 from viddiff.files.npy import is_whole
-from viddiff.tree.paths import RUN_PATTERN, Evaluation, sample_name
+from viddiff.tree.paths import ANIMATIONS, RUN_PATTERN, Evaluation, sample_name
 from viddiff.workflow.targets import Pairs, Request
 
 VIDEOS_PER_JOB = (1, 2, 5, 10, 20, 25, 50, 100)  # a block may not cross the digits that a span varies
@@ -62,8 +62,9 @@ class BatchRule:
 def missing_samples(request: Request) -> Pairs:
     """The samples to make: those that are asked for, or that an animation to make shows, and are not there whole."""
     wanted = {evaluation: set(pairs) for evaluation, pairs in request.samples.items()}
-    for evaluation, pairs in missing_videos(request).items():
-        wanted.setdefault(evaluation, set()).update(pairs)
+    for ext in ANIMATIONS:
+        for evaluation, pairs in missing_animations(request, ext).items():
+            wanted.setdefault(evaluation, set()).update(pairs)
     missing = {}
     for evaluation, pairs in wanted.items():
         whole = whole_in(evaluation.directory / "samples")
@@ -75,10 +76,10 @@ def missing_samples(request: Request) -> Pairs:
     return missing
 
 
-def missing_videos(request: Request) -> Pairs:
-    """The animations to make: those that do not exist, or are older than their sample is or will be."""
+def missing_animations(request: Request, ext: str) -> Pairs:
+    """The animations of a kind to make: those that do not exist, or are older than their sample is or will be."""
     missing = {}
-    for evaluation, pairs in request.videos.items():
+    for evaluation, pairs in request.animations.get(ext, {}).items():
         samples, videos = (
             whole_in(evaluation.directory / "samples"),
             files_in(evaluation.directory / "videos"),
@@ -87,9 +88,9 @@ def missing_videos(request: Request) -> Pairs:
         missing[evaluation] = {
             pair
             for pair in pairs
-            if (made := videos.get(f"{sample_name(*pair)}.gif")) is None
+            if (made := videos.get(f"{sample_name(*pair)}.{ext}")) is None
             or _is_newer(samples.get(f"{sample_name(*pair)}.npy"), made, pair in asked)
-            or str(evaluation.gif(*pair)) in request.files
+            or str(evaluation.animation(*pair, ext)) in request.files
         }
     return missing
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from viddiff.files.npy import is_whole
-from viddiff.tree.paths import Evaluation
+from viddiff.tree.paths import ANIMATIONS, Evaluation
 from viddiff.workflow.batches import (
     BatchRule,
     damaged_files,
+    missing_animations,
     missing_elbos,
     missing_samples,
-    missing_videos,
     named_batches,
     plan_batches,
 )
@@ -35,7 +36,7 @@ from viddiff.workflow.sections import Configuration
 from viddiff.workflow.targets import Cell, Pairs, Request, read_request
 from viddiff.workflow.together import Together, plan_together
 
-KINDS = ("sample", "gif", "elbo")
+KINDS = ("sample", "elbo", *ANIMATIONS)
 
 
 @dataclass(frozen=True)
@@ -84,11 +85,11 @@ def plan_call(
 
     options = read_options(arguments)
     check_targets(config, options.targets)
-    request = read_request(arguments, grid, config.metrics.elbos)
+    request = read_request(arguments, grid, config.metrics.elbos, config.videos.formats)
     missing = {
         "sample": missing_samples(request),
-        "gif": missing_videos(request),
         "elbo": missing_elbos(request),
+        **{ext: missing_animations(request, ext) for ext in ANIMATIONS},
     }
     datasets = Datasets(config)
     check_kinds(config.datasets)
@@ -105,9 +106,10 @@ def plan_call(
     for run in runs:
         check_trainable(config, run, datasets)
     damaged = frozenset(damaged_files(missing))
-    together = plan_together(request.cells, missing["gif"], here)
-    for evaluation, *pair in chain(*together.gifs):
-        missing["gif"][evaluation].discard(tuple(pair))
+    together = plan_together(request.cells, {ext: missing[ext] for ext in ANIMATIONS}, here)
+    for ext, groups in together.animations.items():
+        for evaluation, *pair in chain(*groups):
+            missing[ext][evaluation].discard(tuple(pair))
     size = config.sampling.videos_per_job
     return Call(
         batches={
@@ -119,7 +121,7 @@ def plan_call(
         damaged=damaged,
         whole=frozenset(file for file in request.files if file.endswith(".npy") and is_whole(Path(file))),
         # A call for plans alone brings cost cards up to date; others leave those that exist.
-        renew_costs=not (request.samples or request.videos or request.elbos),
+        renew_costs=not (request.samples or any(request.animations.values()) or request.elbos),
         options=options,
         checks={
             run: checked_file(config, run)
@@ -164,14 +166,14 @@ def _check_others(config: Configuration, request: Request, datasets: Datasets) -
 
 def _there(kind: str, wanted: Pairs, targets: set[str]) -> Pairs:
     """Those of the wanted files that are targets and there."""
-    path: Callable[[Evaluation, int, int], Path] = {
+    paths: dict[str, Callable[[Evaluation, int, int], Path]] = {
         "sample": Evaluation.sample,
-        "gif": Evaluation.gif,
         "elbo": lambda evaluation, video, _: evaluation.elbo(video),
-    }[kind]
+        **{ext: partial(Evaluation.animation, ext=ext) for ext in ANIMATIONS},
+    }
     return {
         evaluation: {
-            pair for pair in pairs if str(file := path(evaluation, *pair)) in targets and file.exists()
+            pair for pair in pairs if str(file := paths[kind](evaluation, *pair)) in targets and file.exists()
         }
         for evaluation, pairs in wanted.items()
         if targets
@@ -192,7 +194,7 @@ def make_anew(workflow: Any, files: Iterable[str]) -> None:
 
 
 def spread_settings(workflow: Any, kinds: Mapping[str, str]) -> None:
-    """Let what is set for `sample`, `gif`, `elbo` or `train` hold for each of the rules of that kind.
+    """Let what is set for `sample`, `gif`, `mp4`, `elbo` or `train` hold for each of the rules of that kind.
 
     kinds: by the names of the rules.
     """

@@ -32,6 +32,7 @@ from viddiff.workflow.sections import (
     Report,
     Sampling,
     Training,
+    Videos,
 )
 
 _NAMES = {
@@ -187,6 +188,7 @@ def read_config(raw: Mapping[str, Any]) -> Configuration:
         sampling=Sampling(**raw["sampling"]),
         optimal=SearchSettings(**raw["optimal"]),
         metrics=_metrics(raw["metrics"]),
+        videos=Videos(formats=tuple(raw["videos"]["formats"])),
         report=Report(**raw["report"]),
     )
 

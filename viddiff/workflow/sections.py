@@ -100,6 +100,13 @@ class Metrics:
 
 
 @dataclass(frozen=True)
+class Videos:
+    """How samples are animated. formats: suffixes of the files."""
+
+    formats: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Report:
     """What the report shows. videos: in a contact sheet."""
 
@@ -126,6 +133,7 @@ class Configuration:
     sampling: Sampling
     optimal: SearchSettings
     metrics: Metrics
+    videos: Videos
     report: Report
 
     @property

@@ -18,7 +18,7 @@ from viddiff.workflow.sections import GridBlock
 
 _TARGET = re.compile(
     rf"(?P<directory>{RESULTS}/.+)/"
-    r"(?:(?P<kind>samples|videos|plans)/sample_(?P<video>[0-9]{4,})-(?P<sample>[0-9]+)\.(?:npy|gif|png)"
+    r"(?:(?P<kind>samples|videos|plans)/sample_(?P<video>[0-9]{4,})-(?P<sample>[0-9]+)\.(?P<ext>npy|gif|mp4|png)"
     r"|elbos/elbo_(?P<elbo>[0-9]{4,})\.npy|elbos_(?P<elbos>[1-9][0-9]*)\.json"
     r"|metrics_(?P<videos>[1-9][0-9]*)-(?P<samples>[1-9][0-9]*)-(?P<T>[1-9][0-9]*)\.(?:pkl|json|npz)"
     r"|(?P<search>optimal_schedule\.json|optimal/stage_[0-9]+\.json)"
@@ -75,14 +75,14 @@ class Cell:
 class Request:
     """Samples, animations and ELBOs asked for: per evaluation, sets of (video, sample); an ELBO has sample 0.
 
-    `cells` are those of the grid if it or its plans are asked for, and nothing by an unknown path. `files` are those
-    among the files that are targets: Snakemake wants a rule for these even if they exist. `models` are evaluations
-    whose checkpoint is read for something else, `searches` those whose schedule is searched, `measured` what metrics
-    are asked for.
+    `animations` by their suffix. `cells` are those of the grid if it or its plans are asked for, and nothing by an
+    unknown path. `files` are those among the files that are targets: Snakemake wants a rule for these even if they
+    exist. `models` are evaluations whose checkpoint is read for something else, `searches` those whose schedule is
+    searched, `measured` what metrics are asked for.
     """
 
     samples: Pairs = field(default_factory=lambda: defaultdict(set))
-    videos: Pairs = field(default_factory=lambda: defaultdict(set))
+    animations: dict[str, Pairs] = field(default_factory=lambda: defaultdict(lambda: defaultdict(set)))
     elbos: Pairs = field(default_factory=lambda: defaultdict(set))
     cells: list[Cell] = field(default_factory=list)
     files: set[str] = field(default_factory=set)
@@ -90,15 +90,16 @@ class Request:
     searches: set[Evaluation] = field(default_factory=set)
     measured: list[Cell] = field(default_factory=list)
 
-    def add_cell(self, cell: Cell, elbos: bool, metrics: bool = False) -> None:
+    def add_cell(self, cell: Cell, elbos: bool, metrics: bool = False, formats: Iterable[str] = ()) -> None:
         """Ask for all samples and animations of a cell of the grid, and for the ELBOs of its videos if it has any.
 
-        metrics: whether its metrics are asked for.
+        metrics: whether its metrics are asked for; formats: the suffixes of the animations.
         """
         if metrics:
             self.measured.append(cell)
         self.samples[cell.evaluation].update(pairs(cell.videos, cell.samples))
-        self.videos[cell.evaluation].update(pairs(cell.videos, cell.samples))
+        for ext in formats:
+            self.animations[ext][cell.evaluation].update(pairs(cell.videos, cell.samples))
         if elbos and cell.has_elbo:
             self.elbos[cell.evaluation].update(pairs(cell.videos, 1))
 
@@ -118,7 +119,8 @@ class Request:
         if match["kind"] == "plans":
             self.samples[evaluation].add((int(match["video"]), int(match["sample"])))
         elif match["kind"]:
-            getattr(self, match["kind"])[evaluation].add((int(match["video"]), int(match["sample"])))
+            wanted = self.samples if match["kind"] == "samples" else self.animations[match["ext"]]
+            wanted[evaluation].add((int(match["video"]), int(match["sample"])))
             self.files.add(path)
         elif match["elbo"] or match["elbos"]:
             check_elbo(evaluation.mode)
@@ -157,11 +159,13 @@ def metrics_cell(path: str) -> Cell | None:
     return Cell(evaluation, *(int(match[name]) for name in ("videos", "samples", "T")))
 
 
-def read_request(arguments: Sequence[str], grid: Iterable[Cell], elbos: bool = False) -> Request:
+def read_request(
+    arguments: Sequence[str], grid: Iterable[Cell], elbos: bool = False, formats: Iterable[str] = ()
+) -> Request:
     """What a command line asks for: its targets that are paths, and the grid unless there are only such.
 
-    elbos: whether ELBOs belong to the grid even if no target is called `elbos`. Other arguments do no harm: Snakemake
-    makes what its targets need, and only the division into jobs is decided here.
+    elbos: whether ELBOs belong to the grid even if no target is called `elbos`; formats: suffixes of its animations.
+    Other arguments do no harm: Snakemake makes what its targets need, and only the division into jobs is decided here.
     """
     request = Request()
     # `--quiet all` is no target.
@@ -177,7 +181,7 @@ def read_request(arguments: Sequence[str], grid: Iterable[Cell], elbos: bool = F
     if whole:
         metrics = set(arguments).isdisjoint(GRID_TARGETS) or not set(arguments).isdisjoint(MEASURING)
         for cell in cells:
-            request.add_cell(cell, elbos or "elbos" in arguments, metrics)
+            request.add_cell(cell, elbos or "elbos" in arguments, metrics, formats)
     return request
 
 

@@ -7,8 +7,8 @@ that did not exist when the call was planned, and its cells are few, so that non
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,26 +25,28 @@ class Together:
     """What jobs make together, an entry for each job.
 
     plans: evaluations that get a plan, its cost and its picture; model_configs: evaluations of one checkpoint; metrics:
-    cells of one checkpoint; gifs: samples to animate, of one checkpoint.
+    cells of one checkpoint; animations: by their suffix, samples to animate, of one checkpoint.
     """
 
     plans: Sequence[Sequence[Evaluation]] = ()
     model_configs: Sequence[Sequence[Evaluation]] = ()
     metrics: Sequence[Sequence[Cell]] = ()
-    gifs: Sequence[Sequence[tuple[Evaluation, int, int]]] = ()
+    animations: Mapping[str, Sequence[Sequence[tuple[Evaluation, int, int]]]] = field(default_factory=dict)
 
     def kinds(self) -> dict[str, str]:
         """The rule for single files whose settings hold for each rule of this kind, by the rule's name."""
         return {f"new_metrics_{number}": "evaluate" for number in range(len(self.metrics))} | {
-            f"new_gifs_{number}": "gif" for number in range(len(self.gifs))
+            f"new_{ext}s_{number}": ext
+            for ext, groups in self.animations.items()
+            for number in range(len(groups))
         }
 
 
-def plan_together(cells: Sequence[Cell], gifs: Pairs, here: bool) -> Together:
+def plan_together(cells: Sequence[Cell], animations: Mapping[str, Pairs], here: bool) -> Together:
     """What the cells that a call asks for lack, as far as it is made together.
 
-    gifs: animations to make; here: whether all jobs run on this machine. A cluster runs jobs next to each other, and
-    reads the workflow anew for each: there, just those are put together that do not go to it.
+    animations: those to make, by their suffix; here: whether all jobs run on this machine. A cluster runs jobs next to
+    each other, and reads the workflow anew for each: there, just those are put together that do not go to it.
     """
     new_plans = [cell.evaluation for cell in cells if _has_new_plan(cell.evaluation)]
     unread = [
@@ -53,7 +55,6 @@ def plan_together(cells: Sequence[Cell], gifs: Pairs, here: bool) -> Together:
     unmeasured = [
         cell for cell in cells if not any(Path(cell.metrics(ext)).exists() for ext in ("pkl", "json"))
     ]
-    animated = [(evaluation, *pair) for evaluation, pairs in gifs.items() for pair in sorted(pairs)]
     return Together(
         plans=[new_plans] if len(new_plans) > 1 else [],
         model_configs=_groups(unread, lambda evaluation: evaluation.checkpoint_file()),
@@ -62,12 +63,15 @@ def plan_together(cells: Sequence[Cell], gifs: Pairs, here: bool) -> Together:
             for group in _groups(unmeasured if here else [], lambda cell: cell.evaluation.names[:2])
             if is_small(group)
         ],
-        gifs=[
-            group
-            for group in _groups(animated if here and cells else [], lambda gif: gif[0].names[:2])
-            if len(group) <= MOST_SAMPLES
-        ],
+        animations={ext: _few_animations(pairs) for ext, pairs in animations.items() if here and cells},
     )
+
+
+def _few_animations(animations: Pairs) -> list[list[tuple[Evaluation, int, int]]]:
+    """Samples to animate, of one checkpoint each, where they are few."""
+    animated = [(evaluation, *pair) for evaluation, pairs in animations.items() for pair in sorted(pairs)]
+    groups = _groups(animated, lambda animation: animation[0].names[:2])
+    return [group for group in groups if len(group) <= MOST_SAMPLES]
 
 
 def is_small(cells: Iterable[Cell]) -> bool:
