@@ -73,7 +73,7 @@ def describe(
         metrics[name] = {
             **summarise(values, ceiling, entry.higher_is_better),
             "unit": entry.unit,
-            "better": "higher" if entry.higher_is_better else "lower",
+            "better": {True: "higher", False: "lower", None: None}[entry.higher_is_better],
             "higher_is_better": entry.higher_is_better,
             "protocol": entry.protocol(settings),
         }
@@ -110,7 +110,7 @@ def describe(
 def summarise(
     values: Float64[np.ndarray, "V N F"],
     largest_finite: float | None = None,
-    higher_is_better: bool = True,
+    higher_is_better: bool | None = True,
 ) -> dict[str, Any]:
     """Means and standard errors of `[videos, samples, frames]`.
 
@@ -119,7 +119,8 @@ def summarise(
     pooled variance within videos; None for one sample.
     `per_video`: the mean of each video; two modes on the same videos are compared by the differences of these.
     `per_sample`: the mean of each sample index. `per_frame`: the mean of each generated frame, with
-    `per_frame_standard_error_videos`, as above for one frame. `aggregates`: see `aggregate`.
+    `per_frame_standard_error_videos`, as above for one frame. `aggregates`: see `aggregate`; none if neither higher nor
+    lower is better.
     Infinite values count as `largest_finite`; `infinite` is their number.
     """
     infinite = np.isposinf(values)
@@ -136,7 +137,7 @@ def summarise(
         "per_frame_standard_error_videos": None
         if len(values) == 1
         else list(map(_short, frames.std(0, ddof=1) / math.sqrt(len(values)))),
-        "aggregates": aggregate(samples, higher_is_better),
+        "aggregates": {} if higher_is_better is None else aggregate(samples, higher_is_better),
         "infinite": int(infinite.sum()),
     }
 

@@ -18,7 +18,9 @@ from viddiff.errors import InputError
 from viddiff.tree.paths import RESULTS
 from viddiff.workflow.targets import COLLECTORS, relative
 
-_AS_NEEDED = re.compile(r"(?:sample|gif|mp4|elbo)_[0-9]+_[0-9]+|train_.+|make_bouncy_balls|(?:lpips|i3d)_weights")
+_AS_NEEDED = re.compile(
+    r"(?:sample|gif|mp4|elbo)_[0-9]+_[0-9]+|train_.+|make_bouncy_balls|(?:lpips|i3d)_weights"
+)
 
 
 @dataclass(frozen=True)
