@@ -12,11 +12,12 @@ from viddiff.inference.modes import base_plan
 from viddiff.jobs.job import Job, OpenVideos
 from viddiff.jobs.prepare import videos_fingerprint
 from viddiff.metrics.base import MetricSettings
+from viddiff.metrics.features import FeatureStore
 from viddiff.metrics.measure import measure_files, stages_of
 from viddiff.metrics.record import write_measurement
 from viddiff.render.sheet import contact_sheet
 from viddiff.tree.fingerprint import NAME, check_claim
-from viddiff.tree.paths import Evaluation
+from viddiff.tree.paths import FEATURES, Evaluation
 from viddiff.tree.samples import load_sample
 
 
@@ -40,6 +41,7 @@ def measure_samples(
             job.progress,
             goals=[frame for frame in mode.goals(mode.T or T) if frame < T],
             stage_of=_stages(evaluation, T),
+            store=FeatureStore(evaluation.root / FEATURES),
         )
         made += write_measurement(measurement, pkl, json)
 

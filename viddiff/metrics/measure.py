@@ -25,12 +25,15 @@ from viddiff.metrics.base import (
     Metric,
     MetricSettings,
     Rows,
+    SetMetric,
     Videos,
-    descriptor,
     metric,
     set_metric,
 )
+from viddiff.metrics.extractor import find_descriptor, find_set_metric
+from viddiff.metrics.features import FeatureStore
 from viddiff.metrics.sets import RowsOfVideos, SetValue, check_videos, measure_set
+from viddiff.metrics.settings import DISTANCES, FvdSettings
 from viddiff.video import Video
 
 
@@ -43,6 +46,8 @@ def measure(
     device: str = "auto",
     ssim_data_range: float = 1.0,
     alexnet: Path | None = None,
+    i3d: Path | None = None,
+    fvd: FvdSettings | None = None,
 ) -> Float64[np.ndarray, "N T"] | float:
     """A metric of N samples of a video, or of completions of V videos.
 
@@ -51,15 +56,16 @@ def measure(
     A metric of sets, such as `fvd`: samples and truth uint8 `[V, T, C, H, W]`, a completion of each true video, all
     frames; gives a number. plan: by which the samples were made; without one, no frame counts as observed.
 
-    device: where networks run; ssim_data_range: 1, or 2 as the original code had it; alexnet: the file of LPIPS
-    weights, by default the machine's, fetched if it is not there.
+    device: where networks run; ssim_data_range: 1, or 2 as the original code had it; alexnet, i3d: the files of the
+    weights of LPIPS and of FVD, by default the machine's, fetched if they are not there; fvd: the protocol of FVD and
+    its kin, by default the original's.
 
     Raises `InputError` for an unknown metric, for frames of another type, or that do not match, and if the metric is
     not defined for these.
     """
-    of_sets = name in set_metric.names()
-    if not of_sets and name not in metric.names():
-        raise unknown(f"metric {name!r}", name, [*metric.names(), *set_metric.names()])
+    settings = MetricSettings(str(find_device(device)), ssim_data_range, alexnet, i3d, fvd or FvdSettings())
+    entry = find_metric(name, settings)
+    of_sets = isinstance(entry, SetMetric)
     for what, frames, shape in (
         ("samples", samples, "[V, T, C, H, W]" if of_sets else "[N, T, C, H, W]"),
         ("truth", truth, "[V, T, C, H, W]" if of_sets else "[T, C, H, W]"),
@@ -68,14 +74,12 @@ def measure(
             raise InputError(f"{what} is a {type(frames).__name__}, must be an array uint8 {shape}")
         if frames.dtype != np.uint8 or frames.ndim != shape.count(",") + 1 or 0 in frames.shape:
             raise InputError(f"{what} is {frames.dtype} {list(frames.shape)}, must be uint8 {shape}")
-    settings = MetricSettings(str(find_device(device)), ssim_data_range, alexnet)
-    if of_sets:
+    if isinstance(entry, SetMetric):
         if samples.shape != truth.shape:
             raise InputError(f"samples are {list(samples.shape)}, the truth is {list(truth.shape)}")
-        return _measure_videos(name, samples, truth, plan, settings)
+        return _measure_videos(name, entry, samples, truth, plan, settings)
     if samples.shape[1:] != truth.shape:
         raise InputError(f"samples have frames {list(samples.shape[1:])}, the truth {list(truth.shape)}")
-    entry = metric.find(name)
     _check_joint(name, entry, len(samples))
     values = entry.compute(samples, truth, settings)
     check_values(name, values, [f"sample {number}" for number in range(len(samples))], range(len(truth)))
@@ -124,23 +128,25 @@ def measure_files(
     progress: Callable[[int, int], None] = lambda done, total: None,
     goals: Sequence[int] = (),
     stage_of: Sequence[int] = (),
+    store: FeatureStore | None = None,
 ) -> Measurement:
     """Measure `files[video][sample]` against `truth(video)`, uint8 `[T, C, H, W]`.
 
     `progress(done, total)` is called after each video. `goals`: frames from `obs_length` on that were given.
-    `stage_of`: what `stages_of` gives, if a plan is known.
+    `stage_of`: what `stages_of` gives, if a plan is known. `store`: keeps rows of descriptors that take long.
     Raises `InputError` that names the file if a sample is unreadable, is no uint8 video of the truth's shape,
     or does not hold the observed frames of the truth, and if a metric gives anything but a finite number for each.
     """
     samples_per_video = len(files[0]) if files else 0
     if samples_per_video == 0 or any(len(row) != samples_per_video for row in files):
         raise InputError(f"each video needs the same number of samples, found {[len(row) for row in files]}")
-    of_frames = {name: metric.find(name) for name in metrics if name not in set_metric.names()}
-    of_sets = {name: set_metric.find(name) for name in metrics if name not in of_frames}
+    chosen = {name: find_metric(name, settings) for name in metrics}
+    of_frames = {name: entry for name, entry in chosen.items() if isinstance(entry, Metric)}
+    of_sets = {name: entry for name, entry in chosen.items() if isinstance(entry, SetMetric)}
     for name, entry in of_frames.items():
         _check_joint(name, entry, samples_per_video)
-    for name in of_sets:
-        check_videos(name, len(files))
+    for name, part in of_sets.items():
+        check_videos(name, part, len(files))
     described = {entry.descriptor: name for name, entry in reversed(of_sets.items())}
     values: dict[str, list[np.ndarray]] = {name: [] for name in of_frames}
     rows: dict[str, list[np.ndarray]] = {name: [] for name in described}
@@ -170,7 +176,9 @@ def measure_files(
             values[name].append(found)
         for kind, name in described.items():
             with _naming(f"metric {name}, test video {video}"):
-                rows[kind].append(describe_videos(kind, videos, obs_length, settings, ["the truth", *paths]))
+                rows[kind].append(
+                    describe_videos(kind, videos, obs_length, settings, ["the truth", *paths], store)
+                )
         progress(video + 1, len(files))
 
     length, _, height, width = reference.shape
@@ -188,22 +196,37 @@ def measure_files(
         hashes,
         truth_digest.hexdigest(),
         tuple(goals),
-        {name: measure_set(name, split[part.descriptor], facts) for name, part in of_sets.items()},
+        {name: measure_set(name, part, split[part.descriptor], facts) for name, part in of_sets.items()},
         split,
     )
 
 
+def find_metric(name: str, settings: MetricSettings) -> Metric | SetMetric:
+    """The metric of that name. Raises `InputError` with the nearest and all known ones if there is none."""
+    if name in metric.names():
+        return metric.find(name)
+    kinds = {f"{distance}-{network}" for distance in DISTANCES for network in settings.extractors}
+    if name not in {*set_metric.names(), *kinds}:
+        raise unknown(f"metric {name!r}", name, [*metric.names(), *set_metric.names(), *kinds])
+    return find_set_metric(name, settings)
+
+
 def describe_videos(
-    kind: str, videos: Videos, obs_length: int, settings: MetricSettings, names: Sequence[object]
+    kind: str,
+    videos: Videos,
+    obs_length: int,
+    settings: MetricSettings,
+    names: Sequence[object],
+    store: FeatureStore | None = None,
 ) -> Rows:
     """Rows of a descriptor, `[B, D]`, of videos with these names.
 
     Raises `InputError` if the videos are too short, or the rows are no rows of finite numbers.
     """
-    entry = descriptor.find(kind)
+    entry = find_descriptor(kind, settings)
     if videos.shape[1] < entry.fewest_frames:
         raise InputError(f"videos have {videos.shape[1]} frames, must have {entry.fewest_frames} or more")
-    rows = entry.compute(videos, obs_length, settings)
+    rows = (store or FeatureStore(None)).rows(kind, videos, obs_length, settings)
     if rows.ndim != 2 or len(rows) != len(videos):
         raise InputError(f"the rows of {kind} are {list(rows.shape)}, must be [{len(videos)}, D]")
     if not (finite := np.isfinite(rows).all(1)).all():
@@ -268,12 +291,16 @@ def read_sample(path: Path, truth: Video, observed: Sequence[int]) -> tuple[Vide
 
 
 def _measure_videos(
-    name: str, samples: Videos, truth: Videos, plan: Plan | None, settings: MetricSettings
+    name: str,
+    entry: SetMetric,
+    samples: Videos,
+    truth: Videos,
+    plan: Plan | None,
+    settings: MetricSettings,
 ) -> float:
     """A metric of sets of a completion of each true video."""
-    check_videos(name, len(truth))
-    entry, length = set_metric.find(name), truth.shape[1]
-    given, stage_of = (plan.given, stages_of(plan, length)) if plan else (0, ())
+    check_videos(name, entry, len(truth))
+    given, stage_of = (plan.given, stages_of(plan, truth.shape[1])) if plan else (0, ())
     facts = Facts(given, stage_of, settings.fvd.ddof)
     with _naming(f"metric {name}"):
         made, true = (

@@ -22,7 +22,8 @@ import torch
 from jaxtyping import Float64
 
 from viddiff.files.write import atomic_path, save_npz, write_json
-from viddiff.metrics.base import descriptor, metric, set_metric
+from viddiff.metrics.base import metric
+from viddiff.metrics.extractor import find_descriptor, find_set_metric
 from viddiff.metrics.measure import Measurement
 from viddiff.metrics.sets import SetValue
 from viddiff.metrics.statistics import pooled_standard_error, standard_error
@@ -78,14 +79,15 @@ def describe(
             "protocol": entry.protocol(settings),
         }
     for name, value in measurement.sets.items():
-        kind = set_metric.find(name)
+        kind = find_set_metric(name, settings)
         metrics[name] = {
             **summarise_set(value),
             **({"floor": floors.get(name, {"missing": "no baseline was measured"})} if kind.floor else {}),
             "unit": kind.unit,
             "better": kind.better,
             "higher_is_better": {"higher": True, "lower": False, "truth": None}[kind.better],
-            "protocol": descriptor.find(kind.descriptor).protocol(settings) | kind.protocol(settings),
+            "protocol": find_descriptor(kind.descriptor, settings).protocol(settings)
+            | kind.protocol(settings),
         }
     hashes = {
         Path(os.path.relpath(path, folder)).as_posix(): digest for path, digest in measurement.hashes.items()

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from viddiff.errors import InputError
-from viddiff.metrics.base import Facts, Rows, SetMetric, set_metric
+from viddiff.metrics.base import Facts, Rows, SetMetric
 from viddiff.metrics.statistics import Jackknife, jackknife, pooled_standard_error, standard_error
 
 
@@ -55,7 +55,7 @@ class SetValue:
     warnings: tuple[str, ...] = ()
 
 
-def measure_set(name: str, rows: RowsOfVideos, facts: Facts) -> SetValue:
+def measure_set(name: str, entry: SetMetric, rows: RowsOfVideos, facts: Facts) -> SetValue:
     """A metric of sets of V videos with S samples of each.
 
     Its error over videos is the jackknife's: a true video and all its samples drop out together. Its error over samples
@@ -63,9 +63,8 @@ def measure_set(name: str, rows: RowsOfVideos, facts: Facts) -> SetValue:
 
     Raises `InputError` if there are too few videos, and if a value is not finite.
     """
-    entry = set_metric.find(name)
     videos, samples = rows.samples.shape[:2]
-    check_videos(name, videos)
+    check_videos(name, entry, videos)
     try:
         per_sample = np.array([entry.compute(made, rows.truth, facts) for made in _by_sample(rows)])
     except InputError as error:
@@ -88,10 +87,10 @@ def measure_set(name: str, rows: RowsOfVideos, facts: Facts) -> SetValue:
     )
 
 
-def check_videos(name: str, videos: int) -> None:
+def check_videos(name: str, entry: SetMetric, videos: int) -> None:
     """Raise `InputError` if a metric of sets needs more videos."""
-    if videos < (fewest := set_metric.find(name).fewest_videos):
-        raise InputError(f"metric {name} needs {fewest} videos or more, found {videos}")
+    if videos < entry.fewest_videos:
+        raise InputError(f"metric {name} needs {entry.fewest_videos} videos or more, found {videos}")
 
 
 def _by_sample(rows: RowsOfVideos) -> list[Rows]:

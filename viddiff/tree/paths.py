@@ -28,6 +28,7 @@ from viddiff.inference.modes import Mode, parse_mode
 from viddiff.registry import declared
 
 RESULTS = "results"
+FEATURES = ".features"  # in the tree: rows of videos, kept by content, for metrics of sets
 CHECKPOINTS = "checkpoints"
 ANIMATIONS = ("gif", "mp4")  # suffixes of animations
 
