@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from viddiff.errors import InputError
+from viddiff.inference.plan import Plan, Stage
 from viddiff.metrics.base import Descriptor, Metric, MetricSettings
 from viddiff.metrics.base import descriptor as descriptors
 from viddiff.metrics.base import metric as metrics
 from viddiff.metrics.frechet import frechet_distance
-from viddiff.metrics.measure import measure_files
-from viddiff.metrics.record import summarise, write_measurement
+from viddiff.metrics.measure import measure, measure_files, stages_of
+from viddiff.metrics.record import aggregate, summarise, write_measurement
+from viddiff.metrics.statistics import standard_error
 
 VIDEOS, SAMPLES, LENGTH, OBSERVED = 3, 2, 7, 3
 NAMES = ("psnr", "ssim")
@@ -292,3 +294,69 @@ def test_the_record_of_a_metric_of_sets(tree, cheap):
     assert fvd["warnings"] == ["3 videos: fvd is dominated by its bias below 256"]
     assert (fvd["better"], fvd["higher_is_better"]) == ("lower", False)
     assert {"features", "covariance", "distance"} <= set(fvd["protocol"])
+
+
+def rows_of(change):
+    """A descriptor whose rows of the second video's files are changed."""
+
+    def compute(videos, obs_length, settings):
+        return change(mean_rows(videos, obs_length, settings))
+
+    return Descriptor(compute, lambda settings: {}, fewest_frames=7)
+
+
+def third_is_nan(rows):
+    rows[2, 1] = np.nan
+    return rows
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (third_is_nan, r"^metric fvd, test video 0: .*sample_0000-1\.npy: i3d gives a number that is not finite$"),
+    (lambda rows: rows[:, 0], r"^metric fvd, test video 0: the rows of i3d are \[3\], must be \[3, D\]$"),
+    (lambda rows: rows[1:], r"^metric fvd, test video 0: the rows of i3d are \[2, 4\], must be \[3, D\]$"),
+])  # fmt: skip
+def test_what_are_no_rows_names_metric_and_file(tree, cheap, monkeypatch, types_unchecked, change, message):
+    monkeypatch.setitem(descriptors._entries, "i3d", rows_of(change))
+    with pytest.raises(InputError, match=message):
+        tree.measure_files(["fvd"])
+
+
+def test_short_videos_and_few_samples_are_refused(tree, cheap, monkeypatch):
+    monkeypatch.setitem(descriptors._entries, "i3d", Descriptor(mean_rows, lambda s: {}, fewest_frames=9))
+    with pytest.raises(
+        InputError, match=r"^metric fvd, test video 0: videos have 7 frames, must have 9 or more$"
+    ):
+        tree.measure_files(["fvd"])
+    arguments = (tree.videos.__getitem__, OBSERVED, ["psnr", "fvd"], MetricSettings())
+    with pytest.raises(InputError, match=r"^metric fvd needs 2 videos or more, found 1$"):
+        measure_files(tree.files[:1], *arguments)
+    one = [row[:1] for row in tree.files]
+    with pytest.raises(InputError, match=r"^metric crps needs 2 samples of each video or more, found 1$"):
+        measure_files(one, tree.videos.__getitem__, OBSERVED, ["crps"], MetricSettings())
+
+
+def test_arrays_have_metrics_of_sets_too(tree, cheap):
+    videos = np.stack([np.load(row[0]) for row in tree.files])
+    plan = Plan(LENGTH, OBSERVED, (Stage((0, 1, 2), (3, 4, 5, 6)),))
+    rows = [mean_rows(each, OBSERVED, None) for each in (videos, tree.videos)]
+    assert measure("fvd", videos, tree.videos, plan=plan, device="cpu") == frechet_distance(*rows)
+    with pytest.raises(
+        InputError, match=r"samples are \[2, 7, 3, 32, 32\], the truth is \[3, 7, 3, 32, 32\]"
+    ):
+        measure("fvd", videos[:2], tree.videos)
+    with pytest.raises(InputError, match=r"truth is uint8 \[7, 3, 32, 32\], must be uint8 \[V, T, C, H, W\]"):
+        measure("fvd", videos, tree.videos[0])
+
+
+def test_stages_are_those_that_make_frames_last():
+    plan = Plan(6, 1, (Stage((0,), (2, 4)), Stage((0, 2), (1, 3)), Stage((1,), (2,))), goals=(5,))
+    assert stages_of(plan, 6) == (-1, 1, 2, 1, 0, -1) and stages_of(plan, 3) == (-1, 1, 2)
+
+
+def test_aggregates_of_samples():
+    samples = np.array([[1.0, 2.0], [5.0, 3.0], [4.0, 4.5]])
+    found = aggregate(samples, True)
+    assert found["best"] == {"mean": 11.5 / 3, "standard_error_videos": standard_error(np.array([2, 5, 4.5]))}
+    assert found["best_on_average"]["mean"] == 10 / 3 and found["mean"]["mean"] == pytest.approx(19.5 / 6)
+    lower = aggregate(samples, False)
+    assert lower["best"]["mean"] == 8 / 3 and lower["best_on_average"]["mean"] == 9.5 / 3

@@ -56,12 +56,13 @@ class Facts:
     """What a metric of sets may know of the completions besides their rows.
 
     `obs_length`: leading frames that were given. `stage_of`: for each frame the number of the stage of the plan that
-    made it last, -1 for a given one; empty if no plan is known. `ddof`: 1 for covariances over N - 1, 0 for those
-    over N.
+    made it last, -1 for a given one; empty if no plan is known. `first`: the first frame that the rows depend on.
+    `ddof`: 1 for covariances over N - 1, 0 for those over N.
     """
 
     obs_length: int
     stage_of: tuple[int, ...] = ()
+    first: int = 0
     ddof: int = 1
 
 

@@ -16,6 +16,8 @@ from jaxtyping import Bool, Float, Float64
 
 from viddiff.errors import InputError
 
+VALUES_PER_BLOCK = 2**21
+
 Features = Float[np.ndarray, "N D"]
 
 
@@ -40,21 +42,24 @@ def exchanged_distances(
     """
     count = len(x)
     both = np.concatenate([x, other]).astype(np.float64)
-    both -= both.mean(0)  # nothing depends on it but the rounding
+    centre = both.mean(0)  # nothing depends on it but the rounding
+    both -= centre
     b = _centred(y, ddof)
-    products = both @ _reduced(b).T
-    centre = y.mean(0, dtype=np.float64) - np.concatenate([x, other]).mean(0, dtype=np.float64)
-    squares = np.square(both).sum(1)
-    result = np.empty((len(flips), 2))
+    products, squares = both @ _reduced(b).T, np.square(both).sum(1)
+    mean_y = y.mean(0, dtype=np.float64) - centre
     numbers = np.arange(count)
-    for i, flip in enumerate(flips):
-        for j, rows in enumerate((numbers + count * flip, numbers + count * ~flip)):
-            mean = both[rows].mean(0)
-            variance = (squares[rows].sum() - count * (mean @ mean)) / (count - ddof)
+    step = max(1, VALUES_PER_BLOCK // products.size)
+    result = np.empty((len(flips), 2))
+    for first in range(0, len(flips), step):
+        block = slice(first, first + step)
+        for label in (0, 1):
+            rows = numbers + count * (flips[block] ^ bool(label))
+            means = both[rows].mean(1)
+            variances = (squares[rows].sum(1) - count * np.square(means).sum(1)) / (count - ddof)
             selected = products[rows]
-            root = _nuclear_norm(selected - selected.mean(0)) / math.sqrt(count - ddof)
-            result[i, j] = np.square(mean - centre).sum() + variance + np.square(b).sum() - 2 * root
-    return np.maximum(result, 0.0)
+            roots = _nuclear_norm(selected - selected.mean(1, keepdims=True)) / math.sqrt(count - ddof)
+            result[block, label] = np.square(means - mean_y).sum(1) + variances - 2 * roots
+    return np.maximum(result + np.square(b).sum(), 0.0)
 
 
 def _centred(features: Features, ddof: int) -> Float64[np.ndarray, "N D"]:
@@ -70,5 +75,5 @@ def _reduced(a: Float64[np.ndarray, "N D"]) -> Float64[np.ndarray, "K D"]:
     return np.asarray(np.linalg.qr(a, mode="r")) if len(a) > a.shape[1] else a
 
 
-def _nuclear_norm(matrix: Float64[np.ndarray, "K M"]) -> float:
-    return float(np.linalg.svd(matrix, compute_uv=False).sum())
+def _nuclear_norm(matrices: Float64[np.ndarray, "*B K M"]) -> Float64[np.ndarray, " *B"]:
+    return np.asarray(np.linalg.svd(matrices, compute_uv=False).sum(-1))

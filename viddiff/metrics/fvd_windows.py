@@ -13,13 +13,13 @@ from viddiff.errors import InputError
 from viddiff.metrics.base import Facts, MetricSettings, Rows, set_metric
 from viddiff.metrics.frechet import frechet_distance
 from viddiff.metrics.fvd import BIASED_BELOW
-
-WINDOW, LOGITS = 16, 400  # frames, numbers of a row for each window
+from viddiff.metrics.i3d import CLASSES
+from viddiff.metrics.i3d_rows import WINDOW
 
 
 def protocol(settings: MetricSettings) -> dict[str, Any]:
     return {
-        "windows": f"{WINDOW} frames, one after the other from frame 0",
+        "windows": f"{WINDOW} frames, one after the other",
         "drift": "last window less the first of generated frames alone",
         "covariance": settings.fvd.covariance,
     }
@@ -27,8 +27,8 @@ def protocol(settings: MetricSettings) -> dict[str, Any]:
 
 def window_distances(made: Rows, truth: Rows, facts: Facts) -> tuple[list[float], list[float]]:
     """The first frame of each window, and the distance in it; rows are `[V, windows * 400]`."""
-    windows = range(made.shape[1] // LOGITS)
-    positions = [float(WINDOW * number) for number in windows]
+    windows = range(made.shape[1] // CLASSES)
+    positions = [float(facts.first + WINDOW * number) for number in windows]
     return positions, [_distance(made, truth, number, facts) for number in windows]
 
 
@@ -47,8 +47,8 @@ def fvd_windows(made: Rows, truth: Rows, facts: Facts) -> float:
 
     Raises `InputError` if there are fewer than two such windows.
     """
-    windows = made.shape[1] // LOGITS
-    first = -(-facts.obs_length // WINDOW)
+    windows = made.shape[1] // CLASSES
+    first = -((facts.first - facts.obs_length) // WINDOW)
     if windows - first < 2:
         raise InputError(
             f"{max(windows - first, 0)} windows of {WINDOW} generated frames, needs 2 or more "
@@ -58,5 +58,5 @@ def fvd_windows(made: Rows, truth: Rows, facts: Facts) -> float:
 
 
 def _distance(made: Rows, truth: Rows, number: int, facts: Facts) -> float:
-    window = slice(number * LOGITS, (number + 1) * LOGITS)
+    window = slice(number * CLASSES, (number + 1) * CLASSES)
     return frechet_distance(made[:, window], truth[:, window], facts.ddof)

@@ -176,15 +176,19 @@ def measure_files(
             values[name].append(found)
         for kind, name in described.items():
             with _naming(f"metric {name}, test video {video}"):
-                rows[kind].append(
-                    describe_videos(kind, videos, obs_length, settings, ["the truth", *paths], store)
-                )
+                found = describe_videos(kind, videos, obs_length, settings, ["the truth", *paths], store)
+                if video and found.shape != rows[kind][0].shape:
+                    width = rows[kind][0].shape[1]
+                    raise InputError(
+                        f"the rows of {kind} have {found.shape[1]} numbers, those before {width}"
+                    )
+            rows[kind].append(found)
         progress(video + 1, len(files))
 
     length, _, height, width = reference.shape
     whole = {kind: np.stack(each) for kind, each in rows.items()}
     split = {kind: RowsOfVideos(each[:, 0], each[:, 1:]) for kind, each in whole.items()}
-    facts = Facts(obs_length, tuple(stage_of), settings.fvd.ddof)
+    facts = {kind: facts_for(kind, obs_length, stage_of, settings) for kind in described}
     return Measurement(
         {name: np.stack(row) for name, row in values.items()},
         settings,
@@ -196,7 +200,10 @@ def measure_files(
         hashes,
         truth_digest.hexdigest(),
         tuple(goals),
-        {name: measure_set(name, part, split[part.descriptor], facts) for name, part in of_sets.items()},
+        {
+            name: measure_set(name, part, split[part.descriptor], facts[part.descriptor])
+            for name, part in of_sets.items()
+        },
         split,
     )
 
@@ -209,6 +216,12 @@ def find_metric(name: str, settings: MetricSettings) -> Metric | SetMetric:
     if name not in {*set_metric.names(), *kinds}:
         raise unknown(f"metric {name!r}", name, [*metric.names(), *set_metric.names(), *kinds])
     return find_set_metric(name, settings)
+
+
+def facts_for(kind: str, obs_length: int, stage_of: Sequence[int], settings: MetricSettings) -> Facts:
+    """What metrics of sets may know besides the rows of that descriptor."""
+    first = find_descriptor(kind, settings).first(obs_length, settings)
+    return Facts(obs_length, tuple(stage_of), first, settings.fvd.ddof)
 
 
 def describe_videos(
@@ -301,7 +314,7 @@ def _measure_videos(
     """A metric of sets of a completion of each true video."""
     check_videos(name, entry, len(truth))
     given, stage_of = (plan.given, stages_of(plan, truth.shape[1])) if plan else (0, ())
-    facts = Facts(given, stage_of, settings.fvd.ddof)
+    facts = facts_for(entry.descriptor, given, stage_of, settings)
     with _naming(f"metric {name}"):
         made, true = (
             np.concatenate(

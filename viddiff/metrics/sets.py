@@ -155,5 +155,6 @@ def _itself(rows: RowsOfVideos) -> RowsOfVideos:
 
 
 def _check(name: str, values: float | Float64[np.ndarray, " ..."]) -> None:
-    if not np.isfinite(values).all():
-        raise InputError(f"metric {name}: it is {values}, must be a finite number")
+    found = np.asarray(values)
+    if not (finite := np.isfinite(found)).all():
+        raise InputError(f"metric {name}: it is {found[~finite][0]}, must be a finite number")

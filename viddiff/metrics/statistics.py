@@ -38,7 +38,8 @@ def jackknife(statistic: Callable[[Int[np.ndarray, " n"]], Any], count: int) -> 
     value = np.asarray(statistic(everyone), np.float64)
     left_out = np.stack([np.asarray(statistic(np.delete(everyone, i)), np.float64) for i in everyone])
     pseudo_values = count * value - (count - 1) * left_out
-    return Jackknife(value, pseudo_values.std(0, ddof=1) / math.sqrt(count), pseudo_values)
+    error = np.asarray(pseudo_values.std(0, ddof=1) / math.sqrt(count))
+    return Jackknife(value, error, pseudo_values)
 
 
 def standard_error(values: Float[np.ndarray, " n"]) -> float | None:

@@ -89,14 +89,18 @@ class Metrics:
         return ("pkl", "json", "npz") if self.descriptors else ("pkl", "json")
 
     def options(self, name: str) -> dict[str, tuple[str, Any]]:
-        """What is configured of a metric's protocol: by the field in its record, the config key and the value."""
+        """What is configured of a metric's protocol: by the field in its record, the config key and what it holds."""
         if name == "ssim":
             return {"data_range": ("ssim_data_range", self.ssim_data_range)}
         descriptor = declared_facts("set_metric", "viddiff.metrics").get(name, {}).get("descriptor", "")
         if not descriptor.startswith("i3d"):
             return {}
-        parts = ("resize", "frames", "covariance")
-        return {part: (f"fvd.{part}", getattr(self.fvd, part)) for part in parts}
+        expected = {
+            "resize": f"224, bilinear, {self.fvd.resize}",
+            "frames": self.fvd.frames,
+            "covariance": self.fvd.covariance,
+        }
+        return {part: (f"fvd.{part}", value) for part, value in expected.items()}
 
 
 @dataclass(frozen=True)
