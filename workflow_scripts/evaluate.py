@@ -19,6 +19,7 @@ with job(snakemake) as work:
             alexnet=work.input("alexnet"),
             i3d=work.input("i3d"),
             fvd=metrics.fvd,
+            extractors=metrics.extractors,
         )
         measure_samples(measurement, cell.videos, cell.samples, cell.T, metrics.names, settings)
 

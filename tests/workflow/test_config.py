@@ -13,6 +13,7 @@ from snakemake.utils import update_config
 
 from viddiff.dataset_settings import DatasetSettings
 from viddiff.errors import InputError
+from viddiff.metrics.settings import Extractor
 from viddiff.tree.paths import Evaluation
 from viddiff.workflow.batches import VIDEOS_PER_JOB
 from viddiff.workflow.config import (
@@ -90,6 +91,18 @@ def test_sizes_of_jobs_are_those_that_batches_know():
     assert tuple(SCHEMA["properties"]["sampling"]["properties"]["videos_per_job"]["enum"]) == VIDEOS_PER_JOB
 
 
+VJEPA = {"file": "v.pt", "size": 224, "frames": 16, "range": [0, 1]}
+
+
+def test_a_network_of_the_users_gives_metrics():
+    metrics = configured(
+        metrics={"names": ["psnr", "kd-vjepa"], "extractors": {"vjepa": dict(VJEPA)}}
+    ).metrics
+    assert metrics.extractors == {"vjepa": Extractor(Path("v.pt"), 224, 16, (0, 1))}
+    assert metrics.descriptors == {"vjepa"} and not metrics.needs_i3d and "npz" in metrics.files
+    assert metrics.options("kd-vjepa")["frames"] == ("fvd.frames", "all") and not metrics.options("psnr")
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -119,6 +132,22 @@ def test_sizes_of_jobs_are_those_that_batches_know():
             "config key sampling.guidance_weight is Infinity, must be a number",
         ),
         ({"sampling": {"batch_size": 0}}, "config key sampling.batch_size is 0, must be 1 at least"),
+        (
+            {"metrics": {"extractors": {"vjepa": {"file": "v.pt", "size": 224}}}},
+            "config key metrics.extractors.vjepa lacks frames, which must be given",
+        ),
+        (
+            {"metrics": {"extractors": {"i3d": {"file": "v.pt", "size": 224, "frames": 16}}}},
+            "config key metrics.extractors.i3d: viddiff has that name itself, choose another",
+        ),
+        (
+            {"metrics": {"extractors": {"a-b": {"file": "v.pt", "size": 224, "frames": 16}}}},
+            'config key metrics.extractors has the key "a-b", must be a name of letters, digits and _',
+        ),
+        (
+            {"metrics": {"names": ["fd-vjep"], "extractors": {"vjepa": dict(VJEPA)}}},
+            "config key metrics.names: metric 'fd-vjep' is unknown; did you mean fd-vjepa? known: ",
+        ),
         (
             {"sampling": {"videos_per_job": 3}},
             "config key sampling.videos_per_job is 3, must be one of 1, 2, 5, 10, 20, 25, 50, 100",

@@ -145,7 +145,8 @@ def protocol(settings: MetricSettings) -> dict[str, Any]:
         "network": "I3D, Kinetics-400, logits",
         "weights_source": network.source,
         "weights_sha256": network.sha256,
-        "resize": f"{SIZE}, bilinear, {settings.fvd.resize}",
+        "size": SIZE,
+        "resize": settings.fvd.resize,
         "input_range": [-1, 1],
         "frames": settings.fvd.frames,
     }

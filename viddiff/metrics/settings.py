@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -48,6 +48,11 @@ class Extractor:
     frames: int
     range: tuple[float, float] = (-1.0, 1.0)
     layout: Literal["BCTHW", "BTCHW"] = "BCTHW"
+
+
+def extractor_metrics(extractors: Iterable[str]) -> dict[str, str]:
+    """The metrics that extractors of these names give, and which of them each is of."""
+    return {f"{distance}-{name}": name for name in extractors for distance in DISTANCES}
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from viddiff.errors import InputError, one_line, unknown, unreadable
 from viddiff.files.json_files import read_text
 from viddiff.files.nested import nested_parts
 from viddiff.flat_config import DEFAULTS, parse_rates
-from viddiff.metrics.settings import FvdSettings
+from viddiff.metrics.settings import Extractor, FvdSettings, extractor_metrics
 from viddiff.registry import declared
 from viddiff.tree.schedules import SearchSettings
 from viddiff.workflow.sections import (
@@ -168,6 +168,13 @@ def check_config(config: dict[str, Any], schema: Mapping[str, Any]) -> None:
     if errors:
         raise InputError(_describe(errors[0]))
     metrics = [name for kind in ("metric", "set_metric") for name in declared(kind, "viddiff.metrics")]
+    extractors = config["metrics"]["extractors"]
+    for name in extractors:
+        if name in declared("descriptor", "viddiff.metrics"):
+            raise InputError(
+                f"config key metrics.extractors.{name}: viddiff has that name itself, choose another"
+            )
+    metrics += extractor_metrics(extractors)
     for name in config["metrics"]["names"]:
         if name not in metrics:
             raise unknown(f"config key metrics.names: metric {name!r}", name, metrics)
@@ -213,7 +220,13 @@ def _training(run: str, settings: Mapping[str, Any]) -> Training:
 def _metrics(section: Mapping[str, Any]) -> Metrics:
     weights = section["fvd"]["weights"]
     fvd = FvdSettings(**{**section["fvd"], "weights": Path(weights) if weights else None})
-    return Metrics(**{**section, "names": tuple(section["names"]), "fvd": fvd})
+    extractors = {name: _extractor(facts) for name, facts in section["extractors"].items()}
+    return Metrics(**{**section, "names": tuple(section["names"]), "fvd": fvd, "extractors": extractors})
+
+
+def _extractor(facts: Mapping[str, Any]) -> Extractor:
+    typed = {"file": Path(facts["file"])} | ({"range": tuple(facts["range"])} if "range" in facts else {})
+    return Extractor(**{**facts, **typed})
 
 
 def _grid_block(block: Mapping[str, Any]) -> GridBlock:

@@ -213,9 +213,12 @@ def check_metric_weights(config: Configuration) -> None:
         check_weights(Path(config.alexnet), "LPIPS")
     if config.metrics.needs_i3d:
         check_weights(Path(config.i3d), "I3D")
-    weights = config.metrics.fvd.weights
-    if weights is not None and not weights.is_file():
-        raise missing_file("file that config key metrics.fvd.weights names:", weights)
+    named = {"fvd.weights": config.metrics.fvd.weights}
+    for name in config.metrics.descriptors & config.metrics.extractors.keys():
+        named[f"extractors.{name}.file"] = config.metrics.extractors[name].file
+    for key, file in named.items():
+        if file is not None and not file.is_file():
+            raise missing_file(f"file that config key metrics.{key} names:", file)
 
 
 def _check_made(config: Configuration, dataset: str, split: str) -> None:
@@ -284,8 +287,9 @@ def check_measurable(metrics: Metrics, cell: Cell) -> None:
 
     Raises `InputError` that names the file, the metric and what it needs.
     """
-    kinds = ("metric", "set_metric", "descriptor")
-    facts, of_sets, descriptors = (declared_facts(kind, "viddiff.metrics") for kind in kinds)
+    facts, of_sets = declared_facts("metric", "viddiff.metrics"), metrics.set_facts
+    descriptors = declared_facts("descriptor", "viddiff.metrics")
+    descriptors |= {name: {"fewest_frames": part.frames} for name, part in metrics.extractors.items()}
     for name in metrics.names:
         of_set = of_sets.get(name, {"descriptor": ""})
         fewest_videos = of_set.get("fewest_videos", 1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from viddiff.dataset_settings import DatasetSettings
-from viddiff.metrics.settings import FvdSettings
+from viddiff.metrics.settings import Extractor, FvdSettings, extractor_metrics
 from viddiff.registry import declared_facts
 from viddiff.tree.schedules import SearchSettings
 
@@ -64,18 +64,29 @@ class Sampling:
 class Metrics:
     """What is measured.
 
-    elbos: whether the comparison shows bits per dimension; fvd: the protocol of FVD and its kin.
+    elbos: whether the comparison shows bits per dimension; fvd: the protocol of FVD and its kin; extractors: networks
+    of the user's, whose names those of metrics may have in them.
     """
 
     names: tuple[str, ...]
     ssim_data_range: float
     elbos: bool
     fvd: FvdSettings = field(default_factory=FvdSettings)
+    extractors: Mapping[str, Extractor] = field(default_factory=dict)
+
+    @property
+    def set_facts(self) -> dict[str, dict[str, Any]]:
+        """What is known of each metric of sets, those of the extractors too."""
+        of_networks = {
+            name: {"descriptor": network, "fewest_videos": 2}
+            for name, network in extractor_metrics(self.extractors).items()
+        }
+        return declared_facts("set_metric", "viddiff.metrics") | of_networks
 
     @property
     def descriptors(self) -> frozenset[str]:
         """What the metrics of sets need of each video, by name."""
-        facts = declared_facts("set_metric", "viddiff.metrics")
+        facts = self.set_facts
         return frozenset(facts[name]["descriptor"] for name in self.names if name in facts)
 
     @property
@@ -92,15 +103,18 @@ class Metrics:
         """What is configured of a metric's protocol: by the field in its record, the config key and what it holds."""
         if name == "ssim":
             return {"data_range": ("ssim_data_range", self.ssim_data_range)}
-        descriptor = declared_facts("set_metric", "viddiff.metrics").get(name, {}).get("descriptor", "")
-        if not descriptor.startswith("i3d"):
+        descriptor = self.set_facts.get(name, {}).get("descriptor", "")
+        parts: tuple[str, ...] = ("frames", "covariance")
+        if descriptor.startswith("i3d"):
+            parts = ("resize", *parts)
+        elif descriptor not in self.extractors:
             return {}
         expected = {
             "resize": f"224, bilinear, {self.fvd.resize}",
             "frames": self.fvd.frames,
             "covariance": self.fvd.covariance,
         }
-        return {part: (f"fvd.{part}", value) for part, value in expected.items()}
+        return {part: (f"fvd.{part}", expected[part]) for part in parts}
 
 
 @dataclass(frozen=True)
