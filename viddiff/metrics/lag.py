@@ -23,7 +23,7 @@ SMALLEST = 1e-7  # less is rounding
 
 
 def protocol(settings: MetricSettings) -> dict[str, Any]:
-    return {"pairs": "of generated frames", "lags": "up to half the number of generated frames"}
+    return {"pairs": "of generated frames", "longest_lag": "half the number of generated frames"}
 
 
 def lpips_against_lag(made: Rows, truth: Rows, facts: Facts) -> tuple[list[float], list[float]]:
