@@ -19,15 +19,16 @@ def frames(seed, *shape):
 
 
 def test_each_is_the_lpips_of_the_two_frames(alexnet, monkeypatch):
-    """Embedded in three chunks; what has no second frame, or one too far away, is 0."""
+    """Embedded in three chunks, up to a lag of half the length; what has no second frame is 0."""
+    length = 2 * LAGS[2]
     settings = MetricSettings(alexnet=alexnet)
-    monkeypatch.setattr("viddiff.metrics.lpips.PIXELS_PER_CHUNK", 5 * 32 * 32)
-    video = frames(0, LENGTH, 3, 32, 32)
-    expected = np.zeros((len(LAGS), LENGTH))
+    monkeypatch.setattr("viddiff.metrics.lpips.PIXELS_PER_CHUNK", 4 * 32 * 32)
+    video = frames(0, length, 3, 32, 32)
+    expected = np.zeros((len(LAGS), length))
     for number, distance in enumerate(LAGS[:3]):
         first = video[:-distance]
         expected[number, :-distance] = lpips(video[None, distance:], first, settings)[0]
-    table = lags(video[None], 2, settings).reshape(len(LAGS), LENGTH)
+    table = lags(video[None], 2, settings).reshape(len(LAGS), length)
     np.testing.assert_allclose(table, expected, rtol=0, atol=2e-6)
 
 

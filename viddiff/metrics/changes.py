@@ -31,9 +31,7 @@ def changes(videos: Videos, obs_length: int, settings: MetricSettings) -> Float6
     for video, row in zip(videos, result, strict=True):
         for chunk in frame_chunks(length - 1, values, VALUES_PER_CHUNK):
             before, after = video[chunk], video[chunk.start + 1 : chunk.stop + 1]
-            difference = np.maximum(before, after) - np.minimum(
-                before, after
-            )  # uint8 has no negative numbers
+            difference = np.maximum(before, after) - np.minimum(before, after)  # no uint8 is negative
             row[chunk] = difference.sum((1, 2, 3), dtype=np.int64) / (255.0 * values)
     return result
 
