@@ -39,6 +39,7 @@ include: "rules/optimal.smk"
 include: "rules/sample.smk"
 include: "rules/render.smk"
 include: "rules/evaluate.smk"
+include: "rules/baselines.smk"
 include: "rules/elbo.smk"
 include: "rules/report.smk"
 

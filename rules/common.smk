@@ -27,6 +27,9 @@ STARTED = time.time()
 EVALUATION = "results/{run}/{checkpoint}/{mode}"
 SAMPLE = f"{EVALUATION}/samples/sample_{{video}}-{{sample}}.npy"
 ANIMATION = f"{EVALUATION}/videos/sample_{{video}}-{{sample}}"
+BASELINE = (
+    "results/.baselines/{dataset}/{split}/{name}_{given}/metrics_{videos}-1-{T}.json"
+)
 ELBO = f"{EVALUATION}/elbos/elbo_{{video}}.npy"
 LOGS = "logs/{run}/{checkpoint}/{mode}"
 TRAINED = "logs/{run}/trained.json"

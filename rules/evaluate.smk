@@ -14,6 +14,7 @@ rule evaluate:
         model_config=ancient(f"{EVALUATION}/model_config.json"),
         alexnet=ancient(ALEXNET) if "lpips" in CONFIG.metrics.names else [],
         i3d=ancient(I3D) if CONFIG.metrics.needs_i3d else [],
+        baselines=floors_of_metrics,
     output:
         [
             f"{EVALUATION}/metrics_{{videos}}-{{samples}}-{{T}}.{ext}"
@@ -46,6 +47,9 @@ for number, cells in enumerate(CALL.together.metrics):
             ],
             alexnet=rules.evaluate.input.alexnet,
             i3d=rules.evaluate.input.i3d,
+            baselines=list(
+                dict.fromkeys(file for cell in cells for file in floors_of(cell))
+            ),
         output:
             [cell.metrics(ext) for cell in cells for ext in CONFIG.metrics.files],
         log:

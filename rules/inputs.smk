@@ -5,9 +5,15 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from viddiff.tree.paths import Evaluation
+from viddiff.tree.paths import Baseline, Evaluation
 from viddiff.tree.schedules import schedule_file, searches_of, stage_file
 from viddiff.tree.timing import timing_files
+from viddiff.workflow.baselines import (
+    baselines_of,
+    floor_names,
+    is_outdated,
+    other_split,
+)
 from viddiff.workflow.call import make_anew
 from viddiff.workflow.datasets import MADE_DATASET
 from viddiff.workflow.preflight import check_measured, dataset_of, plan_is_outdated
@@ -17,7 +23,7 @@ from viddiff.workflow.report_files import (
     shown_samples,
     shown_videos,
 )
-from viddiff.workflow.targets import pairs
+from viddiff.workflow.targets import Cell, pairs
 from viddiff.workflow.trainings import averages, is_to_be_trained, run_is_trained
 
 
@@ -174,6 +180,43 @@ def samples_of(wildcards):
         str(evaluation.sample(*pair))
         for pair in pairs(int(wildcards.videos), int(wildcards.samples))
     ]
+
+
+def baseline_data(wildcards):
+    """The data of baselines that a rule makes. Records that lack a configured metric are made again."""
+    records = [record.format(**wildcards) for record in BASELINE_RECORDS]
+    baseline, videos, _ = Baseline.parse(records[0])
+    if any(is_outdated(CONFIG.metrics, record) for record in records):
+        make_anew(workflow, records)
+    splits = {baseline.split, other_split(CONFIG, baseline, videos)}
+    return [file for split in splits for file in made_data(baseline.dataset, split)]
+
+
+def floors_of(cell):
+    """The baselines that metrics of samples read. For metrics that are there, they need not be made, nor old."""
+    if not floor_names(CONFIG.metrics):
+        return []
+    files = baselines_of(CONFIG, cell)
+    return list(map(ancient, files)) if os.path.exists(cell.metrics("json")) else files
+
+
+def floors_of_metrics(wildcards):
+    numbers = (int(wildcards[name]) for name in ("videos", "samples", "T"))
+    return floors_of(Cell(evaluation_of(wildcards), *numbers))
+
+
+def grid_baselines(wildcards):
+    return baselines_of_cells(GRID)
+
+
+def group_baselines(wildcards):
+    return baselines_of_cells(cells_of(wildcards))
+
+
+def baselines_of_cells(cells):
+    return list(
+        dict.fromkeys(file for cell in cells for file in baselines_of(CONFIG, cell))
+    )
 
 
 def grid_metrics(ext):

@@ -9,6 +9,7 @@ from viddiff.data.base import VideoDataset
 from viddiff.errors import InputError, reading
 from viddiff.files.json_files import read_json, short_text
 from viddiff.inference.modes import base_plan
+from viddiff.jobs.baselines import read_floors
 from viddiff.jobs.job import Job, OpenVideos
 from viddiff.jobs.prepare import videos_fingerprint
 from viddiff.metrics.base import MetricSettings
@@ -22,11 +23,17 @@ from viddiff.tree.samples import load_sample
 
 
 def measure_samples(
-    job: Job, videos: int, samples: int, T: int, metrics: Sequence[str], settings: MetricSettings
+    job: Job,
+    videos: int,
+    samples: int,
+    T: int,
+    metrics: Sequence[str],
+    settings: MetricSettings,
+    baselines: Sequence[Path] = (),
 ) -> None:
     """Measure `samples` samples of each of the first `videos` videos, and write `evaluation.metrics(…)`.
 
-    Progress counts videos.
+    baselines: records of those that complete the same videos, from which floors are taken. Progress counts videos.
     """
     evaluation, mode = job.evaluation, job.evaluation.mode
     truth = true_videos(evaluation, job.open_videos)
@@ -43,7 +50,8 @@ def measure_samples(
             stage_of=_stages(evaluation, T),
             store=FeatureStore(evaluation.root / FEATURES),
         )
-        made += write_measurement(measurement, pkl, json)
+        floors = read_floors(baselines, metrics, measurement.truth_sha256)
+        made += write_measurement(measurement, pkl, json, floors)
 
 
 def _stages(evaluation: Evaluation, T: int) -> tuple[int, ...]:

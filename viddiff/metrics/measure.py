@@ -119,6 +119,10 @@ class Measurement:
     rows: dict[str, RowsOfVideos] = field(default_factory=dict)
 
 
+# From a file, the true video and the frames that were given: the sample and its SHA-256.
+ReadSample = Callable[[Path, Video, Sequence[int]], tuple[Video, str]]
+
+
 def measure_files(
     files: Sequence[Sequence[Path]],
     truth: Callable[[int], Video],
@@ -129,17 +133,20 @@ def measure_files(
     goals: Sequence[int] = (),
     stage_of: Sequence[int] = (),
     store: FeatureStore | None = None,
+    read: ReadSample | None = None,
 ) -> Measurement:
     """Measure `files[video][sample]` against `truth(video)`, uint8 `[T, C, H, W]`.
 
     `progress(done, total)` is called after each video. `goals`: frames from `obs_length` on that were given.
-    `stage_of`: what `stages_of` gives, if a plan is known. `store`: keeps rows of descriptors that take long.
+    `stage_of`: what `stages_of` gives, if a plan is known. `store`: keeps rows of descriptors that take long. `read`: what
+    gives the sample of a file, `read_sample` by default.
     Raises `InputError` that names the file if a sample is unreadable, is no uint8 video of the truth's shape,
     or does not hold the observed frames of the truth, and if a metric gives anything but a finite number for each.
     """
     samples_per_video = len(files[0]) if files else 0
     if samples_per_video == 0 or any(len(row) != samples_per_video for row in files):
         raise InputError(f"each video needs the same number of samples, found {[len(row) for row in files]}")
+    read = read or read_sample
     chosen = {name: find_metric(name, settings) for name in metrics}
     of_frames = {name: entry for name, entry in chosen.items() if isinstance(entry, Metric)}
     of_sets = {name: entry for name, entry in chosen.items() if isinstance(entry, SetMetric)}
@@ -167,7 +174,7 @@ def measure_files(
         videos = np.empty((1 + len(paths), *shape), np.uint8)  # the true one, then its samples
         videos[0] = reference
         for i, path in enumerate(paths):
-            videos[1 + i], hashes[path] = read_sample(path, reference, [*range(obs_length), *goals])
+            videos[1 + i], hashes[path] = read(path, reference, [*range(obs_length), *goals])
         generated = np.setdiff1d(np.arange(obs_length, len(reference)), goals)
         for name, entry in of_frames.items():
             with _naming(f"metric {name}, test video {video}"):

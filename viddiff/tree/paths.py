@@ -9,6 +9,8 @@
         metrics_<videos>-<samples>-<T>.pkl
         elbos/elbo_<video:04d>.npy, with elbos/.partial/elbo_<video:04d>/
         elbos_<videos>.json
+    results/.baselines/<dataset>/<split>/<last-frame|other-video>_<obs_length>[_goals<n>]/
+        metrics_<videos>-1-<T>.json
 
 `<run>` is the folder of the checkpoint file below `checkpoints/`, possibly several folders deep.
 `<checkpoint>` is the stem of the file, the step if the stem ends with `latest`, and the sampler where it is
@@ -32,6 +34,9 @@ FEATURES = ".features"  # in the tree: rows of videos, kept by content, for metr
 CHECKPOINTS = "checkpoints"
 ANIMATIONS = ("gif", "mp4")  # suffixes of animations
 
+BASELINES = {"last-frame": "last frame repeated", "other-video": "another true video"}
+"""The completions that no model makes, by the name that begins their folder, and what they are called in tables."""
+
 # As wide as a folder name, so that a misspelt one reaches the parser, which says what is wrong with it.
 CHECKPOINT_PATTERN = r"[A-Za-z0-9_,=+][A-Za-z0-9._,=+-]*"
 RUN_PATTERN = rf"{CHECKPOINT_PATTERN}(?:/{CHECKPOINT_PATTERN})*"
@@ -51,6 +56,11 @@ _CHECKPOINT = re.compile(
     rf"(?:_respace(?P<respacing>{RESPACING}))?"
 )
 _SAMPLE = re.compile(r"sample_([0-9]{4}|[1-9][0-9]{4,})-(0|[1-9][0-9]*)")
+_BASELINE = re.compile(
+    rf"{RESULTS}/\.baselines/(?P<dataset>[^/]+)/(?P<split>train|test)/"
+    rf"(?P<name>{'|'.join(BASELINES)})_(?P<obs_length>[0-9]+)(?:_goals(?P<goals>[0-9]+))?/"
+    r"metrics_(?P<videos>[0-9]+)-1-(?P<T>[0-9]+)\.json"
+)
 _CHECKPOINT_FORM = (
     "model_<step>, ema_<rate>_<step>, either with latest_<step> for a latest file, or model<step>; then "
     f"[_{'|'.join(NAMED_SAMPLERS)}][_respace<n>|_respaceddim<n>|_respace<n>,<n>,…]: "
@@ -171,6 +181,38 @@ class Evaluation:
     def elbo_summary(self, videos: int) -> Path:
         """The ELBOs of the first `videos` test videos, summarised."""
         return self.directory / f"elbos_{videos}.json"
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The folder of a baseline: completions of a dataset's videos that no model makes, measured as samples are.
+
+    name: one of `BASELINES`; obs_length: leading frames that are given; goals: how many of the last ones are.
+    """
+
+    name: str
+    dataset: str
+    split: str
+    obs_length: int
+    goals: int = 0
+
+    def metrics(self, videos: int, T: int) -> Path:
+        """The record of the first `videos` videos of `T` frames; there is one completion of each."""
+        goals = f"_goals{self.goals}" if self.goals else ""
+        folder = Path(
+            RESULTS, ".baselines", self.dataset, self.split, f"{self.name}_{self.obs_length}{goals}"
+        )
+        return folder / f"metrics_{videos}-1-{T}.json"
+
+    @staticmethod
+    def parse(path: str | PurePath) -> tuple[Baseline, int, int]:
+        """The baseline, the number of videos and T of a record. Raises `InputError` if the path is of none."""
+        match = _BASELINE.fullmatch(str(path))
+        if match is None:
+            raise InputError(f"{str(path)!r} is no record of a baseline")
+        name, obs_length, goals = match["name"], int(match["obs_length"]), int(match["goals"] or 0)
+        baseline = Baseline(name, match["dataset"], match["split"], obs_length, goals)
+        return baseline, int(match["videos"]), int(match["T"])
 
 
 def check_run(run: str) -> None:

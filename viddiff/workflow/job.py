@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # jobs without data or a network load no torch
 
     from viddiff.data.base import VideoDataset
     from viddiff.jobs.job import Job
+    from viddiff.metrics.settings import MetricSettings
 
 T = TypeVar("T")
 
@@ -88,6 +89,20 @@ class Work:
         if self.config.device == "auto" and device.type == "cpu":
             log.warning("no GPU found: runs on the CPU, threads: %d", torch.get_num_threads())
         return device
+
+    def metric_settings(self, device: torch.device) -> MetricSettings:
+        """What metrics may need besides frames, by the configuration and the job's inputs."""
+        from viddiff.metrics.settings import MetricSettings
+
+        metrics = self.config.metrics
+        return MetricSettings(
+            device=str(device),
+            ssim_data_range=metrics.ssim_data_range,
+            alexnet=self.input("alexnet"),
+            i3d=self.input("i3d"),
+            fvd=metrics.fvd,
+            extractors=metrics.extractors,
+        )
 
     def on_device(self, environment: Mapping[str, str], evaluation: Evaluation | None = None) -> Job:
         """What jobs with a network or a device share.

@@ -32,7 +32,7 @@ OTHER_TARGETS = ("plans", "data", "check_data", "train")
 COLLECTORS = {*GRID_TARGETS, *OTHER_TARGETS} - {"check_data"}  # they have no outputs
 _LONGEST_FILE_NAME = 255
 _MOST_FILES = 1_000_000  # of a kind, in an evaluation directory
-_ALL_PLANS = re.compile(rf"{RESULTS}/(?:[^/]+/)?plans\.(?:csv|txt|png)")
+_WITHOUT_SAMPLES = re.compile(rf"{RESULTS}/(?:(?:[^/]+/)?plans\.(?:csv|txt|png)|\.baselines/.+)")
 
 Pairs = dict[Evaluation, set[tuple[int, int]]]
 
@@ -104,11 +104,11 @@ class Request:
             self.elbos[cell.evaluation].update(pairs(cell.videos, 1))
 
     def add_path(self, path: str) -> bool:
-        """Ask for what a target needs; false if it belongs neither to an evaluation nor to plans.
+        """Ask for what a target needs; false if it belongs to neither an evaluation, plans nor baselines.
 
         Raises `InputError` if the path names an impossible evaluation.
         """
-        if _ALL_PLANS.fullmatch(path):
+        if _WITHOUT_SAMPLES.fullmatch(path):
             return True
         match = _TARGET.fullmatch(path)
         if match is None:
