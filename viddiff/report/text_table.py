@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
-_LEFT = ("run", "checkpoint", "mode", "kind", "protocol")
+_LEFT = ("run", "checkpoint", "mode", "kind", "protocol", "metric", "pair", "verdict")
 
 
 def named_columns(names: Sequence[tuple[str, str, str]]) -> tuple[list[str], dict[str, list[str]]]:
@@ -33,3 +34,8 @@ def align(columns: Mapping[str, Sequence[str]]) -> list[str]:
         for row in rows
     ]
     return [lines[0], "─" * max(map(len, lines)), *lines[1:]]
+
+
+def decimals_of(error: float | None) -> int:
+    """How many decimals show two digits of a standard error; four digits of a number about 1 if there is none."""
+    return 3 if not error else min(max(1 - math.floor(math.log10(error)), 0), 6)

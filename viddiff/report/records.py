@@ -1,0 +1,285 @@
+"""What metrics files say, `metrics_<videos>-<samples>-<T>.json`: read once, for tables, pairs of modes and curves.
+
+What could make a difference between two files is compared, and told. See docs/metrics.md for the fields.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from viddiff.errors import InputError, reading
+from viddiff.files.json_files import number, read_json, short_text, truth, whole_number
+from viddiff.registry import declared
+from viddiff.tree.paths import BASELINES, RESULTS, Baseline, Evaluation
+
+BETTER = ("higher", "lower", "truth")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number and its standard error over videos, if that is known."""
+
+    mean: float
+    error: float | None
+
+    @staticmethod
+    def of(content: Mapping[str, Any]) -> Estimate:
+        """What a file says. Raises `ValueError`, `KeyError` or `TypeError`, as all readers of a part of a file."""
+        return Estimate(number(content["mean"]), _number_or_none(content["standard_error_videos"]))
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A metric of sets along an axis: a value at each position, its error over videos, and the value of the truth."""
+
+    axis: str
+    positions: tuple[float, ...]
+    values: tuple[float, ...]
+    errors: tuple[float, ...] | None
+    truth: tuple[float, ...] | None
+
+    @staticmethod
+    def of(content: Mapping[str, Any]) -> Curve:
+        """What a file says."""
+        positions = _numbers(content["positions"])
+        curve = Curve(
+            short_text(content["axis"]),
+            positions,
+            _numbers(content["values"]),
+            _optional_numbers(content.get("standard_errors")),
+            _optional_numbers(content.get("truth")),
+        )
+        if any(len(part) != len(positions) for part in (curve.values, curve.errors, curve.truth) if part):
+            raise ValueError("the values of a curve are not as many as its positions")
+        return curve
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a file says of one metric.
+
+    mean: `None` where the metric is not defined, for the reason `undefined`; better: "higher", "lower", "truth" (those
+    near it), or "" if neither is; per_frame: of metrics of frames; per_video: the means of videos, or pseudo-values;
+    truth, floor: of metrics of sets that have them; aggregates: by name, over the samples of a video.
+    """
+
+    mean: float | None
+    undefined: str
+    se_videos: float | None
+    se_samples: float | None
+    unit: str
+    better: str
+    per_frame: tuple[float, ...]
+    per_frame_errors: tuple[float, ...] | None  # older files lack them, as do files of one video
+    per_video: tuple[float, ...] | None
+    truth: Estimate | None
+    floor: Estimate | None
+    aggregates: Mapping[str, Estimate]
+    curve: Curve | None
+    warnings: tuple[str, ...]
+    protocol: Mapping[str, Any]
+
+    @staticmethod
+    def of(content: Mapping[str, Any]) -> Summary:
+        """What a file says."""
+        per_frame = _numbers(content.get("per_frame") or ())
+        errors = _optional_numbers(content.get("per_frame_standard_error_videos"))
+        if errors is not None and len(errors) != len(per_frame):
+            raise ValueError("per_frame and its standard errors are of different lengths")
+        values = content.get("per_video", content.get("pseudo_values"))
+        own_truth, floor, curve = (content.get(name) for name in ("truth", "floor", "curve"))
+        return Summary(
+            mean=_number_or_none(content["mean"]),
+            undefined=short_text(content.get("undefined", "")),
+            se_videos=_number_or_none(content["standard_error_videos"]),
+            se_samples=_number_or_none(content["standard_error_samples"]),
+            unit=short_text(content["unit"]),
+            better=_better(content),
+            per_frame=per_frame,
+            per_frame_errors=errors,
+            per_video=_optional_numbers(values),
+            truth=None if own_truth is None else Estimate.of(own_truth),
+            floor=None if floor is None or "missing" in floor else Estimate.of(floor),
+            aggregates={
+                short_text(name): Estimate.of(part) for name, part in content.get("aggregates", {}).items()
+            },
+            curve=None if curve is None else Curve.of(curve),
+            warnings=tuple(map(short_text, content.get("warnings", ()))),
+            protocol=dict(content["protocol"]),
+        )
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a metrics file says.
+
+    names: run, checkpoint and mode; evaluation: `None` of a baseline, which no model makes; test_videos: the SHA-256 of
+    their frames; protocol: what holds for all of its metrics.
+    """
+
+    path: Path
+    names: tuple[str, str, str]
+    evaluation: Evaluation | None
+    videos: int
+    samples: int
+    length: int
+    obs_length: int
+    goals: tuple[int, ...]
+    test_videos: str
+    metrics: Mapping[str, Summary]
+    protocol: Mapping[str, Any]
+
+    @staticmethod
+    def read(path: Path, root: str | Path = RESULTS) -> Record:
+        """The metrics file of an evaluation in the tree at `root`. Raises `InputError` that names it if it is none."""
+        evaluation = Evaluation.parse(path.parent, root)
+        with reading(path, "a metrics file"):
+            return _read(path, read_json(path), evaluation.names, evaluation)
+
+    @staticmethod
+    def read_baseline(path: Path) -> Record | str:
+        """The record of a baseline, or why there is none. Raises `InputError` that names the file if it is neither."""
+        baseline, _, _ = Baseline.parse(path)
+        with reading(path, "the record of a baseline"):
+            content = read_json(path)
+            if "missing" in content:
+                return f"{BASELINES[baseline.name]}: {short_text(content['missing'])}"
+            return _read(path, content, ("", "", BASELINES[baseline.name]), None)
+
+    def adding(self, metrics: Mapping[str, Summary]) -> Record:
+        """The record with more metrics."""
+        return replace(self, metrics={**self.metrics, **metrics})
+
+    @property
+    def of_what(self) -> tuple[str, int, int, int, tuple[int, ...]]:
+        """Which frames of which videos were measured: the same in all that can be compared."""
+        return self.test_videos, self.videos, self.length, self.obs_length, self.goals
+
+
+def is_of_sets(metric: str) -> bool:
+    """Whether a metric is one of sets of videos."""
+    return metric in declared("set_metric", "viddiff.metrics")
+
+
+def matching_baselines(paths: Sequence[Path], records: Sequence[Record]) -> tuple[list[Record], list[str]]:
+    """The baselines of the same frames of the same videos as any of the records; and why others are left out."""
+    found, reasons = [], []
+    measured = {record.of_what for record in records}
+    for path in paths:
+        baseline = Record.read_baseline(path)
+        if isinstance(baseline, str):
+            reasons.append(baseline)
+        elif baseline.of_what in measured:
+            found.append(baseline)
+        else:
+            reasons.append(f"{path} is of other videos than the samples: remove it to have it measured anew")
+    return found, list(dict.fromkeys(reasons))
+
+
+def read_bound(path: Path) -> dict[str, Summary]:
+    """The bits per dimension that a summary of ELBOs tells, as a metric."""
+    with reading(path, "a summary of ELBOs"):
+        content = read_json(path)
+        bpd = {"standard_error_samples": None, "unit": "", "protocol": content["protocol"]}
+        return {"bpd": Summary.of(content["bpd"] | bpd)}
+
+
+def differences(records: Sequence[Record]) -> list[str]:
+    """For each record its values of the fields in which the records differ; "" if there are none.
+
+    A metric that only some of the files hold makes no difference.
+    """
+    described = [_flat(record) for record in records]
+    fields = dict.fromkeys(field for fields in described for field in fields)
+    differing = [
+        field for field in fields if len({fields[field] for fields in described if field in fields}) > 1
+    ]
+    return [
+        ", ".join(f"{field}={fields[field]}" for field in differing if field in fields)
+        for fields in described
+    ]
+
+
+def same_protocol(records: Sequence[Record], metric: str) -> list[Record]:
+    """The records with that metric alone.
+
+    Raises `InputError` if one lacks it, or if it was not measured alike in all: what is in one picture must be
+    comparable.
+    """
+    lacking = [record for record in records if metric not in record.metrics]
+    if lacking:
+        raise InputError(f"{lacking[0].path}: no metric {metric!r}; found {', '.join(lacking[0].metrics)}")
+    relevant = [replace(record, metrics={metric: record.metrics[metric]}) for record in records]
+    for record, protocol in zip(records, differences(relevant), strict=True):
+        if protocol:
+            raise InputError(
+                f"{record.path}: {protocol}; other files differ, their curves are not comparable"
+            )
+    return relevant
+
+
+def _read(
+    path: Path, content: Mapping[str, Any], names: tuple[str, str, str], evaluation: Evaluation | None
+) -> Record:
+    return Record(
+        path=path,
+        names=names,
+        evaluation=evaluation,
+        videos=whole_number(content["videos"]),
+        samples=whole_number(content["samples_per_video"]),
+        length=whole_number(content["length"]),
+        obs_length=whole_number(content["obs_length"]),
+        goals=tuple(map(whole_number, content.get("goals", ()))),
+        test_videos=short_text(content["test_videos_sha256"]),
+        metrics={_metric(name): Summary.of(summary) for name, summary in content["metrics"].items()},
+        protocol={
+            "format": whole_number(content["format"]),
+            "length": content["length"],
+            "obs_length": content["obs_length"],
+            "test_videos": short_text(content["test_videos_sha256"])[:8],
+        },
+    )
+
+
+def _better(content: Mapping[str, Any]) -> str:
+    """Which values are better; older files tell only whether higher ones are."""
+    higher, better = content["higher_is_better"], content.get("better")
+    if better is None:
+        return "" if higher is None else "higher" if truth(higher) else "lower"
+    if better not in BETTER:
+        raise ValueError(f"better is {better!r:.60}, must be one of {', '.join(BETTER)}")
+    return str(better)
+
+
+def _flat(record: Record) -> dict[str, str]:
+    """Everything that the numbers depend on, by dotted name. Where weights were got from is no part of it."""
+    flat = {name: str(value) for name, value in record.protocol.items()}
+    for metric, summary in record.metrics.items():
+        for name, value in summary.protocol.items():
+            if name != "weights_source":
+                flat[f"{metric}.{name}"] = json.dumps(value)
+    return flat
+
+
+def _numbers(values: Any) -> tuple[float, ...]:
+    return tuple(map(number, values))
+
+
+def _optional_numbers(values: Any) -> tuple[float, ...] | None:
+    return None if values is None else _numbers(values)
+
+
+def _number_or_none(value: Any) -> float | None:
+    return None if value is None else number(value)
+
+
+def _metric(name: str) -> str:
+    """A metric's name as it heads a column: a spreadsheet must not take it for a formula."""
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,30}", name):
+        raise ValueError(f"{name!r:.60} is no name of a metric")
+    return name
