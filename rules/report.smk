@@ -1,5 +1,6 @@
 """The grid side by side: a table, and for each checkpoint contact sheets and curves of its modes."""
 
+from viddiff.report.pictures import curve_pictures
 from viddiff.workflow.report_files import (
     contents_file,
     groups_of,
@@ -43,6 +44,7 @@ rule comparison:
     input:
         metrics=grid_metrics("json"),
         elbos=grid_elbos if CONFIG.metrics.elbos else [],
+        baselines=grid_baselines,
         model_config=ancient(grid_files("model_config.json")),
     output:
         csv=report(
@@ -60,6 +62,26 @@ rule comparison:
     threads: 1
     script:
         "../workflow_scripts/comparison.py"
+
+
+rule comparison_pairs:
+    input:
+        metrics=grid_metrics("json"),
+    output:
+        csv=report(
+            f"{REPORT_FOLDER}/comparison_pairs.csv",
+            category="Comparison",
+            caption="captions/comparison_pairs.rst",
+            labels={"of all modes": "pairs"},
+        ),
+        text=f"{REPORT_FOLDER}/comparison_pairs.txt",
+    log:
+        "logs/comparison_pairs.log",
+    conda:
+        "../environment.yml"
+    threads: 1
+    script:
+        "../workflow_scripts/comparison_pairs.py"
 
 
 rule contact_sheet:
@@ -91,6 +113,7 @@ rule contact_sheet:
 rule frame_curves:
     input:
         metrics=lambda wildcards: [cell.metrics("json") for cell in cells_of(wildcards)],
+        baselines=group_baselines,
     output:
         report(
             f"{GROUP}/{{metric}}_{{group}}.png",
@@ -106,7 +129,7 @@ rule frame_curves:
     log:
         "logs/{run}/{checkpoint}/{metric}_{group}.log",
     wildcard_constraints:
-        metric="|".join(CONFIG.metrics.names),
+        metric="|".join(curve_pictures(CONFIG.metrics.names)),
     localrule: True
     conda:
         "../environment.yml"
@@ -119,11 +142,13 @@ rule frame_curves:
 if CALL.request.cells and is_small(GRID) and not any(map(os.path.exists, REPORT)):
 
     ruleorder: new_report > comparison
+    ruleorder: new_report > comparison_pairs
 
     rule new_report:
         input:
             metrics=rules.comparison.input.metrics,
             elbos=rules.comparison.input.elbos,
+            baselines=rules.comparison.input.baselines,
             model_config=rules.comparison.input.model_config,
             samples=[
                 file
@@ -136,9 +161,9 @@ if CALL.request.cells and is_small(GRID) and not any(map(os.path.exists, REPORT)
                 for file in truth_of(cells)
             ],
         output:
-            REPORT[0],
-            rules.comparison.output.text,
-            REPORT[1:],
+            REPORT,
+            text=rules.comparison.output.text,
+            pairs_text=rules.comparison_pairs.output.text,
         log:
             "logs/new_report.log",
         localrule: True

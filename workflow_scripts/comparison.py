@@ -4,6 +4,5 @@ from viddiff.report.comparison import write_comparison
 from viddiff.workflow.job import job
 
 with job(snakemake):
-    write_comparison(
-        snakemake.input.metrics, snakemake.input.elbos, snakemake.output.csv, snakemake.output.text
-    )
+    files, output = snakemake.input, snakemake.output
+    write_comparison(files.metrics, files.elbos, output.csv, output.text, files.baselines)

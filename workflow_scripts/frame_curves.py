@@ -1,11 +1,12 @@
-"""Draw a metric over the frames of the video, a line per mode."""
+"""Draw a metric over the frames of the video, or along the axis that it has, a line per mode."""
 
 from pathlib import Path
 
-from viddiff.render.curve import draw_frame_curves
-from viddiff.report.comparison import frame_curves
+from viddiff.report.curves import read_curves
 from viddiff.workflow.job import job
 
 with job(snakemake):
-    paths = [Path(path) for path in snakemake.input.metrics]
-    draw_frame_curves(snakemake.output[0], *frame_curves(paths, snakemake.wildcards.metric))
+    paths, baselines = (
+        list(map(Path, files)) for files in (snakemake.input.metrics, snakemake.input.baselines)
+    )
+    read_curves(paths, snakemake.wildcards.metric, baselines).draw(snakemake.output[0])

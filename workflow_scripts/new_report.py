@@ -3,22 +3,26 @@
 from pathlib import Path
 
 from viddiff.jobs.measurement import draw_contact_sheet
-from viddiff.render.curve import draw_frame_curves
-from viddiff.report.comparison import frame_curves, write_comparison
-from viddiff.workflow.job import each, job
+from viddiff.report.comparison import write_comparison
+from viddiff.report.curves import read_curves
+from viddiff.report.pairs_text import write_pairs
+from viddiff.report.pictures import curve_pictures
+from viddiff.workflow.job import LoggedProgress, each, job
 from viddiff.workflow.report_files import groups_of, picture, shown_videos
 from viddiff.workflow.targets import read_grid
 
 with job(snakemake) as work:
-    write_comparison(snakemake.input.metrics, snakemake.input.elbos, snakemake.output[0], snakemake.output[1])
+    files, output = snakemake.input, snakemake.output
+    write_comparison(files.metrics, files.elbos, output[0], output.text, files.baselines)
+    write_pairs(files.metrics, output[1], output.pairs_text, LoggedProgress())
 
-    folder = str(Path(snakemake.output[0]).parent)
+    folder, baselines = str(Path(output[0]).parent), list(map(Path, files.baselines))
 
     def draw(group):
         names, cells = group
         paths = [Path(cell.metrics("json")) for cell in cells]
-        for metric in work.config.metrics.names:
-            draw_frame_curves(picture(metric, *names, folder), *frame_curves(paths, metric))
+        for name in curve_pictures(work.config.metrics.names):
+            read_curves(paths, name, baselines).draw(picture(name, *names, folder))
         evaluations = [cell.evaluation for cell in cells]
         videos = shown_videos(cells, work.config.report.videos)
         draw_contact_sheet(picture("contact_sheet", *names, folder), evaluations, videos, work.open_videos)

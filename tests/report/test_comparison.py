@@ -9,55 +9,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from fake_metrics import CHECKPOINT, summary, write_metrics
 
 from viddiff.errors import InputError, OutputError
 from viddiff.metrics.base import MetricSettings
 from viddiff.metrics.measure import Measurement
 from viddiff.metrics.record import write_measurement
-from viddiff.report.comparison import comparison_table, format_table, frame_curves, write_csv
-
-CHECKPOINT = "ema_0.9999_400000_respace10,15,25"
-LABEL = "PSNR in dB (higher is better)"
+from viddiff.report.comparison import comparison_table, write_csv
+from viddiff.report.comparison_text import format_table
+from viddiff.report.curves import read_curves
 
 
 @pytest.fixture(autouse=True)
 def tree(tmp_path, monkeypatch):
     """Paths of results are relative to the folder in which the workflow runs."""
     monkeypatch.chdir(tmp_path)
-
-
-def summary(mean: float, error: float | None = 0.25, unit: str = "", **protocol: Any) -> dict[str, Any]:
-    return {
-        "mean": mean,
-        "standard_error_videos": error,
-        "standard_error_samples": None,
-        "per_sample": [mean],
-        "per_frame": [mean + 1, mean - 1],
-        "infinite": 0,
-        "unit": unit,
-        "higher_is_better": True,
-        "protocol": {"data_range": 1.0, **protocol},
-    }
-
-
-def write_metrics(
-    mode: str, *, run: str = "a/b", checkpoint: str = CHECKPOINT, psnr: float = 20.0, **changes: Any
-) -> Path:
-    content = {
-        "format": 1,
-        "videos": 4,
-        "samples_per_video": 1,
-        "length": 60,
-        "obs_length": 10,
-        "metrics": {"psnr": summary(psnr, unit="dB"), "ssim": summary(0.5, 0.0123)},
-        "test_videos_sha256": "0123456789abcdef",
-        "libraries": {"torch": "2.6"},
-        "samples": {},
-    } | changes
-    path = Path("results", run, checkpoint, mode, "metrics_4-1-60.json")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content))
-    return path
 
 
 def test_rows_hold_the_numbers_of_the_files():
@@ -85,14 +51,19 @@ def test_rows_hold_the_numbers_of_the_files():
 
 def test_reads_what_an_evaluation_writes():
     values = {"psnr": np.array([[[10.0, 20.0]], [[30.0, 40.0]]]), "ssim": np.full((2, 1, 2), 0.5)}
-    evaluation = Measurement(values, MetricSettings(), 2, 4, (8, 8), {}, "f" * 64)
+    evaluation = Measurement(values, MetricSettings(), 2, 1, 2, 4, (8, 8), {}, "f" * 64)
     path = Path("results/a/model_000100/autoreg_2_1_4_2/metrics_2-1-4.json")
     write_measurement(evaluation, path.with_suffix(".pkl"), path)
     row = comparison_table([path]).iloc[0]
     assert (row["psnr [dB]"], row["psnr se videos [dB]"]) == pytest.approx((25.0, 10.0))
     assert (row["ssim"], row["videos"], row["samples"], row["frames"], row["stages"]) == (0.5, 2, 1, 2, 2)
-    mode = "autoreg_2_1_4_2"
-    assert frame_curves([path], "psnr") == ({mode: [20.0, 30.0]}, LABEL, 2, {mode: [10.0, 10.0]})
+    (line,) = read_curves([path], "psnr").lines
+    assert (line.name, *map(list, (line.positions, line.values, line.errors))) == (
+        "autoreg_2_1_4_2",
+        [2, 3],
+        [20.0, 30.0],
+        [10.0, 10.0],
+    )
 
 
 def test_metrics_that_some_files_lack_are_missing():
@@ -208,33 +179,6 @@ def test_csv_keeps_every_digit(tmp_path):
 def test_a_mean_of_nearly_zero_has_no_sign():
     path = write_metrics("autoreg_10_5_60_10", metrics={"psnr": summary(-0.001, 0.5, unit="dB")})
     assert " 0.00 ± 0.50" in format_table(comparison_table([path]))
-
-
-def test_frame_curves():
-    paths = [write_metrics("autoreg_10_5_60_10"), write_metrics("autoreg_10_10_60_10", psnr=5.0)]
-    curves = {"autoreg_10_5_60_10": [21.0, 19.0], "autoreg_10_10_60_10": [6.0, 4.0]}
-    assert frame_curves(paths, "psnr") == (curves, LABEL, 10, {})
-    twice = [paths[0], write_metrics("autoreg_10_5_60_10", run="c")]
-    assert len(frame_curves(twice, "psnr")[0]) == 2
-    with pytest.raises(InputError, match="no metric 'lpips'; found psnr, ssim"):
-        frame_curves(paths, "lpips")
-    with pytest.raises(InputError, match="length=60; other files differ"):
-        frame_curves([paths[0], write_metrics("autoreg_10_5_50_10", length=50)], "psnr")
-
-
-def test_curves_have_the_errors_that_their_files_tell():
-    banded = {"psnr": summary(5.0, unit="dB") | {"per_frame_standard_error_videos": [0.5, 0.25]}}
-    paths = [write_metrics("autoreg_10_5_60_10"), write_metrics("autoreg_10_10_60_10", metrics=banded)]
-    assert frame_curves(paths, "psnr")[3] == {"autoreg_10_10_60_10": [0.5, 0.25]}
-    banded["psnr"]["per_frame_standard_error_videos"] = [0.5]
-    with pytest.raises(InputError, match="of different lengths"):
-        frame_curves([write_metrics("autoreg_10_10_60_10", metrics=banded)], "psnr")
-
-
-def test_curves_of_a_metric_do_not_mind_the_protocol_of_another():
-    other = {"psnr": summary(2.0), "ssim": summary(0.5, data_range=2.0)}
-    paths = [write_metrics("autoreg_10_5_60_10"), write_metrics("autoreg_10_10_60_10", metrics=other)]
-    assert len(frame_curves(paths, "psnr")[0]) == 2
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def root(tmp_path):
         write_json(evaluation.directory / "model_config.json", {"diffusion_steps": 5})
         for videos in counts:
             values = {"psnr": np.full((videos, 1, 4), 10.0 * videos)}
-            measurement = Measurement(values, MetricSettings(), 2, 6, (8, 8), {}, "f" * 64)
+            measurement = Measurement(values, MetricSettings(), videos, 1, 2, 6, (8, 8), {}, "f" * 64)
             files = (evaluation.metrics(videos, 1, 6, ext) for ext in ("pkl", "json"))
             write_measurement(measurement, *files)
     sampled = Evaluation.named("other", "model_000007_ddim", AUTOREG, tmp_path)

@@ -16,12 +16,15 @@ from viddiff.files.write import save_npy
 from viddiff.inference.modes import make_plan
 from viddiff.inference.plan import Plan, Stage
 from viddiff.inference.search import StageSearch
+from viddiff.jobs.baselines import read_floors
 from viddiff.jobs.measurement import true_videos
-from viddiff.report.comparison import comparison_table, frame_curves
+from viddiff.report.comparison import comparison_table
 from viddiff.report.cost_card import CostCard, cost_card
+from viddiff.report.curves import read_curves
+from viddiff.report.pairs import compare_pairs
 from viddiff.tree.elbos import STAGE, summarise_elbos
 from viddiff.tree.fingerprint import check_claim
-from viddiff.tree.paths import Evaluation
+from viddiff.tree.paths import Baseline, Evaluation
 from viddiff.tree.samples import executed_plan
 from viddiff.tree.schedules import read_choices, read_schedule
 from viddiff.tree.timing import read_timings
@@ -29,6 +32,7 @@ from viddiff.workflow.preflight import check_measured
 from viddiff.workflow.sections import Metrics
 
 RUN = Evaluation.named("run", "ema_0.9999_000100", "autoreg_4_2_12_4")
+BASELINE = Baseline("other-video", "balls", "test", 4).metrics(1, 12)
 METRICS = RUN.metrics(1, 1, 12, "json")
 PLANNED = Plan(6, 3, (Stage((2,), (3,), n_select=1), Stage((3,), (4, 5), n_select=1)))
 SEARCH = StageSearch(0, (4,), (0, 1, 2), (), 2)
@@ -72,7 +76,10 @@ READERS = {
     "schedule": (RUN.directory / "optimal_schedule.json", read_schedule),
     "choices": (RUN.directory / "optimal/stage_0.json", lambda path: read_choices(path, SEARCH)),
     "metrics in a table": (METRICS, lambda path: comparison_table([path])),
-    "metrics in a curve": (METRICS, lambda path: frame_curves([path], "psnr")),
+    "metrics in a curve": (METRICS, lambda path: read_curves([path], "psnr")),
+    "metrics in pairs": (METRICS, lambda path: compare_pairs([path, path])),
+    "baselines": (BASELINE, lambda path: read_floors([path], ["psnr"], "0" * 64)),
+    "baselines in a table": (BASELINE, lambda path: comparison_table([METRICS], baselines=[path])),
     "ELBOs": (RUN.elbo_summary(1), lambda path: comparison_table([METRICS], [path])),
     "timing": (RUN.directory / "timings/samples_0000-0-0.json", lambda path: read_timings([path])),
     "cost card": (RUN.directory / "plan_cost.json", CostCard.read),
@@ -165,6 +172,13 @@ def changed(content: dict, keys: str, value) -> bytes:
         ("metrics.psnr.standard_error_videos", [1]),
         ("metrics.psnr.per_frame", ["x"]),
         ("metrics.psnr.per_frame", 3),
+        ("metrics.psnr.better", "\x1b[2J"),
+        ("metrics.psnr.per_video", ["x"]),
+        ("metrics.psnr.warnings", ["\x1b[2J"]),
+        ("metrics.psnr.undefined", "\x1b[2J"),
+        ("metrics.psnr.truth", {"mean": "x"}),
+        ("metrics.psnr.aggregates", {"best": 3}),
+        ("metrics.psnr.curve", {"axis": "lag", "positions": [1], "values": [1, 2]}),
         ("metrics", [1, 2]),
         ("test_videos_sha256", "\x1b[2J"),
         ("videos", "1"),

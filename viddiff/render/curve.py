@@ -1,20 +1,41 @@
-"""Curves: a metric over the frames of the videos."""
+"""Curves: a metric over the frames of the videos, or along another axis; a line per mode."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
 
 from viddiff.errors import InputError
 from viddiff.render.canvas import EMPTY, FAINT, INK, new_figure, save_figure, web_colour
 
 # Okabe and Ito's colours for lines.
 _LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f5539", "#000000")
+_GREYS = {"truth": ("-", INK), "baseline": ((0, (5, 3)), FAINT), "second baseline": ((0, (1, 2)), FAINT)}
+
+Kind = Literal["mode", "companion", "truth", "baseline", "second baseline"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a picture: a value at each position, and how far up and down a band around it goes.
+
+    kind: of a mode, in a colour of its own; a companion of the mode before it, dashed in the same colour; the truth, or
+    a baseline, in grey.
+    """
+
+    name: str
+    positions: Sequence[float]
+    values: Sequence[float]
+    errors: Sequence[float] | None = None
+    kind: Kind = "mode"
 
 
 def draw_frame_curves(
@@ -23,51 +44,92 @@ def draw_frame_curves(
     label: str,
     n_obs: int,
     errors: Mapping[str, Sequence[float]] = MappingProxyType({}),
+    baselines: Mapping[str, Sequence[float]] = MappingProxyType({}),
 ) -> None:
     """Write a PNG of a metric over the frames of a video: a line per mode.
 
     `curves` holds for each mode the means of the generated frames; the first value is that of frame `n_obs`.
     `label` says what the metric is. Infinite values, PSNR of equal frames, are left out. `errors` of some modes'
-    means are bands around their lines.
+    means are bands around their lines. `baselines` are grey.
 
     Raises `InputError` if there is no mode or one has no values; `OutputError` if the picture cannot be
     written.
     """
-    if not curves:
+    lines = [
+        Line(name, range(n_obs, n_obs + len(values)), values, errors.get(name))
+        for name, values in curves.items()
+    ]
+    kinds: tuple[Kind, Kind] = ("baseline", "second baseline")
+    lines += [
+        Line(name, range(n_obs, n_obs + len(values)), values, kind=kinds[number % 2])
+        for number, (name, values) in enumerate(baselines.items())
+    ]
+    draw_lines(path, lines, "frame", label, n_obs)
+
+
+def draw_lines(
+    path: Path | str, lines: Sequence[Line], axis: str, label: str, n_obs: int = 0, *, log: bool = False
+) -> None:
+    """Write a PNG of lines.
+
+    `axis` and `label` say what positions and values are. The first `n_obs` positions are marked as observed. `log`:
+    whether the axis is logarithmic. Values that are not finite are left out.
+
+    Raises `InputError` if there is no mode, or a line has not one value for each position, or none; `OutputError` if
+    the picture cannot be written.
+    """
+    if not any(line.kind == "mode" for line in lines):
         raise InputError("no modes to draw curves of")
-    figure, axes = _new_axes("frame", label)
-    for (mode, curve), colour in zip(curves.items(), _colours(len(curves)), strict=True):
-        values = np.asarray(curve, dtype=float)
-        if values.ndim != 1 or not len(values):
-            raise InputError(
-                f"{mode}: {label} has shape {list(values.shape)}; allowed is one value per frame"
-            )
-        values = np.where(np.isfinite(values), values, np.nan)
-        marker = "o" if len(values) == 1 else None
-        frames = n_obs + np.arange(len(values))
-        axes.plot(frames, values, color=colour, linewidth=1.6, label=mode, marker=marker)
-        if mode in errors:
-            error = np.asarray(errors[mode], dtype=float)
-            axes.fill_between(frames, values - error, values + error, color=colour, alpha=0.15, linewidth=0)
+    figure, axes = _new_axes(axis, label)
+    modes, colour = 0, ""
+    for line in lines:
+        if line.kind == "mode":
+            colour, modes = _LINES[modes % len(_LINES)], modes + 1
+        _draw_line(axes, line, label, colour)
     if n_obs:
-        axes.axvspan(0, n_obs - 0.5, color=web_colour(EMPTY), linewidth=0)
-        axes.annotate(
-            "observed",
-            (0, 1),
-            (4, -4),
-            "axes fraction",
-            "offset points",
-            va="top",
-            size=9,
-            color=web_colour(FAINT),
-        )
-    axes.set_xlim(left=0)
+        _mark_observed(axes, n_obs)
+    if log:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(ScalarFormatter())
+    elif min(min(line.positions) for line in lines) >= 0:
+        axes.set_xlim(left=0)
     _add_legend(axes, "mode")
     save_figure(path, figure)
 
 
-def _colours(count: int) -> list[str]:
-    return [_LINES[index % len(_LINES)] for index in range(count)]
+def _draw_line(axes: Axes, line: Line, label: str, colour: str) -> None:
+    values = np.asarray(line.values, dtype=float)
+    if values.shape != (len(line.positions),) or not len(values):
+        raise InputError(
+            f"{line.name}: {label} has shape {list(values.shape)}; allowed is one value per position, of "
+            f"{len(line.positions)}"
+        )
+    values = np.where(np.isfinite(values), values, np.nan)
+    style, grey = _GREYS.get(line.kind, ("--" if line.kind == "companion" else "-", None))
+    colour = web_colour(grey) if grey else colour
+    marker = "o" if len(values) == 1 else None
+    axes.plot(
+        line.positions, values, color=colour, linewidth=1.6, linestyle=style, label=line.name, marker=marker
+    )
+    if line.errors is not None:
+        error = np.asarray(line.errors, dtype=float)
+        axes.fill_between(
+            line.positions, values - error, values + error, color=colour, alpha=0.15, linewidth=0
+        )
+
+
+def _mark_observed(axes: Axes, n_obs: int) -> None:
+    axes.axvspan(0, n_obs - 0.5, color=web_colour(EMPTY), linewidth=0)
+    axes.annotate(
+        "observed",
+        (0, 1),
+        (4, -4),
+        "axes fraction",
+        "offset points",
+        va="top",
+        size=9,
+        color=web_colour(FAINT),
+    )
 
 
 def _new_axes(xlabel: str, ylabel: str) -> tuple[Figure, Axes]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from viddiff.errors import InputError
-from viddiff.registry import declared
+from viddiff.report.pictures import curve_pictures
 from viddiff.tree.paths import CHECKPOINTS, RESULTS
 from viddiff.workflow.targets import Cell
 
@@ -39,9 +39,10 @@ def shown_elsewhere(table: Path, grid: Iterable[Cell]) -> tuple[int, int]:
     wanted = {cell.evaluation.names for cell in grid}
     try:
         with table.open(encoding="utf-8", newline="") as file:
-            shown = {(row["run"], row["checkpoint"], row["mode"]) for row in csv.DictReader(file)}
+            rows = [(row["run"], row["checkpoint"], row["mode"]) for row in csv.DictReader(file)]
     except (OSError, ValueError, KeyError, csv.Error):
         return 0, len(wanted)
+    shown = {names for names in rows if names[0]}  # baselines are of no run
     return len(shown - wanted), len(wanted - shown)
 
 
@@ -72,16 +73,15 @@ def shown_samples(cells: Sequence[Cell], most: int) -> list[Path]:
     return [cell.evaluation.sample(video, 0) for cell in cells for video in videos]
 
 
-def report_files(grid: Iterable[Cell], metrics: Iterable[str], folder: str = RESULTS) -> list[str]:
-    """The table, and for each group a contact sheet and a curve of each metric that has a value of each frame."""
-    groups = sorted(groups_of(grid))
-    of_frames = [name for name in metrics if name in declared("metric", "viddiff.metrics")]
-    pictures = [picture(name, *group, folder) for name in ("contact_sheet", *of_frames) for group in groups]
-    return [f"{folder}/comparison.csv", *pictures]
+def report_files(grid: Iterable[Cell], metrics: Sequence[str], folder: str = RESULTS) -> list[str]:
+    """The tables of modes and of pairs of them, and for each group a contact sheet and the curves of metrics."""
+    groups, names = sorted(groups_of(grid)), ["contact_sheet", *curve_pictures(metrics)]
+    pictures = [picture(name, *group, folder) for name in names for group in groups]
+    return [f"{folder}/comparison.csv", f"{folder}/comparison_pairs.csv", *pictures]
 
 
 def picture(name: str, run: str, checkpoint: str, group: str, folder: str = RESULTS) -> str:
-    """The contact sheet of a group, or its curves of a metric."""
+    """The contact sheet of a group, or one of its pictures of curves."""
     return f"{folder}/{run}/{checkpoint}/{name}_{group}.png"
 
 

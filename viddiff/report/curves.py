@@ -1,0 +1,126 @@
+"""Curves of several evaluations for one picture, from their metrics files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from viddiff.errors import InputError
+from viddiff.registry import declared
+from viddiff.render.curve import Kind, Line, draw_lines
+from viddiff.report.pictures import SPREAD_AND_SKILL
+from viddiff.report.records import Record, Summary, matching_baselines, same_protocol
+from viddiff.tree.paths import RESULTS
+
+_LOGARITHMIC = ("lag",)  # axes that are
+_BASELINES: tuple[Kind, Kind] = ("baseline", "second baseline")
+
+
+@dataclass(frozen=True)
+class CurvePicture:
+    """What a picture shows; n_obs: positions that are marked as observed."""
+
+    lines: Sequence[Line]
+    axis: str
+    label: str
+    n_obs: int
+
+    def draw(self, path: Path | str) -> None:
+        """Write it as PNG. Raises `OutputError` if it cannot be written."""
+        log = any(word in _LOGARITHMIC for word in self.axis.replace(",", " ").split())
+        draw_lines(path, self.lines, self.axis, self.label, self.n_obs, log=log)
+
+
+def read_curves(paths: Sequence[Path], picture: str, baselines: Sequence[Path] = ()) -> CurvePicture:
+    """The curves of metrics files in one picture, see `viddiff.report.pictures`; baselines: records of these.
+
+    Where a mode occurs twice, run and checkpoint are part of its name. Baselines that were not measured alike are left
+    out, as are modes of which the metric is not defined.
+
+    Raises `InputError` if a file lacks the metric, or if it was not measured alike in all: the curves of one picture
+    must be comparable.
+    """
+    records = [Record.read(path, RESULTS) for path in paths]
+    if picture == SPREAD_AND_SKILL:
+        return _spread_and_skill(records)
+    measured = same_protocol(records, picture)
+    if picture in declared("set_metric", "viddiff.metrics"):
+        return _along_axis(measured, picture)
+    lines = _over_frames(measured, picture)
+    others = [record for record in matching_baselines(baselines, measured)[0] if picture in record.metrics]
+    for number, record in enumerate(others):
+        try:
+            same_protocol([measured[0], record], picture)
+        except InputError:
+            continue
+        lines += [
+            Line(line.name, line.positions, line.values, kind=_BASELINES[number % 2])
+            for line in _over_frames([record], picture)
+        ]
+    label = label_of(picture, measured[0].metrics[picture])
+    return CurvePicture(lines, "frame", label, measured[0].obs_length)
+
+
+def label_of(metric: str, summary: Summary) -> str:
+    """What a metric is, for an axis."""
+    unit = f" in {summary.unit}" if summary.unit else ""
+    better = {
+        "higher": " (higher is better)",
+        "lower": " (lower is better)",
+        "truth": " (best near the truth)",
+    }
+    return f"{metric.upper()}{unit}{better.get(summary.better, '')}"
+
+
+def _names(records: Sequence[Record]) -> list[str]:
+    modes = [record.names[2] for record in records]
+    return modes if len(set(modes)) == len(modes) else [str(record.path) for record in records]
+
+
+def _over_frames(records: Sequence[Record], metric: str) -> list[Line]:
+    lines = []
+    for name, record in zip(_names(records), records, strict=True):
+        summary, first = record.metrics[metric], record.obs_length
+        frames = [frame for frame in range(first, record.length) if frame not in record.goals]
+        if len(summary.per_frame) != len(frames):
+            found = len(summary.per_frame)
+            raise InputError(
+                f"{record.path}: {metric} has {found} values of frames, {len(frames)} were generated"
+            )
+        lines.append(Line(name, frames, summary.per_frame, summary.per_frame_errors))
+    return lines
+
+
+def _along_axis(records: Sequence[Record], metric: str) -> CurvePicture:
+    """The curves of a metric of sets; the truth's is the same for all modes."""
+    lines = []
+    truth: Line | None = None
+    axis = ""
+    for name, record in zip(_names(records), records, strict=True):
+        curve = record.metrics[metric].curve
+        if curve is None:
+            continue
+        axis = curve.axis
+        lines.append(Line(name, curve.positions, curve.values, curve.errors))
+        if curve.truth is not None:
+            truth = Line("truth", curve.positions, curve.truth, kind="truth")
+    if not lines:
+        raise InputError(f"{records[0].path}: {metric} has no curve in any of these files")
+    summary = records[0].metrics[metric]
+    n_obs = records[0].obs_length if axis == "frame" else 0
+    return CurvePicture([*lines, *([truth] if truth else [])], axis, label_of(metric, summary), n_obs)
+
+
+def _spread_and_skill(records: Sequence[Record]) -> CurvePicture:
+    """Spread dashed beside skill: they are equal where samples differ as much from each other as from the truth."""
+    skill, spread = (_over_frames(same_protocol(records, name), name) for name in ("skill", "spread"))
+    lines = []
+    for line, companion in zip(skill, spread, strict=True):
+        lines += [
+            Line(f"{line.name}: skill", line.positions, line.values, line.errors),
+            Line(f"{line.name}: spread", companion.positions, companion.values, kind="companion"),
+        ]
+    unit = records[0].metrics["skill"].unit
+    label = f"skill and spread{f' in {unit}' if unit else ''} (best equal, and low)"
+    return CurvePicture(lines, "frame", label, records[0].obs_length)
