@@ -138,8 +138,8 @@ def measure_files(
     """Measure `files[video][sample]` against `truth(video)`, uint8 `[T, C, H, W]`.
 
     `progress(done, total)` is called after each video. `goals`: frames from `obs_length` on that were given.
-    `stage_of`: what `stages_of` gives, if a plan is known. `store`: keeps rows of descriptors that take long. `read`: what
-    gives the sample of a file, `read_sample` by default.
+    `stage_of`: what `stages_of` gives, if a plan is known. `store`: keeps rows of descriptors that take long.
+    `read`: what gives the sample of a file, `read_sample` by default.
     Raises `InputError` that names the file if a sample is unreadable, is no uint8 video of the truth's shape,
     or does not hold the observed frames of the truth, and if a metric gives anything but a finite number for each.
     """

@@ -11,6 +11,11 @@ DISTANCES = ("fd", "kd")
 """What comes before the name of an extractor in the names of its metrics: `fd-<name>`, `kd-<name>`."""
 
 
+def is_of_network(metric: str) -> bool:
+    """Whether a metric is the distance of an extractor, by its name."""
+    return metric.startswith(tuple(f"{distance}-" for distance in DISTANCES))
+
+
 @dataclass(frozen=True)
 class FvdSettings:
     """The protocol of FVD and its kin. The defaults are the original code's.

@@ -7,9 +7,10 @@ from itertools import chain
 
 import pandas as pd
 
+from viddiff.metrics.settings import is_of_network
 from viddiff.registry import declared_facts
 from viddiff.report.records import is_of_sets
-from viddiff.report.text_table import align, decimals_of
+from viddiff.report.text_table import align, decimals_of, short_unit
 
 NAMES = ["run", "checkpoint", "mode"]
 COUNTS = ["videos", "samples", "frames", "stages", "evaluations"]
@@ -23,9 +24,9 @@ _GAP = 2
 def format_table(table: pd.DataFrame) -> str:
     """The table of `comparison_table` as text: what all evaluations share first, then rows, then what to beware of.
 
-    Means are given with their standard errors over test videos, to two digits of the smallest of these. Under the
-    evaluations stand the values of the truth itself, of metrics that are best near it, and the baselines. What is wider
-    than a terminal is split: metrics of frames first, then those of sets of videos.
+    Means are given with their standard errors over test videos, to two digits of the smallest of the
+    evaluations'. Under these stand the values of the truth itself, of metrics that are best near it, and the baselines.
+    What is wider than a terminal is split: metrics of frames first, then those of sets of videos.
     """
     modes = table[table["run"] != ""]
     shared = [
@@ -38,11 +39,11 @@ def format_table(table: pd.DataFrame) -> str:
     columns = {
         column: _texts(table[column], len(modes), "truth" if column == "mode" else "") for column in names
     }
-    columns |= {column: _estimates(table, column, len(modes)) for column in metrics}
+    columns |= {_head(column): _estimates(table, column, len(modes)) for column in metrics}
     columns |= {column: _texts(table[column], len(modes), MISSING) for column in counts}
     if any(table["protocol"]):
         columns["protocol"] = _texts(table["protocol"], len(modes), "")
-    if all(columns[metric][len(modes)] == MISSING for metric in metrics):
+    if all(columns[_head(metric)][len(modes)] == MISSING for metric in metrics):
         columns = {name: cells[: len(modes)] + cells[len(modes) + 1 :] for name, cells in columns.items()}
 
     heading = "   ".join(f"{column}: {modes[column].iloc[0]}" for column in shared)
@@ -61,6 +62,12 @@ def _is_mean(column: str) -> bool:
     return " " not in name and name not in (*NAMES, *COUNTS, "protocol", "notes")
 
 
+def _head(column: str) -> str:
+    """What stands above a metric's means."""
+    name, _, unit = column.partition(" [")
+    return f"{name}{short_unit(unit.removesuffix(']'))}"
+
+
 def _texts(values: pd.Series, modes: int, truth: str) -> list[str]:
     """The cells of a column: of the evaluations, of the truth, of the baselines."""
     cells = [MISSING if pd.isna(value) else str(value) for value in values]
@@ -75,17 +82,18 @@ def _estimates(table: pd.DataFrame, column: str, modes: int) -> list[str]:
         for part in ("", _ERROR, " truth", f" truth{_ERROR}")
     )
     count = len(table)
-    cells = _with_errors([*own, *truth], [*error, *truth_error])
+    known = [value for value in error[:modes] if not pd.isna(value) and value > 0]
+    cells = _with_errors([*own, *truth], [*error, *truth_error], decimals_of(min(known, default=None)))
     told = list(dict.fromkeys(cell for cell in cells[count : count + modes] if cell != MISSING))
+    told.sort(key=lambda cell: float(cell.split()[0]))
     middle = (
         told[0] if len(told) == 1 else f"{told[0].split()[0]} … {told[-1].split()[0]}" if told else MISSING
     )
     return [*cells[:modes], middle, *cells[modes:count]]
 
 
-def _with_errors(means: Sequence[float | None], errors: Sequence[float | None]) -> list[str]:
-    """`mean ± error` with the same number of decimals in the whole column."""
-    decimals = decimals_of(min((error for error in errors if not pd.isna(error) and error > 0), default=None))
+def _with_errors(means: Sequence[float | None], errors: Sequence[float | None], decimals: int) -> list[str]:
+    """`mean ± error`, as far as they are known."""
     cells = []
     for mean, error in zip(means, errors, strict=True):
         text = MISSING if pd.isna(mean) else f"{mean:z.{decimals}f}"
@@ -126,6 +134,10 @@ def _explained(table: pd.DataFrame, metrics: Sequence[str]) -> Iterator[str]:
     told = [f"{text}: {', '.join(better[key])}" for key, text in order.items() if key in better]
     if told:
         yield "; ".join(told)
+    units = [column.removesuffix("]").partition(" [")[::2] for column in metrics]
+    long = [f"{name}: {unit}" for name, unit in units if unit and not short_unit(unit)]
+    if long:
+        yield "; ".join(long)
     if "notes" in table:
         yield from dict.fromkeys(
             f"note: {text}" for cell in table["notes"] for text in cell.split(" | ") if text
@@ -138,6 +150,6 @@ def _better(metric: str) -> str:
     if of_sets is not None:
         return str(of_sets["better"])
     facts = declared_facts("metric", "viddiff.metrics").get(metric)
-    if metric == "bpd" or (facts and facts["higher_is_better"] is False):
+    if metric == "bpd" or is_of_network(metric) or (facts and facts["higher_is_better"] is False):
         return "lower"
     return "higher" if facts else ""

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from viddiff.errors import InputError
-from viddiff.registry import declared
 from viddiff.render.curve import Kind, Line, draw_lines
 from viddiff.report.pictures import SPREAD_AND_SKILL
-from viddiff.report.records import Record, Summary, matching_baselines, same_protocol
+from viddiff.report.records import Record, Summary, is_of_sets, matching_baselines, same_protocol
+from viddiff.report.text_table import short_unit
 from viddiff.tree.paths import RESULTS
 
+_ABBREVIATIONS = ("psnr", "ssim", "lpips", "crps", "fvd", "kvd")
 _LOGARITHMIC = ("lag",)  # axes that are
 _BASELINES: tuple[Kind, Kind] = ("baseline", "second baseline")
 
@@ -45,7 +46,7 @@ def read_curves(paths: Sequence[Path], picture: str, baselines: Sequence[Path] =
     if picture == SPREAD_AND_SKILL:
         return _spread_and_skill(records)
     measured = same_protocol(records, picture)
-    if picture in declared("set_metric", "viddiff.metrics"):
+    if is_of_sets(picture):
         return _along_axis(measured, picture)
     lines = _over_frames(measured, picture)
     others = [record for record in matching_baselines(baselines, measured)[0] if picture in record.metrics]
@@ -64,13 +65,14 @@ def read_curves(paths: Sequence[Path], picture: str, baselines: Sequence[Path] =
 
 def label_of(metric: str, summary: Summary) -> str:
     """What a metric is, for an axis."""
-    unit = f" in {summary.unit}" if summary.unit else ""
+    unit = f" in {summary.unit}" if short_unit(summary.unit) else f", {summary.unit}" if summary.unit else ""
+    name = metric.upper() if metric in _ABBREVIATIONS else metric
     better = {
         "higher": " (higher is better)",
         "lower": " (lower is better)",
         "truth": " (best near the truth)",
     }
-    return f"{metric.upper()}{unit}{better.get(summary.better, '')}"
+    return f"{name}{unit}{better.get(summary.better, '')}"
 
 
 def _names(records: Sequence[Record]) -> list[str]:

@@ -28,7 +28,6 @@ from viddiff.tree.paths import RESULTS
 ALPHA = 1 - CONFIDENCE
 MOST_BYTES = 2**32  # of rows, unpacked
 
-_EXCHANGED = {"fvd": "i3d"}  # metrics that are tested by exchange, with their descriptor
 _COLUMNS = [
     "metric",
     "run a",
@@ -166,11 +165,19 @@ def _difference(a: Record, b: Record, metric: str) -> Difference:
     if one is None or other is None:
         return Difference(x - y, None, None)
     found = paired_difference(one, other, x - y)
-    if metric in _EXCHANGED and found.p is not None:
-        descriptor = _EXCHANGED[metric]
+    descriptor = _exchanged(metric)
+    if descriptor and found.p is not None:
         (truth, made), (_, others) = (_rows(record, descriptor) for record in (a, b))
         found = replace(found, p=distances_differ(made, others, truth))
     return found
+
+
+def _exchanged(metric: str) -> str:
+    """The descriptor of a Fréchet distance, which is tested by exchange; "" of other metrics."""
+    if metric == "fvd":
+        return "i3d"
+    distance, _, network = metric.partition("-")
+    return network if distance == "fd" else ""
 
 
 def _from_truth(summary: Summary) -> tuple[float, Float64[np.ndarray, " V"] | None]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from viddiff.files.write import write_text
 from viddiff.report.pairs import Pair, compare_pairs, pair_table
 from viddiff.report.records import Record
-from viddiff.report.text_table import align, decimals_of
+from viddiff.report.text_table import align, decimals_of, short_unit
 
 _COLUMNS = ("metric", "pair", "difference", "95 % interval", "p", "p holm")
 _EXPLAINED = (
@@ -38,7 +38,8 @@ def format_pairs(pairs: Sequence[Pair]) -> str:
     columns: dict[str, list[str]] = {name: [] for name in _COLUMNS}
     verdicts: list[str] = []
     skipped: dict[str, list[str]] = {}
-    for pair in sorted(pairs, key=lambda pair: pair.metric):
+    order = list(dict.fromkeys(pair.metric for pair in pairs))
+    for pair in sorted(pairs, key=lambda pair: order.index(pair.metric)):
         name = f"{letters[pair.a.path]} - {letters[pair.b.path]}"
         if pair.difference is None:
             skipped.setdefault(f"{pair.metric + ', ' if pair.metric else ''}{pair.verdict}", []).append(name)
@@ -65,7 +66,7 @@ def _cells(pair: Pair, name: str) -> tuple[str, ...]:
     decimals = decimals_of(found.error)
     low, high = pair.interval
     return (
-        f"{pair.metric} [{unit}]" if unit else pair.metric,
+        f"{pair.metric}{short_unit(unit)}",
         name,
         f"{found.value:z.{decimals}f}",
         "-" if low is None else f"{low:z.{decimals}f} … {high:z.{decimals}f}",

@@ -14,6 +14,7 @@ from typing import Any
 
 from viddiff.errors import InputError, reading
 from viddiff.files.json_files import number, read_json, short_text, truth, whole_number
+from viddiff.metrics.settings import is_of_network
 from viddiff.registry import declared
 from viddiff.tree.paths import BASELINES, RESULTS, Baseline, Evaluation
 
@@ -163,7 +164,7 @@ class Record:
 
 def is_of_sets(metric: str) -> bool:
     """Whether a metric is one of sets of videos."""
-    return metric in declared("set_metric", "viddiff.metrics")
+    return metric in declared("set_metric", "viddiff.metrics") or is_of_network(metric)
 
 
 def matching_baselines(paths: Sequence[Path], records: Sequence[Record]) -> tuple[list[Record], list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+_LONGEST_UNIT = 6
 _LEFT = ("run", "checkpoint", "mode", "kind", "protocol", "metric", "pair", "verdict")
 
 
@@ -34,6 +35,11 @@ def align(columns: Mapping[str, Sequence[str]]) -> list[str]:
         for row in rows
     ]
     return [lines[0], "─" * max(map(len, lines)), *lines[1:]]
+
+
+def short_unit(unit: str) -> str:
+    """A unit in brackets, as it stands behind the name of a metric in a table; "" for one that would widen it."""
+    return f" [{unit}]" if 0 < len(unit) <= _LONGEST_UNIT else ""
 
 
 def decimals_of(error: float | None) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from viddiff.errors import InputError
 from viddiff.files.json_files import read_json
+from viddiff.metrics.settings import is_of_network
 from viddiff.registry import declared_facts
 from viddiff.tree.paths import BASELINES, Baseline
 from viddiff.workflow.datasets import MADE_DATASET
@@ -30,7 +31,7 @@ def baselines_of(config: Configuration, cell: Cell) -> list[str]:
 def floor_names(metrics: Metrics) -> list[str]:
     """The configured metrics whose values are read beside that of another true video."""
     facts = declared_facts("set_metric", "viddiff.metrics")
-    return [name for name in metrics.names if facts.get(name, {}).get("floor")]
+    return [name for name in metrics.names if is_of_network(name) or facts.get(name, {}).get("floor")]
 
 
 def measured_names(metrics: Metrics) -> list[str]:
