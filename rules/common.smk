@@ -32,6 +32,7 @@ BASELINE = (
 )
 ELBO = f"{EVALUATION}/elbos/elbo_{{video}}.npy"
 LOGS = "logs/{run}/{checkpoint}/{mode}"
+VIDEO = "[0-9][0-9][0-9][0-9]|[1-9][0-9][0-9][0-9][0-9]+"
 TRAINED = "logs/{run}/trained.json"
 BENCHMARKS = "benchmarks/{run}/{checkpoint}/{mode}"
 

@@ -18,6 +18,7 @@ from viddiff.workflow.call import make_anew
 from viddiff.workflow.datasets import MADE_DATASET
 from viddiff.workflow.preflight import check_measured, dataset_of, plan_is_outdated
 from viddiff.workflow.report_files import (
+    check_animated,
     group_cells,
     shown_elsewhere,
     shown_samples,
@@ -219,6 +220,15 @@ def baselines_of_cells(cells):
     )
 
 
+def grid_samples(wildcards):
+    """The samples that a grid of an evaluation shows."""
+    evaluation = evaluation_of(wildcards)
+    return [
+        str(evaluation.sample(*pair))
+        for pair in pairs(int(wildcards.videos), int(wildcards.samples))
+    ]
+
+
 def grid_metrics(ext):
     return [cell.metrics(ext) for cell in GRID]
 
@@ -332,6 +342,10 @@ def sheet_videos(wildcards):
     return shown_videos(cells_of(wildcards), CONFIG.report.videos)
 
 
+def shown_modes(wildcards):
+    return [str(cell.evaluation.mode) for cell in cells_of(wildcards)]
+
+
 def sheet_samples(wildcards):
     return [
         str(path) for path in shown_samples(cells_of(wildcards), CONFIG.report.videos)
@@ -343,6 +357,21 @@ def sheet_truth(wildcards):
 
 
 def truth_of(cells):
-    """What leads to the true videos of a group: the data that a rule makes, and the name of the dataset."""
-    first = cells[0].evaluation
-    return [str(first.directory / "model_config.json"), *videos_of(first)]
+    return truth_files(cells[0].evaluation)
+
+
+def shown_truth(wildcards):
+    return truth_files(evaluation_of(wildcards))
+
+
+def truth_files(evaluation):
+    """What leads to true videos: the data that a rule makes, and the name of the dataset."""
+    return [str(evaluation.directory / "model_config.json"), *videos_of(evaluation)]
+
+
+def modes_samples(wildcards):
+    """The samples of one video that the modes of a group are shown by."""
+    with in_one_line():
+        cells = cells_of(wildcards)
+        check_animated(cells, int(wildcards.video))
+    return [str(cell.evaluation.sample(int(wildcards.video), 0)) for cell in cells]

@@ -47,3 +47,35 @@ for ext, groups in CALL.together.animations.items():
             threads: 1
             script:
                 "../workflow_scripts/animations.py"
+
+
+rule beside_truth:
+    input:
+        sample=f"{EVALUATION}/samples/sample_{{video}}-{{sample}}.npy",
+        truth=ancient(shown_truth),
+    output:
+        f"{EVALUATION}/videos/beside-truth_{{video}}-{{sample}}.mp4",
+    log:
+        f"{LOGS}/beside-truth_{{video}}-{{sample}}.log",
+    wildcard_constraints:
+        video=VIDEO,
+    conda:
+        "../environment.yml"
+    threads: 1
+    script:
+        "../workflow_scripts/beside_truth.py"
+
+
+rule video_grid:
+    input:
+        samples=grid_samples,
+        truth=ancient(shown_truth),
+    output:
+        f"{EVALUATION}/videos/grid_{{videos}}-{{samples}}.mp4",
+    log:
+        f"{LOGS}/grid_{{videos}}-{{samples}}.log",
+    conda:
+        "../environment.yml"
+    threads: 1
+    script:
+        "../workflow_scripts/video_grid.py"

@@ -10,7 +10,8 @@ from viddiff.workflow.report_files import (
 )
 from viddiff.workflow.together import is_small
 
-REPORT = report_files(GRID, CONFIG.metrics.names, REPORT_FOLDER)
+ANIMATED = CONFIG.report.videos if "mp4" in CONFIG.videos.formats else 0
+REPORT = report_files(GRID, CONFIG.metrics.names, REPORT_FOLDER, ANIMATED)
 REPORT_CONTENTS = contents_file(GRID, CONFIG.report.videos, REPORT_FOLDER)
 GROUP = f"{REPORT_FOLDER}/{{run}}/{{checkpoint}}"
 
@@ -102,12 +103,30 @@ rule contact_sheet:
         "../environment.yml"
     threads: 1
     params:
-        modes=lambda wildcards: [
-            str(cell.evaluation.mode) for cell in cells_of(wildcards)
-        ],
+        modes=shown_modes,
         videos=sheet_videos,
     script:
         "../workflow_scripts/contact_sheet.py"
+
+
+rule modes_video:
+    input:
+        samples=modes_samples,
+        truth=ancient(sheet_truth),
+    output:
+        f"{GROUP}/modes_{{video}}_{{group}}.mp4",
+    log:
+        "logs/{run}/{checkpoint}/modes_{video}_{group}.log",
+    wildcard_constraints:
+        video=VIDEO,
+    localrule: True
+    conda:
+        "../environment.yml"
+    threads: 1
+    params:
+        modes=shown_modes,
+    script:
+        "../workflow_scripts/modes_video.py"
 
 
 rule frame_curves:

@@ -1,14 +1,15 @@
-"""Compare the metrics of the grid, and draw the contact sheet and the curves of each of its groups."""
+"""Compare the metrics of the grid, and draw contact sheet, curves and videos of each of its groups."""
 
 from pathlib import Path
 
+from viddiff.jobs.animation import animate_modes
 from viddiff.jobs.measurement import draw_contact_sheet
 from viddiff.report.comparison import write_comparison
 from viddiff.report.curves import read_curves
 from viddiff.report.pairs_text import write_pairs
 from viddiff.report.pictures import curve_pictures
 from viddiff.workflow.job import LoggedProgress, each, job
-from viddiff.workflow.report_files import groups_of, picture, shown_videos
+from viddiff.workflow.report_files import groups_of, modes_video, picture, shown_videos
 from viddiff.workflow.targets import read_grid
 
 with job(snakemake) as work:
@@ -26,5 +27,7 @@ with job(snakemake) as work:
         evaluations = [cell.evaluation for cell in cells]
         videos = shown_videos(cells, work.config.report.videos)
         draw_contact_sheet(picture("contact_sheet", *names, folder), evaluations, videos, work.open_videos)
+        for video in range(videos if "mp4" in work.config.videos.formats else 0):
+            animate_modes(modes_video(video, *names, folder), evaluations, video, work.open_videos)
 
     each(list(groups_of(read_grid(work.config.grid)).items()), draw)

@@ -51,6 +51,8 @@ def test_files_of_a_run():
     assert run.sample(7, 2) == folder / "samples/sample_0007-2.npy"
     assert run.sample(12345, 0) == folder / "samples/sample_12345-0.npy"
     assert run.animation(7, 2, "gif") == folder / "videos/sample_0007-2.gif"
+    assert run.beside_truth(7, 2) == folder / "videos/beside-truth_0007-2.mp4"
+    assert run.video_grid(7, 2) == folder / "videos/grid_7-2.mp4"
     assert run.metrics(100, 3, 300) == folder / "metrics_100-3-300.pkl"
     assert run.metrics(100, 3, 300, "json") == folder / "metrics_100-3-300.json"
     assert run.checkpoint_file() == Path("checkpoints/group/3kdr4q5k/ema_0.9999_latest.pt")

@@ -22,6 +22,7 @@ from viddiff.workflow.call import Call, make_anew, plan_call, spread_settings, s
 from viddiff.workflow.config import check_config, load_schema, read_config
 from viddiff.workflow.preflight import dataset_of, plan_is_outdated
 from viddiff.workflow.report_files import (
+    check_animated,
     contents_file,
     group_cells,
     report_contents,
@@ -217,6 +218,15 @@ def test_the_report_shows_the_cells_of_a_group_side_by_side():
     grid = read_grid([block, replace(block, modes=("autoreg_4_4_8_4",), videos=3)])
     names = [f"{name}_{group}.png" for name in ("contact_sheet", "psnr") for group in ("12_4", "8_4")]
     assert report_files(grid, ["psnr"]) == ["results/comparison.csv", *(f"{FOLDER}/{name}" for name in names)]
+    animated = [
+        f"{FOLDER}/modes_000{video}_{group}.mp4" for group in ("12_4", "8_4") for video in (0, 1, 2, 3)
+    ]
+    assert report_files(grid, [], animated=4)[3:] == animated[:-1]  # one cell has three videos
+    check_animated(grid, 2)
+    with pytest.raises(
+        InputError, match=r"^video 3 is asked for, but the configured grid has 3 in all modes"
+    ):
+        check_animated(grid, 3)
     stem = FOLDER.rpartition("/")[2]
     assert group_cells(grid, CHECKPOINT, stem, "12_4") == grid[:2]
     with pytest.raises(

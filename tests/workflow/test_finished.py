@@ -50,7 +50,7 @@ def test_the_grid_is_made_whole(finished):
     assert (finished.root / "results" / "plans.png").is_file()
     table = (finished.root / "results" / "comparison.csv").read_text().splitlines()
     assert len(table) == 3
-    for picture in ("contact_sheet_12_4.png", "psnr_12_4.png"):
+    for picture in ("contact_sheet_12_4.png", "psnr_12_4.png", "modes_0000_12_4.mp4", "modes_0001_12_4.mp4"):
         assert (finished.root / FOLDER / picture).is_file()
 
 
@@ -63,11 +63,15 @@ def test_a_call_for_plans_brings_their_cost_up_to_date(done):
     assert NOTHING in done.make("-n", target)
 
 
-def test_the_plan_of_a_sample_can_be_drawn(done):
-    target = f"{FOLDER}/{AUTOREG}/plans/sample_0003-0.png"
-    assert done.outputs(target) == {target}
-    done.make(target)
-    assert (done.root / target).is_file()
+def test_a_sample_can_be_shown_by_its_plan_beside_its_truth_and_in_a_grid(done):
+    names = "plans/sample_0003-0.png", "videos/beside-truth_0003-0.mp4", "videos/grid_3-1.mp4"
+    targets = [f"{FOLDER}/{AUTOREG}/{name}" for name in names]
+    targets.append(f"{FOLDER}/modes_0006_12_4.mp4")  # not shown in the report
+    assert done.outputs(*targets) == {*targets}
+    done.make(*targets)
+    assert all((done.root / target).is_file() for target in targets)
+    refused = done.refused("-n", f"{FOLDER}/modes_0007_12_4.mp4").splitlines()[-1]
+    assert refused == "error: video 7 is asked for, but the configured grid has 7 in all modes, from 0"
 
 
 def test_snakemakes_report_shows_what_is_what(finished, tmp_path):
@@ -210,6 +214,7 @@ def test_the_report_shows_what_is_configured(done):
     done.configure(grid=[CONFIG["grid"][0] | {"modes": [HIERARCHY]}])
     report = {"results/comparison.csv", "results/comparison.txt"}
     report |= {f"{FOLDER}/contact_sheet_12_4.png", f"{FOLDER}/psnr_12_4.png"}
+    report |= {f"{FOLDER}/modes_000{video}_12_4.mp4" for video in (0, 1)}
     report |= {f"results/plans.{ext}" for ext in ("csv", "txt", "png")}
     made = {file for file in done.outputs() if file.startswith("results/") and "/report_" not in file}
     assert made == report

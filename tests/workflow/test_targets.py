@@ -42,6 +42,14 @@ def test_a_path_asks_for_no_more_than_it_needs():
     assert request.files == {f"{AT}/videos/sample_0012-3.gif", f"{AT}/samples/sample_0001-0.npy"}
 
 
+def test_videos_side_by_side_need_their_samples():
+    request = read_request([f"{AT}/videos/beside-truth_0012-3.mp4", f"{AT}/videos/grid_2-3.mp4"], GRID)
+    assert request.samples == {
+        HERE: {(12, 3), *((video, sample) for video in range(2) for sample in range(3))}
+    }
+    assert not request.animations and not request.files
+
+
 def test_the_search_of_a_schedule_needs_no_samples():
     folder = AT.replace("autoreg_", "autoreg_optimal_")
     request = read_request([f"{folder}/optimal_schedule.json", f"{folder}/optimal/stage_1.json"], GRID)
@@ -100,6 +108,11 @@ def test_plans_need_no_samples_but_those_of_which_they_are():
         (f"{AT}x/metrics_2-3-12.pkl", "obs_length is '4x'"),
         (f"{UNKNOWN}/metrics_2-3-12.pkl", "mode 'autoreg_4_2_12_None': obs_length is not given"),
         (f"{UNKNOWN}/videos/sample_0001-0.gif", "mode 'autoreg_4_2_12_None': obs_length is not given"),
+        (f"{UNKNOWN}/videos/grid_2-3.mp4", "mode 'autoreg_4_2_12_None': obs_length is not given"),
+        (
+            f"{AT}/videos/grid_100-2.mp4",
+            "100 videos, the truth and 2 samples of each, are 300 side by side; must be 200",
+        ),
         (f"{AT}/optimal_schedule.json", "mode 'autoreg_4_2_12_4' is not optimal"),
         (f"{AT.replace('g_', 'g_optimal-best_')}/optimal/stage_0.json", "optimal-best cannot be searched"),
         (

@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -130,6 +130,12 @@ class VideoDataset(ABC):
         """The first `length` frames of a video, or all. Raises `InputError` if the video is shorter."""
         self._check(index, length)
         return self.frames(index, 0, self.length(index) if length is None else length)
+
+    def blocks(self, index: int, length: int, size: int) -> Iterator[Video]:
+        """The first `length` frames of a video, at most `size` of them at once. Raises `InputError` as `video` does."""
+        self._check(index, length)
+        for start in range(0, length, size):
+            yield self.frames(index, start, min(start + size, length))
 
     def random_crop(self, index: int, length: int, generator: np.random.Generator) -> Video:
         """`length` consecutive frames of a video from a uniformly drawn start."""

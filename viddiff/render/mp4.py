@@ -24,7 +24,7 @@ from jaxtyping import UInt8
 
 from viddiff.errors import InputError
 from viddiff.files.write import atomic_path
-from viddiff.render.canvas import PAPER, enlarge
+from viddiff.render.canvas import enlarge
 from viddiff.render.pages import FPS, MARKS, Board, Clip, check_fps, fitting_board
 
 MOST_PIXELS = 4096  # of a side, which decoders in hardware take
@@ -35,7 +35,7 @@ _COLOURS = (
     "-vf scale=out_color_matrix=bt709:out_range=tv:flags=accurate_rnd+full_chroma_int+area,format=yuv420p,"
     "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
 )
-_CODEC = f"-c:v libx264 -profile:v high -preset veryfast -crf 16 -bf 0 -g {_KEYS} -threads 1 -an"
+_CODEC = f"-c:v libx264 -profile:v high -preset veryfast -crf 12 -bf 0 -g {_KEYS} -threads 1 -an"
 _FILE = "-fflags +bitexact -flags:v +bitexact -movflags +faststart -f mp4 -y"
 
 
@@ -84,10 +84,9 @@ def write_clips(
 
 def _images(board: Board) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
     """The frames of the file. Their sides are even, as yuv420p wants them."""
-    height, width = board.shape
+    odd = [(0, side % 2) for side in board.shape]
     for index, pictures in enumerate(board.pictures()):
-        image = np.full((height + height % 2, width + width % 2, 3), PAPER, dtype=np.uint8)
-        image[:height, :width] = MARKS[board.page(index)]
+        image = MARKS.take(np.pad(board.page(index), odd), axis=0)
         for place, picture in zip(board.places, pictures, strict=True):
             image[place] = enlarge(picture, board.scale)
         yield image
@@ -117,4 +116,4 @@ def _encode(path: Path, images: Iterator[UInt8[np.ndarray, "H W 3"]], fps: float
         if process.returncode != 0:
             messages.seek(0)
             lines = messages.read(10_000).decode(errors="replace").splitlines()
-            raise OSError((lines or ["ffmpeg failed"])[-1].split("] ", 1)[-1])
+            raise OSError((lines or ["ffmpeg failed"])[0].split("] ", 1)[-1])

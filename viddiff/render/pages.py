@@ -6,6 +6,7 @@ time from frames that are read one at a time, so that an animation of any length
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,11 +23,12 @@ from viddiff.render.canvas import EMPTY, FAINT, GENERATED, INK, OBSERVED, PAPER,
 FPS = 20.0  # frames per second
 BORDER = 4  # pixels around a picture
 MARKS = np.array([PAPER, OBSERVED, GENERATED, EMPTY, INK, FAINT], dtype=np.uint8)
-_PAPER, _OBSERVED, _GENERATED, _EMPTY, _INK, _FAINT = range(len(MARKS))
+_PAPER, _OBSERVED, _GENERATED, _EMPTY, _INK, _FAINT = range(len(MARKS))  # paper is 0
 _BAR = 4  # height of the progress bar
 _CAPTION = 16  # height of a line of text
 _GAP = 6  # between videos
 _LABEL = 180  # pixels after which a label goes on in another line, if the picture is not wider
+_ROW = 5  # clips that stand in one row
 _SIZE = 128  # pixels that the longer side of a picture comes near to
 
 Page = UInt8[np.ndarray, "H W"]
@@ -180,6 +182,12 @@ class Board:
 def fitting_board(rows: Sequence[Sequence[Clip]], scale: int | None) -> Board:
     """A board; left out, `scale` brings the longer side of the pictures near to 128 pixels."""
     return Board(rows, fitting_scale(*rows[0][0].size, _SIZE) if scale is None else scale)
+
+
+def in_rows(clips: Sequence[Clip]) -> list[Sequence[Clip]]:
+    """Up to `_ROW` clips in one row, more in rows of about as many columns as rows."""
+    columns = len(clips) if len(clips) <= _ROW else math.ceil(math.sqrt(len(clips)))
+    return [clips[first : first + columns] for first in range(0, len(clips), columns)]
 
 
 def check_fps(fps: float) -> None:

@@ -166,6 +166,14 @@ class Evaluation:
         """The same as an animation. ext: one of `ANIMATIONS`."""
         return self.directory / "videos" / f"{sample_name(video, sample)}.{ext}"
 
+    def beside_truth(self, video: int, sample: int) -> Path:
+        """The same beside the true video."""
+        return self.directory / "videos" / f"beside-truth_{video:04d}-{sample}.mp4"
+
+    def video_grid(self, videos: int, samples: int) -> Path:
+        """The first `samples` samples of each of the first `videos` test videos, all beside the true videos."""
+        return self.directory / "videos" / f"grid_{videos}-{samples}.mp4"
+
     def metrics(self, videos: int, samples: int, T: int, ext: str = "pkl") -> Path:
         """Metrics of the first `samples` samples of the first `videos` test videos of `T` frames."""
         return self.directory / f"metrics_{videos}-{samples}-{T}.{ext}"

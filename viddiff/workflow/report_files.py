@@ -67,22 +67,47 @@ def shown_videos(cells: Iterable[Cell], most: int) -> int:
     return min(most, *(cell.videos for cell in cells))
 
 
+def check_animated(cells: Iterable[Cell], video: int) -> None:
+    """Raise `InputError` if the grid does not sample a video in all modes of a group."""
+    if video >= (count := min(cell.videos for cell in cells)):
+        raise InputError(
+            f"video {video} is asked for, but the configured grid has {count} in all modes, from 0"
+        )
+
+
 def shown_samples(cells: Sequence[Cell], most: int) -> list[Path]:
     """The samples that the contact sheet of a group shows."""
     videos = range(shown_videos(cells, most))
     return [cell.evaluation.sample(video, 0) for cell in cells for video in videos]
 
 
-def report_files(grid: Iterable[Cell], metrics: Sequence[str], folder: str = RESULTS) -> list[str]:
-    """The tables of modes and of pairs of them, and for each group a contact sheet and the curves of metrics."""
-    groups, names = sorted(groups_of(grid)), ["contact_sheet", *curve_pictures(metrics)]
-    pictures = [picture(name, *group, folder) for name in names for group in groups]
-    return [f"{folder}/comparison.csv", f"{folder}/comparison_pairs.csv", *pictures]
+def report_files(
+    grid: Sequence[Cell], metrics: Sequence[str], folder: str = RESULTS, animated: int = 0
+) -> list[str]:
+    """The tables of modes and of pairs of them, and for each group a contact sheet, curves of metrics, and MP4s of all
+    modes.
+
+    animated: how many videos have these, at most.
+    """
+    groups = sorted(groups_of(grid).items())
+    names = ["contact_sheet", *curve_pictures(metrics)]
+    pictures = [picture(name, *group, folder) for name in names for group, _ in groups]
+    videos = [
+        modes_video(video, *group, folder)
+        for group, cells in groups
+        for video in range(shown_videos(cells, animated))
+    ]
+    return [f"{folder}/comparison.csv", f"{folder}/comparison_pairs.csv", *pictures, *videos]
 
 
 def picture(name: str, run: str, checkpoint: str, group: str, folder: str = RESULTS) -> str:
     """The contact sheet of a group, or one of its pictures of curves."""
     return f"{folder}/{run}/{checkpoint}/{name}_{group}.png"
+
+
+def modes_video(video: int, run: str, checkpoint: str, group: str, folder: str = RESULTS) -> str:
+    """A test video and its first sample in each mode of a group, as an MP4."""
+    return f"{folder}/{run}/{checkpoint}/modes_{video:04d}_{group}.mp4"
 
 
 def report_contents(grid: Iterable[Cell], videos: int) -> dict[str, Any]:

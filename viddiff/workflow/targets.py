@@ -19,6 +19,8 @@ from viddiff.workflow.sections import GridBlock
 _TARGET = re.compile(
     rf"(?P<directory>{RESULTS}/.+)/"
     r"(?:(?P<kind>samples|videos|plans)/sample_(?P<video>[0-9]{4,})-(?P<sample>[0-9]+)\.(?P<ext>npy|gif|mp4|png)"
+    r"|videos/beside-truth_(?P<true_video>[0-9]{4,})-(?P<true_sample>[0-9]+)\.mp4"
+    r"|videos/grid_(?P<rows>[1-9][0-9]*)-(?P<columns>[1-9][0-9]*)\.mp4"
     r"|elbos/elbo_(?P<elbo>[0-9]{4,})\.npy|elbos_(?P<elbos>[1-9][0-9]*)\.json"
     r"|metrics_(?P<videos>[1-9][0-9]*)-(?P<samples>[1-9][0-9]*)-(?P<T>[1-9][0-9]*)\.(?:pkl|json|npz)"
     r"|(?P<search>optimal_schedule\.json|optimal/stage_[0-9]+\.json)"
@@ -32,6 +34,7 @@ OTHER_TARGETS = ("plans", "data", "check_data", "train")
 COLLECTORS = {*GRID_TARGETS, *OTHER_TARGETS} - {"check_data"}  # they have no outputs
 _LONGEST_FILE_NAME = 255
 _MOST_FILES = 1_000_000  # of a kind, in an evaluation directory
+MOST_SHOWN = 200  # videos side by side
 _WITHOUT_SAMPLES = re.compile(rf"{RESULTS}/(?:(?:[^/]+/)?plans\.(?:csv|txt|png)|\.baselines/.+)")
 
 Pairs = dict[Evaluation, set[tuple[int, int]]]
@@ -114,7 +117,7 @@ class Request:
         if match is None:
             return False
         evaluation = Evaluation.parse(match["directory"])
-        if match["kind"]:
+        if match["kind"] or match["true_video"] or match["rows"]:
             evaluation.mode.given("obs_length")  # or nothing tells which frames are generated
         if match["kind"] == "plans":
             self.samples[evaluation].add((int(match["video"]), int(match["sample"])))
@@ -122,6 +125,12 @@ class Request:
             wanted = self.samples if match["kind"] == "samples" else self.animations[match["ext"]]
             wanted[evaluation].add((int(match["video"]), int(match["sample"])))
             self.files.add(path)
+        elif match["true_video"]:
+            self.samples[evaluation].add((int(match["true_video"]), int(match["true_sample"])))
+        elif match["rows"]:
+            shown = int(match["rows"]), int(match["columns"])
+            check_shown(path, *shown)
+            self.samples[evaluation].update(pairs(*shown))
         elif match["elbo"] or match["elbos"]:
             check_elbo(evaluation.mode)
             if match["elbo"]:
@@ -226,6 +235,15 @@ def check_count(videos: int, samples: int) -> None:
     if videos * samples > _MOST_FILES:
         raise InputError(
             f"{videos} videos with {samples} samples of each: must be {_MOST_FILES} files at most"
+        )
+
+
+def check_shown(path: str, videos: int, samples: int) -> None:
+    """Raise `InputError` for more videos side by side than can be looked at."""
+    if (shown := videos * (samples + 1)) > MOST_SHOWN:
+        raise InputError(
+            f"{path}: {videos} videos, the truth and {samples} samples of each, are {shown} side by side; "
+            f"must be {MOST_SHOWN} at most"
         )
 
 
