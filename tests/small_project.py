@@ -7,11 +7,12 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 import yaml
+from forked import interpreter
 from seeded import TINY, save_checkpoint
 
 from viddiff.data.bouncy_balls import write_bouncy_balls
@@ -46,14 +47,19 @@ CONFIG = {
 
 @dataclass(frozen=True)
 class Project:
-    """A folder in which the workflow runs."""
+    """A folder in which the workflow runs.
+
+    `forks`: whether Snakemake and its jobs are forks, which start at once, or processes of their own as for users.
+    """
 
     root: Path
+    forks: bool = field(default=True, kw_only=True)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run Snakemake; its standard output and error come together."""
+        python, *command = self.command(*arguments)
         return subprocess.run(
-            self.command(*arguments),
+            [interpreter() if self.forks else python, *command],
             cwd=self.root,
             env=self.environment(),
             stdout=subprocess.PIPE,

@@ -35,6 +35,7 @@ SETTINGS = {
 class Faulted(Project):
     """A project whose runs are disturbed: on this machine, or on a cluster."""
 
+    forks: bool = field(default=False, kw_only=True)
     cluster: Cluster | None = None
     more: tuple[str, ...] = ()
     started: list[subprocess.Popen] = field(default_factory=list)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from forked import interpreter
 from PIL import Image
 from small_project import PARTS, ROOT, Project
 
@@ -88,7 +89,10 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Project:
     for part in (*PARTS, "viddiff", "checkpoints"):
         source = ROOT / part
         (shutil.copytree if source.is_dir() else shutil.copy2)(source, root / part)
-    (root / ".venv").symlink_to(sys.prefix)
+    snakemake = root / ".venv" / "bin" / "snakemake"
+    snakemake.parent.mkdir(parents=True)
+    snakemake.write_text(f'#!/bin/sh\nexec {interpreter()} -m snakemake "$@"\n')
+    snakemake.chmod(0o755)
     for name, content in FILES:
         file = root / name
         file.parent.mkdir(exist_ok=True)

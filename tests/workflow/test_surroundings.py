@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -36,8 +37,8 @@ WITHOUT_RIGHTS = ["setpriv", f"--bounding-set={RIGHTS}", f"--inh-caps={RIGHTS}"]
 
 @pytest.fixture
 def outer(tmp_path) -> Project:
-    """Another workflow, with data and a checkpoint, and nothing else of this project."""
-    project = make_project(tmp_path / "outer")
+    """Another workflow, with data and a checkpoint, and nothing else of this project. All in processes of their own."""
+    project = replace(make_project(tmp_path / "outer"), forks=False)
     for part in ("rules", "workflow_scripts", "profiles", "config"):
         shutil.rmtree(project.root / part)
     (project.root / "Snakefile").write_text(OUTER)
