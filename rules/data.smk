@@ -84,16 +84,16 @@ if to_make("lpips_weights", [ALEXNET]):
             "../workflow_scripts/lpips_weights.py"
 
 
-if to_make("i3d_weights", [I3D]):
+if to_make("fvd_weights", [I3D]):
 
-    rule i3d_weights:
+    rule fvd_weights:
         output:
             I3D,
         log:
-            "logs/i3d_weights.log",
+            "logs/fvd_weights.log",
         localrule: True
         conda:
             "../environment.yml"
         threads: 1
         script:
-            "../workflow_scripts/i3d_weights.py"
+            "../workflow_scripts/fvd_weights.py"

@@ -11,7 +11,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from benchmarks import gpu_checks, sizes
+from benchmarks import fvd, gpu_checks, sizes
+
+from viddiff.metrics import i3d_rows
 
 TOY = {
     "image_size": 32,
@@ -64,3 +66,20 @@ def test_checks_of_a_device_that_pass_and_that_fail(capsys, monkeypatch):
         torch.set_num_threads(threads)
     verdicts = [line.split()[:2] for line in capsys.readouterr().out.splitlines()]
     assert verdicts == [["pass", "device_used"], ["pass", "gradients"], ["FAIL", "outputs"]]
+
+
+def test_the_costs_of_fvd(capsys, monkeypatch):
+    threads, seen = torch.get_num_threads(), []
+
+    def of(part, length):
+        seen.append(length)
+        return part(slice(0, 1)).flatten(1)[:, :400]
+
+    monkeypatch.setattr(i3d_rows, "FRAMES_PER_CALL", 0)
+    monkeypatch.setattr(i3d_rows, "network_of", lambda settings: i3d_rows.Logits(of, "toy", ""))
+    monkeypatch.setattr(fvd, "apart", fvd.measure)
+    try:
+        assert fvd.main(["--device", "cpu", "--lengths", "9", "16", "--size", "4"]) == 0
+    finally:
+        torch.set_num_threads(threads)
+    assert seen == [9, 16] and "1 video of 16 frames" in capsys.readouterr().out

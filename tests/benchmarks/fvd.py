@@ -2,9 +2,9 @@
 
     python tests/benchmarks/fvd.py [--device auto] [--lengths 16 60 300 1000] [--size 64] [--weights FILE] [--videos N]
 
-Each length is measured in a process of its own, whose peak memory is all that FVD needs. On a processor the time of 100
-videos is extrapolated; on a GPU, 100 videos of 300 frames are measured, one at a time and in batches. Needs torch,
-NumPy, jaxtyping and the weights alone.
+Each length is measured in a process of its own, whose peak memory is all that FVD needs. On a CPU: processor seconds of
+one thread, and those of 100 videos extrapolated. On a GPU: 100 videos of 300 frames are measured, too, one at a time
+and in batches. Needs torch, NumPy, jaxtyping and the weights alone.
 """
 
 from __future__ import annotations
@@ -37,10 +37,11 @@ class Cost(NamedTuple):
 
 
 def measure(
-    device: str, weights: Path | None, videos: int, length: int, size: int, frames_per_call: int, threads: int
+    device: str, weights: Path | None, videos: int, length: int, size: int, frames_per_call: int
 ) -> Cost:
     """The rows of so many random videos; on a GPU the second of two calls counts, since the first chooses kernels."""
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)
+    clock = time.process_time if device == "cpu" else time.perf_counter
     i3d_rows.FRAMES_PER_CALL = frames_per_call
     rng = np.random.default_rng(0)
     batch = rng.integers(0, 256, (videos, length, 3, size, size), dtype=np.uint8)
@@ -50,9 +51,9 @@ def measure(
         torch.cuda.reset_peak_memory_stats()
     else:
         i3d_rows.network_of(settings)
-    start = time.perf_counter()
+    start = clock()
     compute(batch, 0, settings)
-    seconds = time.perf_counter() - start
+    seconds = clock() - start
     peak = torch.cuda.max_memory_allocated() if device != "cpu" else 0
     return Cost(seconds, 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, peak)
 
@@ -76,21 +77,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--weights", type=Path, help="the file made by fetch_i3d; the machine's if not given")
     parser.add_argument("--videos", type=int, default=VIDEOS, help="that a GPU measures of 300 frames")
-    parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args(arguments)
     device = given.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    where = torch.cuda.get_device_name() if device == "cuda" else f"CPU, {given.threads} threads"
+    where = torch.cuda.get_device_name() if device == "cuda" else "CPU, one thread"
     print(f"{where}, torch {torch.__version__}, frames {given.size}x{given.size}")
     print(f"{'':42}{'time':>11}{'of 100':>13}{'process':>12}{'GPU' if device == 'cuda' else '':>11}")
     for length in given.lengths:
-        cost = apart(device, given.weights, 1, length, given.size, 1, given.threads)
+        cost = apart(device, given.weights, 1, length, given.size, 1)
         print(row(f"1 video of {length} frames", 1, cost), flush=True)
     if device == "cuda":
         for frames in (1, 600, 1200, 2400, 4800):
             batch = max(1, frames // 300)
-            cost = apart(device, given.weights, given.videos, 300, given.size, frames, given.threads)
+            cost = apart(device, given.weights, given.videos, 300, given.size, frames)
             print(
                 row(f"{given.videos} videos of 300 frames, {batch} in a call", given.videos, cost), flush=True
             )

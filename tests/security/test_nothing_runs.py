@@ -93,6 +93,12 @@ def test_one_place_runs_a_file_which_the_users_own_configuration_names():
     assert users == ["viddiff/inference/user_modes.py"]
 
 
+def test_programs_of_torch_are_loaded_in_one_place_which_reads_what_the_configuration_names():
+    assert [path.name for path in CODE if "jit.load" in path.read_text()] == ["torchscript.py"]
+    users = {path.name for path in CODE if "load_torchscript(" in path.read_text()}
+    assert users == {"torchscript.py", "extractor.py", "i3d_rows.py"}
+
+
 @pytest.mark.parametrize("path", RULES, ids=lambda path: path.name)
 def test_rules_run_scripts_alone(path):
     """No rule has shell commands, into which a name could be put, nor code from elsewhere."""
