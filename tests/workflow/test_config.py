@@ -311,7 +311,7 @@ def test_what_cannot_be_sampled_is_refused(tmp_path, monkeypatch, run, name, mod
 def test_metrics_that_hold_something_else_than_configured_are_refused(tmp_path, metrics, message):
     path = tmp_path / "metrics_1-1-9.json"
     check_measured(configured(metrics=metrics).metrics, path)
-    fvd = {"protocol": {"resize": "224, bilinear, original", "frames": "all", "covariance": "N-1"}}
+    fvd = {"protocol": {"resize": "original", "frames": "all", "covariance": "N-1"}}
     held = {"psnr": {}, "ssim": {"protocol": {"data_range": 1.0}}, "fvd": fvd}
     path.write_text(json.dumps({"metrics": held}))
     if message is None:
