@@ -64,14 +64,31 @@ def test_a_measurement_leaves_a_record_that_names_the_device(tmp_path, monkeypat
     for video in range(2):
         save_npy(evaluation.sample(video, 0), Videos().video(video, 12))
     write_json(evaluation.directory / "model_config.json", {"dataset": "black"})
-    measure_samples(job, 2, 1, 12, ["psnr"], MetricSettings())
+    measure_samples(job, 2, 1, 12, ["psnr", "motion"], MetricSettings())
     (record,) = evaluation.directory.glob("provenance/metrics_2-1-12-*.json")
     content = json.loads(record.read_text())
     assert (
         content["device"].startswith("cpu (") and content["host"] == "here" and content["outcome"] == "done"
     )
-    assert content["made"] == ["metrics_2-1-12.pkl", "metrics_2-1-12.json"] and done == [(1, 2), (2, 2)]
-    assert json.loads(evaluation.metrics(2, 1, 12, "json").read_text())["goals"] == [11]
+    assert content["made"] == [f"metrics_2-1-12.{ext}" for ext in ("pkl", "json", "npz")]
+    assert done == [(1, 2), (2, 2)]
+    found = json.loads(evaluation.metrics(2, 1, 12, "json").read_text())
+    assert found["goals"] == [11] and found["metrics"]["motion"]["undefined"]
+    with np.load(evaluation.metrics(2, 1, 12, "npz"), allow_pickle=False) as rows:
+        assert rows["changes.truth"].shape[0] == 2 and rows["changes.samples"].shape[:2] == (2, 1)
+
+
+def test_an_evaluation_knows_the_stages_of_its_frames(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    evaluation = Evaluation.named("run", "ema_0.9999_000100", MODES[0])
+    moving = np.random.default_rng(0).integers(0, 9, (1, 12, 3, 8, 8), np.uint8).cumsum(1).astype(np.uint8)
+    monkeypatch.setattr(Videos, "frames", lambda self, index, start, stop: moving[0, start:stop])
+    for video in range(2):
+        save_npy(evaluation.sample(video, 0), moving[0])
+    write_json(evaluation.directory / "model_config.json", {"dataset": "moving"})
+    measure_samples(Job(evaluation, lambda name, split: Videos()), 2, 1, 11, ["seam"], MetricSettings())
+    seam = json.loads(evaluation.metrics(2, 1, 11, "json").read_text())["metrics"]["seam"]
+    assert seam["mean"] == seam["truth"]["mean"] > 0
 
 
 @pytest.mark.parametrize(

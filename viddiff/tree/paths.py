@@ -6,11 +6,12 @@
         samples/.partial/sample_<video:04d>-<sample>/stage_<n:04d>.npy, while it is being made
         videos/sample_<video:04d>-<sample>.gif and .mp4, beside-truth_<video:04d>-<sample>.mp4
         videos/grid_<videos>-<samples>.mp4
-        metrics_<videos>-<samples>-<T>.pkl
+        metrics_<videos>-<samples>-<T>.pkl, .json, and .npz if a metric of sets of videos was measured
         elbos/elbo_<video:04d>.npy, with elbos/.partial/elbo_<video:04d>/
         elbos_<videos>.json
     results/.baselines/<dataset>/<split>/<last-frame|other-video>_<obs_length>[_goals<n>]/
         metrics_<videos>-1-<T>.json
+    results/.features/<descriptor>-<protocol>/<ab>/<sha256 of a video>.npy
 
 `<run>` is the folder of the checkpoint file below `checkpoints/`, possibly several folders deep.
 `<checkpoint>` is the stem of the file, the step if the stem ends with `latest`, and the sampler where it is
