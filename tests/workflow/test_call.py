@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import shutil
 from dataclasses import replace
 from functools import partial
@@ -16,7 +17,8 @@ from small_project import CHECKPOINT, CONFIG, FOLDER, MODES, save_tiny
 from viddiff.errors import InputError
 from viddiff.files.write import save_npy
 from viddiff.inference.modes import make_plan
-from viddiff.tree.paths import Evaluation
+from viddiff.tree.paths import Baseline, Evaluation
+from viddiff.workflow.baselines import baselines_of, floor_names, is_outdated, measured_names, other_split
 from viddiff.workflow.batches import Span
 from viddiff.workflow.call import Call, make_anew, plan_call, spread_settings, submitted_call
 from viddiff.workflow.config import check_config, load_schema, read_config
@@ -30,7 +32,7 @@ from viddiff.workflow.report_files import (
     report_folder,
     shown_elsewhere,
 )
-from viddiff.workflow.targets import read_grid
+from viddiff.workflow.targets import Cell, read_grid
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = load_schema(ROOT / "config" / "schema.yaml")
@@ -217,11 +219,12 @@ def test_the_report_shows_the_cells_of_a_group_side_by_side():
     (block,) = configured().grid
     grid = read_grid([block, replace(block, modes=("autoreg_4_4_8_4",), videos=3)])
     names = [f"{name}_{group}.png" for name in ("contact_sheet", "psnr") for group in ("12_4", "8_4")]
-    assert report_files(grid, ["psnr"]) == ["results/comparison.csv", *(f"{FOLDER}/{name}" for name in names)]
+    tables = ["results/comparison.csv", "results/comparison_pairs.csv"]
+    assert report_files(grid, ["psnr", "fvd"]) == [*tables, *(f"{FOLDER}/{name}" for name in names)]
     animated = [
         f"{FOLDER}/modes_000{video}_{group}.mp4" for group in ("12_4", "8_4") for video in (0, 1, 2, 3)
     ]
-    assert report_files(grid, [], animated=4)[3:] == animated[:-1]  # one cell has three videos
+    assert report_files(grid, [], animated=4)[4:] == animated[:-1]  # one cell has three videos
     check_animated(grid, 2)
     with pytest.raises(
         InputError, match=r"^video 3 is asked for, but the configured grid has 3 in all modes"
@@ -233,6 +236,45 @@ def test_the_report_shows_the_cells_of_a_group_side_by_side():
         InputError, match=f"^the configured grid has nothing at {CHECKPOINT}/{stem} for videos 9_4$"
     ):
         group_cells(grid, CHECKPOINT, stem, "9_4")
+
+
+def test_baselines_are_of_the_videos_that_a_cell_completes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = configured(metrics={"names": ["psnr", "crps", "fvd"]})
+    block = replace(config.grid[0], modes=("goal-directed-autoreg_4_2_12_4",), frames=10)
+    (cell,) = read_grid([block])
+    last, other = baselines_of(config, cell)
+    folder = "results/.baselines/bouncy_balls/test"
+    assert last == f"{folder}/last-frame_4_goals3/metrics_7-1-10.json"  # frames 7 to 9 of 7 to 11
+    baseline = Baseline("other-video", "bouncy_balls", "test", 4, 3)
+    assert other == str(baseline.metrics(7, 10)) and Baseline.parse(other) == (baseline, 7, 10)
+    strange = Evaluation.named("unknown", "ema_0.9999_000100", "autoreg_4_4_12_4")
+    assert baselines_of(config, Cell(strange, 1, 1, 12)) == []
+    assert measured_names(config.metrics) == ["psnr", "fvd"] and floor_names(config.metrics) == ["fvd"]
+    assert [other_split(config, baseline, videos) for videos in (1, 3, 4, 7)] == [
+        "test",
+        "test",
+        "test",
+        "test",
+    ]
+    assert (
+        other_split(configured(bouncy_balls={"train": 7, "test": 7, "length": 12, "seed": 0}), baseline, 7)
+        == "train"
+    )
+
+
+def test_a_baseline_that_lacks_a_metric_is_outdated(tmp_path):
+    metrics, record = configured(metrics={"names": ["psnr", "crps"]}).metrics, tmp_path / "metrics_1-1-9.json"
+    for content, outdated in (
+        (None, False),
+        ({"missing": "too few videos"}, False),
+        ({"metrics": {"psnr": {}}}, False),
+        ({"metrics": {"ssim": {}}}, True),
+        ([], True),
+    ):
+        if content is not None:
+            record.write_text(json.dumps(content))
+        assert is_outdated(metrics, str(record)) == outdated
 
 
 def test_another_report_has_another_name():
@@ -249,7 +291,7 @@ def test_a_grid_with_a_name_has_its_report_in_a_folder_that_no_run_uses(tmp_path
     folder = report_folder("wide", ["deep/wide"])
     assert folder == "results/wide"
     assert report_files(grid, ["psnr"], folder)[0] == "results/wide/comparison.csv"
-    assert report_files(grid, ["psnr"], folder)[1].startswith(f"results/wide/{CHECKPOINT}/")
+    assert report_files(grid, ["psnr"], folder)[2].startswith(f"results/wide/{CHECKPOINT}/")
     assert contents_file(grid, 2, folder).startswith("results/wide/report_")
     for place in ("checkpoints/wide", f"results/wide/{AUTOREG.checkpoint}/{MODES[0]}"):
         put(tmp_path / place / "plan.json")
@@ -263,7 +305,7 @@ def test_a_grid_with_a_name_has_its_report_in_a_folder_that_no_run_uses(tmp_path
 def test_a_table_tells_whether_it_shows_another_grid(tmp_path):
     grid, table = read_grid(configured().grid), tmp_path / "plans.csv"
     assert shown_elsewhere(table, grid) == (0, 2)
-    rows = ",".join(AUTOREG.names), "a,b,c"
+    rows = ",".join(AUTOREG.names), "a,b,c", ",,last frame repeated"
     table.write_text("\n".join(["run,checkpoint,mode", *rows]))
     assert shown_elsewhere(table, grid) == (1, 1)
     assert shown_elsewhere(table, grid[:1]) == (1, 0)

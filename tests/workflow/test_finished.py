@@ -49,7 +49,11 @@ def test_the_grid_is_made_whole(finished):
         assert len((finished.root / "results" / name).read_text().splitlines()) == count
     assert (finished.root / "results" / "plans.png").is_file()
     table = (finished.root / "results" / "comparison.csv").read_text().splitlines()
-    assert len(table) == 3
+    assert len(table) == 4 and table[3].startswith(",,last frame repeated,")
+    others = finished.root / "results/.baselines/bouncy_balls/test/other-video_4/metrics_7-1-12.json"
+    assert "the test set has 7 videos, 14 are needed" in json.loads(others.read_text())["missing"]
+    pairs = (finished.root / "results" / "comparison_pairs.txt").read_text()
+    assert f"A  {AUTOREG}" in pairs and "psnr [dB]  A - B" in pairs
     for picture in ("contact_sheet_12_4.png", "psnr_12_4.png", "modes_0000_12_4.mp4", "modes_0001_12_4.mp4"):
         assert (finished.root / FOLDER / picture).is_file()
 
@@ -212,7 +216,7 @@ def test_metrics_of_another_configuration_are_refused_and_not_remade(done):
 def test_the_report_shows_what_is_configured(done):
     """Everything exists, but the table and the pictures show another mode too."""
     done.configure(grid=[CONFIG["grid"][0] | {"modes": [HIERARCHY]}])
-    report = {"results/comparison.csv", "results/comparison.txt"}
+    report = {f"results/comparison{pairs}.{ext}" for pairs in ("", "_pairs") for ext in ("csv", "txt")}
     report |= {f"{FOLDER}/contact_sheet_12_4.png", f"{FOLDER}/psnr_12_4.png"}
     report |= {f"{FOLDER}/modes_000{video}_12_4.mp4" for video in (0, 1)}
     report |= {f"results/plans.{ext}" for ext in ("csv", "txt", "png")}

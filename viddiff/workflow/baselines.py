@@ -52,11 +52,13 @@ def other_split(config: Configuration, baseline: Baseline, videos: int) -> str:
 def is_outdated(metrics: Metrics, record: str) -> bool:
     """Whether a record is there that does not hold what the configuration asks for."""
     try:
-        if "missing" in read_json(record):
+        content = read_json(record)
+        if "missing" in content:
             return False
+        dict(content["metrics"])
         check_measured(replace(metrics, names=tuple(measured_names(metrics))), Path(record))
     except InputError:
         return True
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return Path(record).exists()
     return False
