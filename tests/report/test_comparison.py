@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from fake_metrics import CHECKPOINT, summary, write_metrics
+from fake_metrics import CHECKPOINT, of_sets, summary, write_baseline, write_metrics
 
 from viddiff.errors import InputError, OutputError
 from viddiff.metrics.base import MetricSettings
@@ -203,3 +203,77 @@ def test_refuses_what_is_no_metrics_file(text, message):
 def test_refuses_no_files():
     with pytest.raises(InputError, match="no metrics files"):
         comparison_table([])
+
+
+MODES = ("autoreg_10_5_60_10", "autoreg_10_10_60_10")
+
+
+def test_aggregates_of_several_samples_are_columns():
+    parts = {"best": {"mean": 22.0, "standard_error_videos": 0.5}, "best_on_average": {"mean": 21.0}}
+    parts["best_on_average"]["standard_error_videos"] = None
+    metrics = {"psnr": summary(20.0, unit="dB") | {"aggregates": parts}}
+    path = write_metrics(MODES[0], metrics=metrics, samples_per_video=3)
+    row = comparison_table([path]).iloc[0]
+    assert (row["psnr best [dB]"], row["psnr best se videos [dB]"]) == (22.0, 0.5)
+    assert row["psnr best on average [dB]"] == 21.0
+    assert "best" not in format_table(comparison_table([path])).splitlines()[2]
+    assert "psnr best [dB]" not in comparison_table([write_metrics(MODES[0], metrics=metrics)])
+
+
+def test_baselines_and_the_truth_stand_under_the_evaluations():
+    error = {"standard_error_videos": 0.02}
+    truths = [{"mean": mean, "standard_error_videos": 0.01} for mean in (1.02, 1.04)]
+    paths = [
+        write_metrics(
+            mode, metrics={"psnr": summary(20.0), "seam": of_sets([1.4, 1.5], "truth", truth=truth, **error)}
+        )
+        for mode, truth in zip(MODES, truths, strict=True)
+    ]
+    baselines = [
+        write_baseline("last-frame", metrics={"psnr": summary(9.0), "ssim": summary(0.2)}),
+        write_baseline("other-video", missing="no 4 other true videos"),
+    ]
+    table = comparison_table(paths, baselines=baselines)
+    assert table["mode"].tolist() == [*MODES, "last frame repeated"]
+    assert table["run"].tolist() == ["a/b", "a/b", ""] and pd.isna(table["stages"][2])
+    assert table["seam truth"].tolist()[:2] == [1.02, 1.04] and pd.isna(table["seam truth"][2])
+    text = format_table(table)
+    rows = [re.split(" {2,}", line) for line in text.splitlines()[2:]]
+    assert rows[5] == ["truth", "-", "-", "-", "1.020 … 1.040"]
+    assert rows[6][0] == "last frame repeated" and rows[6][1] == "9.00 ± 0.25"
+    assert "note: another true video: no 4 other true videos" in text
+    assert "best near the truth: seam" in text
+    other = [write_baseline("last-frame", test_videos_sha256="f" * 64, metrics={"psnr": summary(9.0)})]
+    table = comparison_table(paths, baselines=other)
+    assert table["mode"].tolist() == list(MODES)
+    assert f"{other[0]} is of other videos than the samples: remove it" in format_table(table)
+
+
+def test_metrics_of_sets_have_their_errors_floor_and_warnings():
+    floor = {"mean": 60.0, "standard_error_videos": 5.0, "videos": 4}
+    warning = "4 videos: fvd is dominated by its bias below 256"
+    fvd = of_sets([100.0, 120.0], floor=floor, warnings=[warning])
+    seam = of_sets([1.0], "truth") | {"mean": None, "standard_error_videos": None, "undefined": "no border"}
+    paths = [write_metrics(mode, metrics={"fvd": fvd, "seam": seam}) for mode in MODES]
+    table = comparison_table(paths)
+    assert table["fvd floor"].tolist() == [60.0, 60.0] and table["fvd floor se videos"][0] == 5.0
+    text = format_table(table)
+    assert "110.0 ± 2.0" in text and text.count(f"note: {warning}") == 1 and " truth " not in text
+    assert f"note: {MODES[0]}: seam is not defined: no border" in text and "by the jackknife" in text
+    missing = of_sets([1.0], floor={"missing": "too few videos"})
+    assert "fvd floor" not in comparison_table([write_metrics(MODES[0], metrics={"fvd": missing})])
+
+
+def test_a_wide_table_is_split_by_kind_and_fits_a_terminal():
+    frames = {name: summary(123.456, 0.0123) for name in ("psnr", "ssim", "lpips")}
+    sets = {
+        name: of_sets([123.0, 456.0]) for name in ("fvd", "kvd", "seam", "frozen", "motion", "drift", "lag")
+    }
+    lines = format_table(comparison_table([write_metrics(MODES[0], metrics=frames | sets)])).splitlines()
+    heads = [line.split() for line in lines if line.startswith("mode")]
+    assert heads[0] == ["mode", "psnr", "ssim", "lpips", "stages", "evaluations"]
+    assert [name for head in heads[1:] for name in head if name != "mode"] == list(sets)
+    assert max(map(len, lines[2:-2])) <= 120
+    unit = {"seam": of_sets([1.0, 2.0], unit="borders / elsewhere"), "psnr": summary(1.0, unit="dB")}
+    text = format_table(comparison_table([write_metrics(MODES[0], metrics=unit)]))
+    assert "seam: borders / elsewhere" in text and "psnr [dB]" in text and "seam [" not in text

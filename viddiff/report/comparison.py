@@ -51,7 +51,8 @@ def comparison_table(
     bounds = {path.parent: read_bound(path) for path in elbos}
     records = [Record.read(path, root).adding(bounds.get(path.parent, {})) for path in paths]
     others, reasons = matching_baselines(baselines, records)
-    records += others
+    shown = {metric for record in records for metric in record.metrics}
+    records += [baseline.with_metrics(shown) for baseline in others]
     table = pd.DataFrame([_row(record) for record in records])
     metrics = [column for column in table if column not in (*NAMES, *COUNTS)]
     table = table[[*NAMES, *metrics, *COUNTS]].astype(dict.fromkeys(COUNTS, "Int64"))

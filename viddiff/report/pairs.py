@@ -141,7 +141,7 @@ def _compare(a: Record, b: Record) -> Iterator[Pair]:
         if lacking:
             yield Pair(a, b, metric, None, f"{lacking[0].path} lacks it")
             continue
-        protocols = differences([_only(record, metric) for record in (a, b)])
+        protocols = differences([record.with_metrics([metric]) for record in (a, b)])
         if any(protocols):
             yield Pair(a, b, metric, None, " and ".join(protocols))
             continue
@@ -258,7 +258,3 @@ def _unlike(a: Record, b: Record) -> str:
     """What of the frames that were measured is not the same."""
     names = ("test videos", "numbers of videos", "T", "obs_length", "goals")
     return ", ".join(name for name, x, y in zip(names, a.of_what, b.of_what, strict=True) if x != y)
-
-
-def _only(record: Record, metric: str) -> Record:
-    return replace(record, metrics={metric: record.metrics[metric]})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -156,6 +156,10 @@ class Record:
         """The record with more metrics."""
         return replace(self, metrics={**self.metrics, **metrics})
 
+    def with_metrics(self, names: Container[str]) -> Record:
+        """The record with no other metrics than these."""
+        return replace(self, metrics={name: part for name, part in self.metrics.items() if name in names})
+
     @property
     def of_what(self) -> tuple[str, int, int, int, tuple[int, ...]]:
         """Which frames of which videos were measured: the same in all that can be compared."""
@@ -215,7 +219,7 @@ def same_protocol(records: Sequence[Record], metric: str) -> list[Record]:
     lacking = [record for record in records if metric not in record.metrics]
     if lacking:
         raise InputError(f"{lacking[0].path}: no metric {metric!r}; found {', '.join(lacking[0].metrics)}")
-    relevant = [replace(record, metrics={metric: record.metrics[metric]}) for record in records]
+    relevant = [record.with_metrics([metric]) for record in records]
     for record, protocol in zip(records, differences(relevant), strict=True):
         if protocol:
             raise InputError(
