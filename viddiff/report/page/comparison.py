@@ -1,0 +1,101 @@
+"""The comparison of a page: a column of cells for each metric, with intervals on one scale."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from scipy.stats import t as student
+
+from viddiff.report.page.content import Cell, Column, Comparison, Row, Span
+from viddiff.report.records import Estimate, Summary
+
+LEVEL = 0.95
+"""Of the intervals."""
+
+
+def compare(rows: Sequence[Row]) -> Comparison:
+    """The comparison of all rows, a column for each metric that one of them has."""
+    notes: dict[str, int] = {}
+    names = dict.fromkeys(name for row in rows for name in row.record.metrics)
+    return Comparison(rows, [_column(name, rows, notes) for name in names], list(notes))
+
+
+def interval(mean: float, error: float | None, videos: int) -> tuple[float, float] | None:
+    """What covers the mean over all such videos at `LEVEL`: Student's interval with videos - 1 degrees of freedom.
+
+    `None` if the error is not known.
+    """
+    if error is None or videos < 2:
+        return None
+    reach = float(student.ppf((1 + LEVEL) / 2, videos - 1)) * error
+    return mean - reach, mean + reach
+
+
+def format_estimate(mean: float, error: float | None) -> str:
+    """The mean to two digits of its error, or four digits of its own without one."""
+    if not error:
+        return f"{mean:z.4g}"
+    digits = max(0, 1 - math.floor(math.log10(error)))
+    return f"{mean:z.{digits}f} ± {error:.{digits}f}"
+
+
+def _column(name: str, rows: Sequence[Row], notes: dict[str, int]) -> Column:
+    found = [row.record.metrics.get(name) for row in rows]
+    shown = [(row, one) for row, one in zip(rows, found, strict=True) if one is not None]
+    marks = [mark for row, one in shown for mark in _marks(one, row.record.videos)]
+    width = (min(marks), max(marks)) if marks else (0.0, 0.0)
+    modes = [one for row, one in shown if one.mean is not None and one.better and not row.name.is_baseline]
+    badness = [_badness(one) for one in modes]
+    best = min(badness) if len(badness) > 1 else None
+    cells = [
+        None if one is None else _cell(one, row, width, best, notes)
+        for row, one in zip(rows, found, strict=True)
+    ]
+    return Column(name, shown[0][1].unit, shown[0][1].better, cells)
+
+
+def _badness(summary: Summary) -> float:
+    """How far a metric is from the best it can be, of metrics of which some values are better."""
+    mean = summary.mean or 0.0
+    aim = summary.truth.mean if summary.truth else 0.0
+    return {"higher": -mean, "lower": mean, "truth": abs(mean - aim)}[summary.better]
+
+
+def _marks(summary: Summary, videos: int) -> list[float]:
+    """All that is drawn of a number: itself, the ends of its interval, and the truth's if that is aimed at."""
+    if summary.mean is None:
+        return []
+    aim = [summary.truth.mean] if summary.truth and summary.better == "truth" else []
+    return [summary.mean, *(interval(summary.mean, summary.se_videos, videos) or ()), *aim]
+
+
+def _cell(
+    summary: Summary, row: Row, width: tuple[float, float], best: float | None, notes: dict[str, int]
+) -> Cell:
+    numbers = [notes.setdefault(text, len(notes) + 1) for text in summary.warnings]
+    if summary.mean is None:
+        return Cell("-", "", False, None, [], numbers)
+    ends = interval(summary.mean, summary.se_videos, row.record.videos)
+    aim = summary.truth if summary.better == "truth" else None
+    target = None if aim is None else aim.mean
+    told: dict[str, Estimate | None] = {"truth": aim, "floor": summary.floor}
+    return Cell(
+        text=format_estimate(summary.mean, summary.se_videos),
+        sort=summary.mean,
+        best=best is not None and _badness(summary) == best and not row.name.is_baseline,
+        span=ends and place_span(summary.mean, ends, target, width),
+        below=[f"{name} {format_estimate(one.mean, one.error)}" for name, one in told.items() if one],
+        notes=numbers,
+    )
+
+
+def place_span(at: float, ends: tuple[float, float], aim: float | None, width: tuple[float, float]) -> Span:
+    """Where an interval is drawn, with room at both ends of the width, which are values too."""
+    low, high = width
+
+    def percent(value: float) -> float:
+        return round(4 + 92 * (value - low) / (high - low), 2) if high > low else 50.0
+
+    text = f"95 % interval {ends[0]:.4g} to {ends[1]:.4g}"
+    return Span(percent(ends[0]), percent(ends[1]), percent(at), None if aim is None else percent(aim), text)
