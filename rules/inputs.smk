@@ -20,6 +20,7 @@ from viddiff.workflow.preflight import check_measured, dataset_of, plan_is_outda
 from viddiff.workflow.report_files import (
     check_animated,
     group_cells,
+    groups_of,
     shown_elsewhere,
     shown_samples,
     shown_videos,
@@ -313,8 +314,8 @@ def shown_report(wildcards):
     """All files of the report. They are made again if it shows something new."""
     if not Path(REPORT_CONTENTS).is_file():
         tell_replaced(REPORT[0])
-        make_anew(workflow, REPORT)
-    return REPORT
+        make_anew(workflow, [*REPORT, PAGE])
+    return [*REPORT, PAGE]
 
 
 def shown_plans(wildcards):
@@ -375,3 +376,28 @@ def modes_samples(wildcards):
         cells = cells_of(wildcards)
         check_animated(cells, int(wildcards.video))
     return [str(cell.evaluation.sample(int(wildcards.video), 0)) for cell in cells]
+
+
+def page_samples(wildcards):
+    """The samples that the page shows."""
+    return [
+        str(path)
+        for cells in groups_of(GRID).values()
+        for path in shown_samples(cells, CONFIG.report.videos)
+    ]
+
+
+def page_videos(wildcards):
+    """The animations of the samples that the page shows."""
+    return [
+        str(cell.evaluation.animation(video, 0, "mp4"))
+        for cells in groups_of(GRID).values()
+        for cell in cells
+        for video in range(shown_videos(cells, CONFIG.report.videos))
+    ]
+
+
+def page_truth(wildcards):
+    return [
+        ancient(file) for cells in groups_of(GRID).values() for file in truth_of(cells)
+    ]

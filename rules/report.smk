@@ -3,22 +3,22 @@
 from viddiff.report.pictures import curve_pictures
 from viddiff.workflow.report_files import (
     contents_file,
-    groups_of,
     report_contents,
     report_files,
-    shown_samples,
 )
 from viddiff.workflow.together import is_small
 
 ANIMATED = CONFIG.report.videos if "mp4" in CONFIG.videos.formats else 0
 REPORT = report_files(GRID, CONFIG.metrics.names, REPORT_FOLDER, ANIMATED)
 REPORT_CONTENTS = contents_file(GRID, CONFIG.report.videos, REPORT_FOLDER)
+PAGE = f"{REPORT_FOLDER}/report/index.html"
 GROUP = f"{REPORT_FOLDER}/{{run}}/{{checkpoint}}"
 
 
 rule report:
     input:
         REPORT,
+        PAGE,
         REPORT_CONTENTS,
 
 
@@ -157,11 +157,39 @@ rule frame_curves:
         "../workflow_scripts/frame_curves.py"
 
 
+rule page:
+    input:
+        metrics=grid_metrics("json"),
+        elbos=rules.comparison.input.elbos,
+        pairs=rules.comparison_pairs.output.csv,
+        baselines=rules.comparison.input.baselines,
+        plans=[grid_files("plan.png"), grid_files("plan_cost.json")],
+        videos=page_videos,
+        samples=page_samples,
+        truth=page_truth,
+    output:
+        # The last file that is written; its folder holds all that it shows.
+        PAGE,
+    log:
+        "logs/page.log",
+    localrule: True
+    conda:
+        "../environment.yml"
+    threads: 1
+    script:
+        "../workflow_scripts/page.py"
+
+
 # All of a small report that does not exist yet.
-if CALL.request.cells and is_small(GRID) and not any(map(os.path.exists, REPORT)):
+if (
+    CALL.request.cells
+    and is_small(GRID)
+    and not any(map(os.path.exists, [*REPORT, PAGE]))
+):
 
     ruleorder: new_report > comparison
     ruleorder: new_report > comparison_pairs
+    ruleorder: new_report > page
 
     rule new_report:
         input:
@@ -169,18 +197,13 @@ if CALL.request.cells and is_small(GRID) and not any(map(os.path.exists, REPORT)
             elbos=rules.comparison.input.elbos,
             baselines=rules.comparison.input.baselines,
             model_config=rules.comparison.input.model_config,
-            samples=[
-                file
-                for cells in groups_of(GRID).values()
-                for file in shown_samples(cells, CONFIG.report.videos)
-            ],
-            truth=[
-                ancient(file)
-                for cells in groups_of(GRID).values()
-                for file in truth_of(cells)
-            ],
+            plans=rules.page.input.plans,
+            videos=rules.page.input.videos,
+            samples=rules.page.input.samples,
+            truth=rules.page.input.truth,
         output:
             REPORT,
+            page=PAGE,
             text=rules.comparison.output.text,
             pairs_text=rules.comparison_pairs.output.text,
         log:

@@ -1,14 +1,16 @@
-"""Compare the metrics of the grid, and draw contact sheet, curves and videos of each of its groups."""
+"""Compare the metrics of the grid, draw contact sheet, curves and videos of each of its groups, and make its page."""
 
 from pathlib import Path
 
 from viddiff.jobs.animation import animate_modes
 from viddiff.jobs.measurement import draw_contact_sheet
+from viddiff.jobs.page import make_page
 from viddiff.report.comparison import write_comparison
 from viddiff.report.curves import read_curves
 from viddiff.report.pairs_text import write_pairs
 from viddiff.report.pictures import curve_pictures
 from viddiff.workflow.job import LoggedProgress, each, job
+from viddiff.workflow.page import page_groups, page_title
 from viddiff.workflow.report_files import groups_of, modes_video, picture, shown_videos
 from viddiff.workflow.targets import read_grid
 
@@ -31,3 +33,5 @@ with job(snakemake) as work:
             animate_modes(modes_video(video, *names, folder), evaluations, video, work.open_videos)
 
     each(list(groups_of(read_grid(work.config.grid)).items()), draw)
+    shown = page_groups(work.config, baselines)
+    make_page(Path(output.page), page_title(work.config), shown, Path(output[1]), work.open_videos)

@@ -85,7 +85,7 @@ def plan_call(
 
     options = read_options(arguments)
     check_targets(config, options.targets)
-    request = read_request(arguments, grid, config.metrics.elbos, config.videos.formats)
+    request = read_request(arguments, grid, config.metrics.elbos, config.videos.formats, config.report.videos)
     missing = {
         "sample": missing_samples(request),
         "elbo": missing_elbos(request),

@@ -93,16 +93,20 @@ class Request:
     searches: set[Evaluation] = field(default_factory=set)
     measured: list[Cell] = field(default_factory=list)
 
-    def add_cell(self, cell: Cell, elbos: bool, metrics: bool = False, formats: Iterable[str] = ()) -> None:
+    def add_cell(
+        self, cell: Cell, elbos: bool, metrics: bool = False, formats: Iterable[str] = (), shown: int = 0
+    ) -> None:
         """Ask for all samples and animations of a cell of the grid, and for the ELBOs of its videos if it has any.
 
-        metrics: whether its metrics are asked for; formats: the suffixes of the animations.
+        metrics: whether its metrics are asked for; formats: the suffixes of the animations; shown: of how many videos
+        the page shows the first sample, as MP4.
         """
         if metrics:
             self.measured.append(cell)
         self.samples[cell.evaluation].update(pairs(cell.videos, cell.samples))
         for ext in formats:
             self.animations[ext][cell.evaluation].update(pairs(cell.videos, cell.samples))
+        self.animations["mp4"][cell.evaluation].update(pairs(min(shown, cell.videos), 1))
         if elbos and cell.has_elbo:
             self.elbos[cell.evaluation].update(pairs(cell.videos, 1))
 
@@ -169,12 +173,17 @@ def metrics_cell(path: str) -> Cell | None:
 
 
 def read_request(
-    arguments: Sequence[str], grid: Iterable[Cell], elbos: bool = False, formats: Iterable[str] = ()
+    arguments: Sequence[str],
+    grid: Iterable[Cell],
+    elbos: bool = False,
+    formats: Iterable[str] = (),
+    shown: int = 0,
 ) -> Request:
     """What a command line asks for: its targets that are paths, and the grid unless there are only such.
 
-    elbos: whether ELBOs belong to the grid even if no target is called `elbos`; formats: suffixes of its animations.
-    Other arguments do no harm: Snakemake makes what its targets need, and only the division into jobs is decided here.
+    elbos: whether ELBOs belong to the grid even if no target is called `elbos`; formats: suffixes of its animations;
+    shown: how many videos its page shows. Other arguments do no harm: Snakemake makes what its targets need, and only
+    the division into jobs is decided here.
     """
     request = Request()
     # `--quiet all` is no target.
@@ -190,7 +199,7 @@ def read_request(
     if whole:
         metrics = set(arguments).isdisjoint(GRID_TARGETS) or not set(arguments).isdisjoint(MEASURING)
         for cell in cells:
-            request.add_cell(cell, elbos or "elbos" in arguments, metrics, formats)
+            request.add_cell(cell, elbos or "elbos" in arguments, metrics, formats, shown)
     return request
 
 
