@@ -4,17 +4,18 @@ PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= $(shell nproc)
 
-.PHONY: demo test faults lint slurm clean
+.PHONY: demo test faults lint slurm chromium clean
 
 demo: .venv/ready
 	@$(BIN)/snakemake --cores $(CORES) --quiet rules progress host -- all || { \
 	  test -z "$$(ls .snakemake/locks 2>/dev/null)" || \
 	    echo "If no other call works here, one was killed: $(BIN)/snakemake --unlock, then make demo again"; exit 1; }
 	@cat results/comparison.txt
+	@echo "all of it, to be opened in a browser: $(CURDIR)/results/report/index.html"
 
 # A process for each core, each of one thread, in the order of the files: long ones with few tests must not come last.
 # Tests on the cluster run alone.
-test: .venv/ready-test slurm
+test: .venv/ready-test slurm chromium
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder --ignore tests/faults
 	$(BIN)/python -m pytest tests/faults
 
@@ -23,6 +24,9 @@ faults: .venv/ready-test slurm
 
 slurm:
 	tests/faults/install_slurm.sh
+
+chromium:
+	tests/report/install_chromium.sh
 
 lint: .venv/ready-test
 	$(BIN)/ruff check .
