@@ -109,12 +109,7 @@ class Metrics:
             parts = ("resize", *parts)
         elif descriptor not in self.extractors:
             return {}
-        expected = {
-            "resize": f"224, bilinear, {self.fvd.resize}",
-            "frames": self.fvd.frames,
-            "covariance": self.fvd.covariance,
-        }
-        return {part: (f"fvd.{part}", expected[part]) for part in parts}
+        return {part: (f"fvd.{part}", getattr(self.fvd, part)) for part in parts}
 
 
 @dataclass(frozen=True)
