@@ -204,13 +204,18 @@ def test_metrics_follow_changed_samples_and_ignore_added_ones(done):
 
 
 def test_metrics_of_another_configuration_are_refused_and_not_remade(done):
-    done.configure(metrics={"names": ["psnr", "ssim"]})
+    done.configure(metrics={"names": ["psnr", "seam"]})
     text = done.refused("metrics")
-    assert text.splitlines()[-1].startswith(f"error: {FOLDER}/{AUTOREG}/metrics_7-1-12.json lacks ssim, ")
+    assert text.splitlines()[-1].startswith(f"error: {FOLDER}/{AUTOREG}/metrics_7-1-12.json lacks seam, ")
     assert NOTHING in done.make("-n", "samples")
     for file in (done.root / FOLDER).rglob("metrics_*"):
         file.unlink()
-    assert f"{FOLDER}/{AUTOREG}/metrics_7-1-12.json" in done.outputs("metrics")
+    done.make(f"{FOLDER}/{AUTOREG}/metrics_7-1-12.json")
+    measured = done.root / FOLDER / AUTOREG / "metrics_7-1-12.json"
+    seam = json.loads(measured.read_text())["metrics"]["seam"]
+    assert seam["mean"] > 0 and seam["standard_error_videos"] > 0 and len(seam["pseudo_values"]) == 7
+    with np.load(measured.with_suffix(".npz"), allow_pickle=False) as rows:
+        assert len(rows["changes.truth"]) == len(rows["changes.samples"]) == 7
 
 
 def test_the_report_shows_what_is_configured(done):
