@@ -77,8 +77,11 @@ def test_a_metric_of_sets_has_a_curve_along_its_axis():
     assert (picture.axis, picture.lines[0].errors) == ("lag in frames", (0.01, 0.02, 0.03))
     picture.draw("curve.png")
     assert np.asarray(Image.open("curve.png")).std() > 0
-    with pytest.raises(InputError, match="fvd_windows has no curve"):
-        read_curves([write_metrics(MODES[0], metrics={"fvd_windows": of_sets([1.0])})], "fvd_windows")
+    undefined = of_sets([1.0]) | {"mean": None, "undefined": "1 window"}
+    picture = read_curves([write_metrics(MODES[0], metrics={"fvd_windows": undefined})], "fvd_windows")
+    assert picture.reason == "not defined: 1 window" and not picture.lines
+    picture.draw("none.png")
+    assert np.asarray(Image.open("none.png")).std() > 0
 
 
 def test_spread_and_skill_share_a_picture():

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import ScalarFormatter
+from matplotlib.ticker import NullLocator
 
 from viddiff.errors import InputError
 from viddiff.render.canvas import EMPTY, FAINT, INK, new_figure, save_figure, web_colour
@@ -90,10 +90,20 @@ def draw_lines(
         _mark_observed(axes, n_obs)
     if log:
         axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(ScalarFormatter())
+        axes.set_xticks(sorted({position for line in lines for position in line.positions}))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_locator(NullLocator())
     elif min(min(line.positions) for line in lines) >= 0:
         axes.set_xlim(left=0)
     _add_legend(axes, "mode")
+    save_figure(path, figure)
+
+
+def draw_absence(path: Path | str, label: str, reason: str) -> None:
+    """Write a PNG that says why there are no curves. Raises `OutputError` if it cannot be written."""
+    figure, axes = _new_axes("", label)
+    axes.set(xticks=[], yticks=[])
+    axes.text(0.5, 0.5, reason, ha="center", va="center", wrap=True, color=web_colour(FAINT))
     save_figure(path, figure)
 
 

@@ -7,28 +7,36 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from viddiff.errors import InputError
-from viddiff.render.curve import Kind, Line, draw_lines
+from viddiff.render.curve import Kind, Line, draw_absence, draw_lines
 from viddiff.report.pictures import SPREAD_AND_SKILL
 from viddiff.report.records import Record, Summary, is_of_sets, matching_baselines, same_protocol
 from viddiff.report.text_table import short_unit
 from viddiff.tree.paths import RESULTS
 
 _ABBREVIATIONS = ("psnr", "ssim", "lpips", "crps", "fvd", "kvd")
+_ALONG_AXIS = {
+    "lag": "LPIPS of two frames",
+    "fvd_windows": "FVD in windows",
+}  # what curves show, not the metric
 _LOGARITHMIC = ("lag",)  # axes that are
 _BASELINES: tuple[Kind, Kind] = ("baseline", "second baseline")
 
 
 @dataclass(frozen=True)
 class CurvePicture:
-    """What a picture shows; n_obs: positions that are marked as observed."""
+    """What a picture shows; n_obs: positions that are marked as observed; reason: why there are no lines."""
 
     lines: Sequence[Line]
     axis: str
     label: str
     n_obs: int
+    reason: str = ""
 
     def draw(self, path: Path | str) -> None:
         """Write it as PNG. Raises `OutputError` if it cannot be written."""
+        if not self.lines:
+            draw_absence(path, self.label, self.reason)
+            return
         log = any(word in _LOGARITHMIC for word in self.axis.replace(",", " ").split())
         draw_lines(path, self.lines, self.axis, self.label, self.n_obs, log=log)
 
@@ -66,13 +74,20 @@ def read_curves(paths: Sequence[Path], picture: str, baselines: Sequence[Path] =
 def label_of(metric: str, summary: Summary) -> str:
     """What a metric is, for an axis."""
     unit = f" in {summary.unit}" if short_unit(summary.unit) else f", {summary.unit}" if summary.unit else ""
-    name = metric.upper() if metric in _ABBREVIATIONS else metric
+    return f"{_plain(metric)}{unit}{_better(summary)}"
+
+
+def _plain(metric: str) -> str:
+    return metric.upper() if metric in _ABBREVIATIONS else metric
+
+
+def _better(summary: Summary) -> str:
     better = {
         "higher": " (higher is better)",
         "lower": " (lower is better)",
         "truth": " (best near the truth)",
     }
-    return f"{name}{unit}{better.get(summary.better, '')}"
+    return better.get(summary.better, "")
 
 
 def _names(records: Sequence[Record]) -> list[str]:
@@ -107,11 +122,13 @@ def _along_axis(records: Sequence[Record], metric: str) -> CurvePicture:
         lines.append(Line(name, curve.positions, curve.values, curve.errors))
         if curve.truth is not None:
             truth = Line("truth", curve.positions, curve.truth, kind="truth")
-    if not lines:
-        raise InputError(f"{records[0].path}: {metric} has no curve in any of these files")
     summary = records[0].metrics[metric]
+    reason = (
+        "" if lines else f"not defined: {summary.undefined}" if summary.undefined else "no curve is recorded"
+    )
     n_obs = records[0].obs_length if axis == "frame" else 0
-    return CurvePicture([*lines, *([truth] if truth else [])], axis, label_of(metric, summary), n_obs)
+    label = f"{_ALONG_AXIS.get(metric, _plain(metric))}{_better(summary)}"
+    return CurvePicture([*lines, *([truth] if truth else [])], axis, label, n_obs, reason)
 
 
 def _spread_and_skill(records: Sequence[Record]) -> CurvePicture:
