@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from viddiff.data.base import VideoDataset
-from viddiff.errors import InputError, reading
+from viddiff.errors import InputError, one_line, reading
 from viddiff.files.json_files import number, read_json, short_text, whole_number
 from viddiff.files.write import write_json
 from viddiff.jobs.job import OpenVideos
@@ -88,8 +88,8 @@ def other_videos(
     for split, first in (("test", videos), ("train", 0)) if dataset.split == "test" else (("train", videos),):
         try:
             others = dataset if split == dataset.split else open_videos(dataset.name, split)
-        except InputError as error:
-            reasons.append(str(error))
+        except (InputError, OSError) as error:  # a split need not be there
+            reasons.append(one_line(error))
             continue
         wanted = range(first, first + videos)
         if len(others) < wanted.stop:
