@@ -325,3 +325,9 @@ def test_colours_of_texts_can_be_told_from_the_paper(scheme):
         for ink in ("ink", "faint", "accent", "warn"):
             low, high = sorted(luminance(colours[name]) for name in (paper, ink))
             assert (high + 0.05) / (low + 0.05) >= 4.5, (paper, ink)
+
+
+def test_lines_of_modes_and_baselines_are_told_apart():
+    names = [page_tree.Name("", "", "m_1_2_3_4", number) for number in range(-2, 32)]
+    assert len({(name.colour, name.dash) for name in names}) >= 32
+    assert names[0].dash != names[1].dash and names[0].is_baseline

@@ -79,13 +79,17 @@ def build_page(
     records = [[one.record() for one in group.shown] for group in groups]
     protocols = iter(differences([record for own in records for record in own]))
     rows: list[Row] = []
-    shown, figures = [], {}
+    shown, figures, remarks = [], {}, dict[str, None]()
     for number, (group, own_names, own_records) in enumerate(zip(groups, names, records, strict=True)):
         own = [
             Row(name, record, next(protocols)) for name, record in zip(own_names, own_records, strict=True)
         ]
-        baselines, _ = matching_baselines(group.baselines, own_records)
-        own += [Row(Name("", "", record.names[2], -1), record, "") for record in baselines]
+        baselines, reasons = matching_baselines(group.baselines, own_records)
+        own += [
+            Row(Name("", "", record.names[2], -place), record, "")
+            for place, record in enumerate(baselines, 1)
+        ]
+        remarks.update(dict.fromkeys(reasons))
         drawn = curve_figures(own)
         places = [
             FigurePlace(f"g{number}f{place}", metric, figure["light"]["height"])
@@ -103,7 +107,7 @@ def build_page(
     cards = {name: CostCard.read(one.directory / "plan_cost.json") for name, one in evaluations.items()}
     page = Page(
         title=title,
-        comparison=compare(rows),
+        comparison=compare(rows, list(remarks)),
         pairs=read_pairs(pairs),
         groups=shown,
         plans=[Plan(name, pictures[one], cards[name].brief()) for name, one in evaluations.items()],

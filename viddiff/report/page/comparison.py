@@ -14,11 +14,11 @@ LEVEL = 0.95
 """Of the intervals."""
 
 
-def compare(rows: Sequence[Row]) -> Comparison:
-    """The comparison of all rows, a column for each metric that one of them has."""
+def compare(rows: Sequence[Row], remarks: Sequence[str] = ()) -> Comparison:
+    """The comparison of all rows, a column for each metric that one of them has. remarks: notes on the whole."""
     notes: dict[str, int] = {}
     names = dict.fromkeys(name for row in rows for name in row.record.metrics)
-    return Comparison(rows, [_column(name, rows, notes) for name in names], list(notes))
+    return Comparison(rows, [_column(name, rows, notes) for name in names], [*notes, *remarks])
 
 
 def interval(mean: float, error: float | None, videos: int) -> tuple[float, float] | None:

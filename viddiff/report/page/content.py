@@ -19,7 +19,7 @@ BASELINE_COLOUR = "#8a8fa0"
 
 @dataclass(frozen=True)
 class Name:
-    """What a row is of. A mode's four numbers are apart; number: its place among those shown, -1 for a baseline."""
+    """What a row is of. A mode's four numbers are apart; number: its place among those shown; of baselines -1, -2."""
 
     run: str
     checkpoint: str
@@ -47,7 +47,8 @@ class Name:
     @property
     def dash(self) -> str:
         """Of its lines, by the plotting library's name."""
-        return "dot" if self.is_baseline else DASHES[self.number // len(COLOURS) % len(DASHES)]
+        place = 1 - self.number if self.is_baseline else self.number // len(COLOURS)
+        return DASHES[place % len(DASHES)]
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The table of all rows. notes: the warnings at its numbers, counted from 1."""
+    """The table of all rows. notes: the warnings at its numbers, counted from 1, then others."""
 
     rows: Sequence[Row]
     columns: Sequence[Column]
