@@ -37,8 +37,7 @@ class CurvePicture:
         if not self.lines:
             draw_absence(path, self.label, self.reason)
             return
-        log = any(word in _LOGARITHMIC for word in self.axis.replace(",", " ").split())
-        draw_lines(path, self.lines, self.axis, self.label, self.n_obs, log=log)
+        draw_lines(path, self.lines, self.axis, self.label, self.n_obs, log=is_logarithmic(self.axis))
 
 
 def read_curves(paths: Sequence[Path], picture: str, baselines: Sequence[Path] = ()) -> CurvePicture:
@@ -69,6 +68,11 @@ def read_curves(paths: Sequence[Path], picture: str, baselines: Sequence[Path] =
         ]
     label = label_of(picture, measured[0].metrics[picture])
     return CurvePicture(lines, "frame", label, measured[0].obs_length)
+
+
+def is_logarithmic(axis: str) -> bool:
+    """Whether curves are drawn along the logarithm of the positions on an axis."""
+    return any(word in _LOGARITHMIC for word in axis.replace(",", " ").split())
 
 
 def label_of(metric: str, summary: Summary) -> str:

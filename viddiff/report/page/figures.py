@@ -13,6 +13,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from viddiff.report.curves import is_logarithmic
 from viddiff.report.page.content import Name, Row
 from viddiff.report.records import Curve, Record
 
@@ -95,6 +96,8 @@ def _figure(label: str, curves: Sequence[tuple[Name, str, Curve]], n_obs: int) -
             x=0, y=1, yref="paper", text="observed", showarrow=False, xanchor="left", yanchor="top"
         )
         figure.update_xaxes(range=[0, max(first.positions) + 0.5])
+    if is_logarithmic(first.axis):
+        figure.update_xaxes(type="log", tickvals=first.positions)
     light, dark = (_themed(figure, colours) for colours in (_LIGHT, _DARK))
     return {"data": light["data"], "light": light["layout"], "dark": dark["layout"]}
 
