@@ -125,6 +125,8 @@ def read_floors(
 
 
 def _floor(content: Mapping[str, Any], videos: int) -> dict[str, Any]:
+    if content["mean"] is None:
+        return {"missing": short_text(content["undefined"])}
     error = content["standard_error_videos"]
     return {
         "mean": number(content["mean"]),
