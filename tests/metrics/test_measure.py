@@ -353,6 +353,14 @@ def test_stages_are_those_that_make_frames_last():
     assert stages_of(plan, 6) == (-1, 1, 2, 1, 0, -1) and stages_of(plan, 3) == (-1, 1, 2)
 
 
+def test_aggregates_are_of_several_samples_of_which_some_are_better():
+    values = np.arange(12.0).reshape(2, 2, 3)
+    assert summarise(values)["aggregates"]["best"]["mean"] == 7.0
+    assert (
+        summarise(values[:, :1])["aggregates"] == {} == summarise(values, higher_is_better=None)["aggregates"]
+    )
+
+
 def test_aggregates_of_samples():
     samples = np.array([[1.0, 2.0], [5.0, 3.0], [4.0, 4.5]])
     found = aggregate(samples, True)

@@ -53,6 +53,15 @@ def test_an_exchange_of_completions_is_that_of_all_ways():
     assert distances_differ(a, b, truth) == pytest.approx(np.mean(ways))
 
 
+def test_an_exchange_is_one_of_distances_as_they_were_measured():
+    """Means weigh more where covariances are divided by N: here that makes another pair the farther one."""
+    ps = set()
+    for seed in range(20):
+        a, b, truth = normal(5, 1, 2, seed=seed), 1.3 * normal(5, 1, 2, seed=99 - seed), normal(5, 2, seed=7)
+        ps.add(tuple(distances_differ(a, b, truth, ddof) for ddof in (0, 1)))
+    assert any(population != sample for population, sample in ps)
+
+
 def test_a_planted_distance_is_found_and_none_is_not():
     truth = normal(15, 4)
     near = truth[:, None] + 0.5 * normal(15, 2, 4, seed=1)
@@ -80,5 +89,15 @@ def test_what_is_clear_takes_few_permutations():
 
     assert smallest_p(64) <= exchange_test(statistic(3.0), 64) < 1e-8
     assert sum(asked) == 201
+    asked.clear()
+    rare = iter([False] * 150 + [True] + [False] * 2000)  # one of the first 200 is as extreme
+
+    def heavy(flips):
+        asked.append(len(flips))
+        if len(flips) == 1:
+            return np.array([10.0])
+        return np.array([10.0 if next(rare) else 0.0 for _ in flips])
+
+    assert exchange_test(heavy, 64) == 2 / 1000 and sum(asked) == 1000
     asked.clear()
     assert exchange_test(statistic(0.0), 64) > 0.1 and sum(asked) < 600

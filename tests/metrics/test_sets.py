@@ -42,7 +42,8 @@ def test_errors_are_those_of_the_videos_means():
 def test_the_truth_has_a_value_and_an_error_of_its_own():
     found, given = measure_set("level", LEVEL, rows(), Facts(0)), rows()
     error = given.truth.mean(1).std(ddof=1) / np.sqrt(6)
-    assert found.truth == pytest.approx((given.truth.mean(), error))
+    assert (found.truth.value, found.truth.error) == pytest.approx((given.truth.mean(), error))
+    assert summarise_set(found)["truth"]["pseudo_values"] == pytest.approx(given.truth.mean(1))
     assert found.curve.truth == pytest.approx(given.truth.mean(0))
     better_low = measure_set("level", replace(LEVEL, better="lower"), rows(), Facts(0))
     assert better_low.truth is None and better_low.curve.truth is None

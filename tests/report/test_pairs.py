@@ -117,11 +117,26 @@ def test_of_a_metric_that_is_best_near_the_truth_distances_from_it_are_compared(
     assert abs(pairs[2].difference.value) < 0.05
 
 
-def fvd_file(mode: str, shift: float, seed: int) -> Path:
+def test_the_truths_own_draw_counts_where_it_lies_between_two_modes():
+    """One above and one below: another draw of videos moves the truth towards the one and away from the other."""
+    own = (1 + 0.2 * np.random.default_rng(0).normal(size=30)).tolist()
+    truth = {"mean": float(np.mean(own)), "standard_error_videos": 0.01}
+    errors = []
+    for told in ({}, {"pseudo_values": own}):
+        paths = [
+            write(mode, range(30), metrics={"seam": of_sets([centre] * 30, "truth", truth=truth | told)})
+            for mode, centre in ((A, 1.5), (B, 0.5))
+        ]
+        (pair,) = compare_pairs(paths)
+        errors.append(pair.difference.error)
+    assert errors == pytest.approx([0.0, 2 * np.std(own, ddof=1) / np.sqrt(30)])
+
+
+def fvd_file(mode: str, shift: float, seed: int, covariance: str = "N-1") -> Path:
     truth = np.random.default_rng(0).standard_normal((8, 5))
     made = truth[:, None] + 0.3 * np.random.default_rng(seed).standard_normal((8, 1, 5)) + shift
     values = (5 * shift + np.random.default_rng(seed).standard_normal(8)).tolist()
-    path = write(mode, range(8), metrics={"fvd": of_sets(values)})
+    path = write(mode, range(8), metrics={"fvd": of_sets(values, protocol={"covariance": covariance})})
     save_npz(path.with_suffix(".npz"), {"i3d.truth": truth, "i3d.samples": made})
     return path
 
@@ -129,6 +144,10 @@ def fvd_file(mode: str, shift: float, seed: int) -> Path:
 def test_fvd_is_tested_by_exchange_of_the_rows_beside_the_metrics():
     paths = [fvd_file(A, 0.0, 1), fvd_file(B, 0.0, 2), fvd_file(C, 2.0, 3)]
     assert verdicts(paths) == ["no difference shown", f"{A} is better", f"{B} is better"]
+    for covariance, expected in (("N", "no difference shown"), ("2 N", "its covariance is '2 N'")):
+        others = [fvd_file(mode, 0.0, seed, covariance) for seed, mode in enumerate((A, B), 1)]
+        assert expected in verdicts(others)[0]
+    paths = [fvd_file(A, 0.0, 1), fvd_file(B, 0.0, 2)]
     rows = paths[0].with_suffix(".npz")
     for damage in (rows.unlink, lambda: save_npz(rows, {"i3d.truth": np.zeros((3, 2))})):
         damage()

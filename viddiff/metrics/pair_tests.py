@@ -47,18 +47,21 @@ def paired_difference(
 
 
 def distances_differ(
-    a: Float[np.ndarray, "V S D"], b: Float[np.ndarray, "V Z D"], truth: Float[np.ndarray, "V D"]
+    a: Float[np.ndarray, "V S D"],
+    b: Float[np.ndarray, "V Z D"],
+    truth: Float[np.ndarray, "V D"],
+    ddof: int = 1,
 ) -> float:
     """The p of the hypothesis that two modes have the same Fréchet distance from the truth, by their features.
 
     The statistic is the difference of the means over sample indices that both have. It is compared with what is left
     after the modes have exchanged all samples of some videos: all ways if they are no more than `PERMUTATIONS`, else
-    random ones, fewer where it is clear before. See `exchange_test`.
+    random ones, fewer where it is clear before. See `exchange_test`. ddof: as in `frechet_distance`.
     """
 
     def statistic(flips: Bool[np.ndarray, "P V"]) -> Float64[np.ndarray, " P"]:
         distances = [
-            exchanged_distances(a[:, sample], b[:, sample], truth, flips)
+            exchanged_distances(a[:, sample], b[:, sample], truth, flips, ddof)
             for sample in range(min(a.shape[1], b.shape[1]))
         ]
         mean = np.mean(distances, 0)
@@ -87,7 +90,7 @@ def exchange_test(
         if p * (1 + len(permuted)) > _ENOUGH:
             return p
         tail = _tail(observed, math.sqrt(float(np.square(permuted).mean())), videos)
-        if len(permuted) > _BLOCK and tail < _CLEAR:
+        if len(permuted) > _BLOCK and tail < _CLEAR and p <= 1 / len(permuted):
             break
     return min(p, tail) if p <= 1 / len(permuted) else p
 

@@ -60,11 +60,11 @@ def write_measurement(
 
 
 def describe(
-    measurement: Measurement, folder: Path, floors: Mapping[str, Mapping[str, Any]]
+    measurement: Measurement, folder: Path, floors: Mapping[str, Mapping[str, Any]] | None = None
 ) -> dict[str, Any]:
     """The content of the JSON file that lies in `folder`; sample files are named relative to it.
 
-    floors: by the name of a metric what is recorded as its floor.
+    floors: by the name of a metric what is recorded as its floor; `None` of a baseline, which is read beside none.
     """
     settings = measurement.settings
     metrics = {}
@@ -82,7 +82,11 @@ def describe(
         kind = find_set_metric(name, settings)
         metrics[name] = {
             **summarise_set(value),
-            **({"floor": floors.get(name, {"missing": "no baseline was measured"})} if kind.floor else {}),
+            **(
+                {"floor": floors.get(name, {"missing": "no baseline was measured"})}
+                if kind.floor and floors is not None
+                else {}
+            ),
             "unit": kind.unit,
             "better": kind.better,
             "higher_is_better": {"higher": True, "lower": False, "truth": None}[kind.better],
@@ -121,8 +125,8 @@ def summarise(
     pooled variance within videos; None for one sample.
     `per_video`: the mean of each video; two modes on the same videos are compared by the differences of these.
     `per_sample`: the mean of each sample index. `per_frame`: the mean of each generated frame, with
-    `per_frame_standard_error_videos`, as above for one frame. `aggregates`: see `aggregate`; none if neither higher nor
-    lower is better.
+    `per_frame_standard_error_videos`, as above for one frame. `aggregates`: see `aggregate`; none of a single sample,
+    of values of all samples together, and if neither higher nor lower is better.
     Infinite values count as `largest_finite`; `infinite` is their number.
     """
     infinite = np.isposinf(values)
@@ -139,7 +143,9 @@ def summarise(
         "per_frame_standard_error_videos": None
         if len(values) == 1
         else list(map(_short, frames.std(0, ddof=1) / math.sqrt(len(values)))),
-        "aggregates": {} if higher_is_better is None else aggregate(samples, higher_is_better),
+        "aggregates": {}
+        if higher_is_better is None or samples.shape[1] == 1
+        else aggregate(samples, higher_is_better),
         "infinite": int(infinite.sum()),
     }
 
@@ -175,13 +181,21 @@ def summarise_set(value: SetValue) -> dict[str, Any]:
         "standard_error_videos": value.error_videos,
         "standard_error_samples": value.error_samples,
         "per_sample": value.per_sample.tolist(),
-        "pseudo_values": None if value.pseudo_values is None else value.pseudo_values.tolist(),
+        "pseudo_values": _listed(value.pseudo_values),
     }
     if value.truth:
-        summary["truth"] = dict(zip(("mean", "standard_error_videos"), value.truth, strict=True))
+        summary["truth"] = {
+            "mean": value.truth.value,
+            "standard_error_videos": value.truth.error,
+            "pseudo_values": _listed(value.truth.pseudo_values),
+        }
     if value.curve:
         summary["curve"] = {name: part for name, part in asdict(value.curve).items() if part is not None}
     return summary | {"warnings": list(value.warnings)}
+
+
+def _listed(values: Float64[np.ndarray, " V"] | None) -> list[float] | None:
+    return None if values is None else values.tolist()
 
 
 def _short(value: float) -> float:

@@ -37,12 +37,20 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class OfTruth:
+    """The value of the truth itself, its error for other test videos, and the pseudo-values that this comes from."""
+
+    value: float
+    error: float | None
+    pseudo_values: Float64[np.ndarray, " V"] | None
+
+
+@dataclass(frozen=True)
 class SetValue:
     """A metric of sets: a value of each sample index; empty if it is not defined, with the reason.
 
     error_videos: of their mean, for other test videos, with the pseudo-values `[V]` that it comes from; error_samples:
-    for other samples of the same videos. Each is `None` if there are too few. truth: the value of the truth itself and
-    its error, for a metric that is best near it.
+    for other samples of the same videos. Each is `None` if there are too few. truth: for a metric that is best near it.
     """
 
     per_sample: Float64[np.ndarray, " S"]
@@ -50,7 +58,7 @@ class SetValue:
     error_videos: float | None = None
     error_samples: float | None = None
     pseudo_values: Float64[np.ndarray, " V"] | None = None
-    truth: tuple[float, float | None] | None = None
+    truth: OfTruth | None = None
     curve: Curve | None = None
     warnings: tuple[str, ...] = ()
 
@@ -122,12 +130,13 @@ def _jackknifed(
     return result
 
 
-def _of_truth(name: str, entry: SetMetric, rows: RowsOfVideos, facts: Facts) -> tuple[float, float | None]:
-    """The value of the truth itself, and its error."""
+def _of_truth(name: str, entry: SetMetric, rows: RowsOfVideos, facts: Facts) -> OfTruth:
     value = entry.compute(rows.truth, rows.truth, facts)
     _check(name, value)
     errors = _jackknifed(name, entry, entry.compute, _itself(rows), facts)
-    return value, None if errors is None else float(errors.error[0])
+    if errors is None:
+        return OfTruth(value, None, None)
+    return OfTruth(value, float(errors.error[0]), errors.pseudo_values[:, 0])
 
 
 def _curve(name: str, entry: SetMetric, rows: RowsOfVideos, facts: Facts) -> Curve | None:

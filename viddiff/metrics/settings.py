@@ -11,6 +11,10 @@ DISTANCES = ("fd", "kd")
 """What comes before the name of an extractor in the names of its metrics: `fd-<name>`, `kd-<name>`."""
 
 
+DDOF = {"N-1": 1, "N": 0}
+"""By what sums of squares are divided by, what N is less."""
+
+
 def is_of_network(metric: str) -> bool:
     """Whether a metric is the distance of an extractor, by its name."""
     return metric.startswith(tuple(f"{distance}-" for distance in DISTANCES))
@@ -36,7 +40,7 @@ class FvdSettings:
     @property
     def ddof(self) -> int:
         """1 for covariances over N - 1, 0 for those over N."""
-        return {"N-1": 1, "N": 0}[self.covariance]
+        return DDOF[self.covariance]
 
 
 @dataclass(frozen=True)

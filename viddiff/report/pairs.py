@@ -21,6 +21,7 @@ from jaxtyping import Float64
 from viddiff.errors import InputError, reading
 from viddiff.files.npz import load_arrays
 from viddiff.metrics.pair_tests import Difference, distances_differ, paired_difference, smallest_p
+from viddiff.metrics.settings import DDOF
 from viddiff.metrics.statistics import CONFIDENCE, holm, interval
 from viddiff.report.records import Record, Summary, differences
 from viddiff.tree.paths import RESULTS
@@ -168,7 +169,7 @@ def _difference(a: Record, b: Record, metric: str) -> Difference:
     descriptor = _exchanged(metric)
     if descriptor and found.p is not None:
         (truth, made), (_, others) = (_rows(record, descriptor) for record in (a, b))
-        found = replace(found, p=distances_differ(made, others, truth))
+        found = replace(found, p=distances_differ(made, others, truth, _ddof(ours)))
     return found
 
 
@@ -180,6 +181,14 @@ def _exchanged(metric: str) -> str:
     return network if distance == "fd" else ""
 
 
+def _ddof(summary: Summary) -> int:
+    """Of the covariances by which a Fréchet distance was measured. Raises `InputError` if its file does not tell."""
+    covariance = summary.protocol.get("covariance")
+    if covariance not in DDOF:
+        raise InputError(f"its covariance is {covariance!r:.40}, must be one of {', '.join(DDOF)}")
+    return DDOF[covariance]
+
+
 def _from_truth(summary: Summary) -> tuple[float, Float64[np.ndarray, " V"] | None]:
     """The value that is compared and its part of each video; the distance from the truth if that is what is best."""
     mean = summary.mean
@@ -187,8 +196,9 @@ def _from_truth(summary: Summary) -> tuple[float, Float64[np.ndarray, " V"] | No
     values = None if summary.per_video is None else np.array(summary.per_video, np.float64)
     if summary.better != "truth" or summary.truth is None:
         return mean, values
+    aim = summary.truth.mean if summary.truth_per_video is None else np.array(summary.truth_per_video)
     sign = 1.0 if mean >= summary.truth.mean else -1.0
-    return abs(mean - summary.truth.mean), None if values is None else sign * (values - summary.truth.mean)
+    return abs(mean - summary.truth.mean), None if values is None else sign * (values - aim)
 
 
 def _rows(record: Record, descriptor: str) -> tuple[Float64[np.ndarray, "V D"], Float64[np.ndarray, "V S D"]]:

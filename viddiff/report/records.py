@@ -19,6 +19,8 @@ from viddiff.registry import declared
 from viddiff.tree.paths import BASELINES, RESULTS, Baseline, Evaluation
 
 BETTER = ("higher", "lower", "truth")
+AGGREGATES = {"best": "best", "best_on_average": "best on average"}
+"""Of the samples of a video, as tables call them; that of all is the mean itself."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ class Summary:
 
     mean: `None` where the metric is not defined, for the reason `undefined`; better: "higher", "lower", "truth" (those
     near it), or "" if neither is; per_frame: of metrics of frames; per_video: the means of videos, or pseudo-values;
-    truth, floor: of metrics of sets that have them; aggregates: by name, over the samples of a video.
+    truth, floor: of metrics of sets that have them; truth_per_video: the truth's pseudo-values; no_floor: why it is
+    missing; aggregates: by name, over the samples of a video.
     """
 
     mean: float | None
@@ -79,7 +82,9 @@ class Summary:
     per_frame_errors: tuple[float, ...] | None  # older files lack them, as do files of one video
     per_video: tuple[float, ...] | None
     truth: Estimate | None
+    truth_per_video: tuple[float, ...] | None
     floor: Estimate | None
+    no_floor: str
     aggregates: Mapping[str, Estimate]
     curve: Curve | None
     warnings: tuple[str, ...]
@@ -105,7 +110,9 @@ class Summary:
             per_frame_errors=errors,
             per_video=_optional_numbers(values),
             truth=None if own_truth is None else Estimate.of(own_truth),
+            truth_per_video=None if own_truth is None else _optional_numbers(own_truth.get("pseudo_values")),
             floor=None if floor is None or "missing" in floor else Estimate.of(floor),
+            no_floor="" if floor is None else short_text(floor.get("missing", "")),
             aggregates={
                 short_text(name): Estimate.of(part) for name, part in content.get("aggregates", {}).items()
             },
@@ -113,6 +120,15 @@ class Summary:
             warnings=tuple(map(short_text, content.get("warnings", ()))),
             protocol=dict(content["protocol"]),
         )
+
+    def notes(self, name: str, mode: str = "") -> list[str]:
+        """What to beware of in a metric of that name; mode: is named in what holds for it alone."""
+        notes = [*self.warnings]
+        if self.undefined:
+            notes.append(f"{f'{mode}: ' if mode else ''}{name} is not defined: {self.undefined}")
+        if self.no_floor:
+            notes.append(f"{name} has no floor: {self.no_floor}")
+        return notes
 
 
 @dataclass(frozen=True)
