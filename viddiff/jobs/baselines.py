@@ -73,7 +73,7 @@ def measure_baseline(
         store=FeatureStore(Path(RESULTS, FEATURES)),
         read=complete,
     )
-    write_json(record, describe(measurement, Path(), {}) | origin)
+    write_json(record, describe(measurement, Path()) | origin)
 
 
 def other_videos(

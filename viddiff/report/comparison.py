@@ -8,6 +8,7 @@ the same text there are comparable. Baselines, which no model makes, are the las
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,16 @@ from viddiff.files.json_files import read_json
 from viddiff.files.write import write_text
 from viddiff.inference.modes import base_plan
 from viddiff.report.comparison_text import COUNTS, NAMES, format_table
-from viddiff.report.records import Estimate, Record, Summary, differences, matching_baselines, read_bound
+from viddiff.report.records import (
+    AGGREGATES,
+    Estimate,
+    Record,
+    Summary,
+    differences,
+    matching_baselines,
+    read_bound,
+)
 from viddiff.tree.paths import RESULTS, Evaluation
-
-_SHOWN_AGGREGATES = {"best": "best", "best_on_average": "best on average"}
 
 
 def comparison_table(
@@ -84,7 +91,7 @@ def write_comparison(
 def _row(record: Record) -> dict[str, Any]:
     row: dict[str, Any] = dict(zip(NAMES, record.names, strict=True))
     for name, summary in record.metrics.items():
-        row |= _columns(name, summary, record.samples)
+        row |= _columns(name, summary)
     stages = None if record.evaluation is None else _stages(record.evaluation)
     steps = None if record.evaluation is None else _diffusion_steps(record.evaluation, record.path.parent)
     return row | {
@@ -96,7 +103,7 @@ def _row(record: Record) -> dict[str, Any]:
     }
 
 
-def _columns(name: str, summary: Summary, samples: int) -> dict[str, float | None]:
+def _columns(name: str, summary: Summary) -> dict[str, float | None]:
     """What a row says of a metric."""
     columns = {
         "": summary.mean,
@@ -104,8 +111,7 @@ def _columns(name: str, summary: Summary, samples: int) -> dict[str, float | Non
         " se samples": summary.se_samples,
     }
     more: dict[str, Estimate | None] = {
-        title: summary.aggregates.get(key) if samples > 1 else None
-        for key, title in _SHOWN_AGGREGATES.items()
+        title: summary.aggregates.get(key) for key, title in AGGREGATES.items()
     }
     for title, estimate in (more | {"truth": summary.truth, "floor": summary.floor}).items():
         if estimate is not None:
@@ -118,13 +124,8 @@ def _notes(record: Record) -> list[str]:
     """What to beware of, of an evaluation: what a baseline lacks is told by its row."""
     if record.evaluation is None:
         return []
-    undefined = [
-        f"{record.names[2]}: {name} is not defined: {summary.undefined}"
-        for name, summary in record.metrics.items()
-        if summary.undefined
-    ]
-    warnings = [text for summary in record.metrics.values() for text in summary.warnings]
-    return list(dict.fromkeys([*warnings, *undefined]))
+    notes = (summary.notes(name, record.names[2]) for name, summary in record.metrics.items())
+    return list(dict.fromkeys(chain.from_iterable(notes)))
 
 
 def _stages(evaluation: Evaluation) -> int | None:

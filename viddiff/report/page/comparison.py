@@ -5,13 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from scipy.stats import t as student
-
+from viddiff.metrics.statistics import CONFIDENCE, interval
 from viddiff.report.page.content import Cell, Column, Comparison, Row, Span
-from viddiff.report.records import Estimate, Summary
-
-LEVEL = 0.95
-"""Of the intervals."""
+from viddiff.report.records import AGGREGATES, Summary
 
 
 def compare(rows: Sequence[Row], remarks: Sequence[str] = ()) -> Comparison:
@@ -21,15 +17,11 @@ def compare(rows: Sequence[Row], remarks: Sequence[str] = ()) -> Comparison:
     return Comparison(rows, [_column(name, rows, notes) for name in names], [*notes, *remarks])
 
 
-def interval(mean: float, error: float | None, videos: int) -> tuple[float, float] | None:
-    """What covers the mean over all such videos at `LEVEL`: Student's interval with videos - 1 degrees of freedom.
-
-    `None` if the error is not known.
-    """
-    if error is None or videos < 2:
+def interval_of(summary: Summary, videos: int) -> tuple[float, float] | None:
+    """What covers the mean over all such videos; `None` if its error is not known."""
+    if summary.mean is None or summary.se_videos is None or videos < 2:
         return None
-    reach = float(student.ppf((1 + LEVEL) / 2, videos - 1)) * error
-    return mean - reach, mean + reach
+    return interval(summary.mean, summary.se_videos, videos)
 
 
 def format_estimate(mean: float, error: float | None) -> str:
@@ -49,7 +41,7 @@ def _column(name: str, rows: Sequence[Row], notes: dict[str, int]) -> Column:
     badness = [_badness(one) for one in modes]
     best = min(badness) if len(badness) > 1 else None
     cells = [
-        None if one is None else _cell(one, row, width, best, notes)
+        None if one is None else _cell(name, one, row, width, best, notes)
         for row, one in zip(rows, found, strict=True)
     ]
     return Column(name, shown[0][1].unit, shown[0][1].better, cells)
@@ -67,25 +59,31 @@ def _marks(summary: Summary, videos: int) -> list[float]:
     if summary.mean is None:
         return []
     aim = [summary.truth.mean] if summary.truth and summary.better == "truth" else []
-    return [summary.mean, *(interval(summary.mean, summary.se_videos, videos) or ()), *aim]
+    return [summary.mean, *(interval_of(summary, videos) or ()), *aim]
 
 
 def _cell(
-    summary: Summary, row: Row, width: tuple[float, float], best: float | None, notes: dict[str, int]
+    name: str,
+    summary: Summary,
+    row: Row,
+    width: tuple[float, float],
+    best: float | None,
+    notes: dict[str, int],
 ) -> Cell:
-    numbers = [notes.setdefault(text, len(notes) + 1) for text in summary.warnings]
+    numbers = [notes.setdefault(text, len(notes) + 1) for text in summary.notes(name)]
     if summary.mean is None:
         return Cell("-", "", False, None, [], numbers)
-    ends = interval(summary.mean, summary.se_videos, row.record.videos)
+    ends = interval_of(summary, row.record.videos)
     aim = summary.truth if summary.better == "truth" else None
     target = None if aim is None else aim.mean
-    told: dict[str, Estimate | None] = {"truth": aim, "floor": summary.floor}
+    told = {title: summary.aggregates.get(key) for key, title in AGGREGATES.items()}
+    told |= {"truth": aim, "floor": summary.floor}
     return Cell(
         text=format_estimate(summary.mean, summary.se_videos),
         sort=summary.mean,
         best=best is not None and _badness(summary) == best and not row.name.is_baseline,
         span=ends and place_span(summary.mean, ends, target, width),
-        below=[f"{name} {format_estimate(one.mean, one.error)}" for name, one in told.items() if one],
+        below=[f"{title} {format_estimate(one.mean, one.error)}" for title, one in told.items() if one],
         notes=numbers,
     )
 
@@ -97,5 +95,5 @@ def place_span(at: float, ends: tuple[float, float], aim: float | None, width: t
     def percent(value: float) -> float:
         return round(4 + 92 * (value - low) / (high - low), 2) if high > low else 50.0
 
-    text = f"95 % interval {ends[0]:.4g} to {ends[1]:.4g}"
+    text = f"{100 * CONFIDENCE:.0f} % interval {ends[0]:.4g} to {ends[1]:.4g}"
     return Span(percent(ends[0]), percent(ends[1]), percent(at), None if aim is None else percent(aim), text)

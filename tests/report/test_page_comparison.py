@@ -1,0 +1,35 @@
+"""The cells of a page's comparison: what stands below a number, and what to beware of."""
+
+from __future__ import annotations
+
+import pytest
+from fake_metrics import CHECKPOINT, of_sets, summary, write_metrics
+
+from viddiff.report.page.comparison import compare
+from viddiff.report.page.content import Name, Row
+from viddiff.report.records import Record
+
+MODE = "autoreg_10_5_60_10"
+
+
+@pytest.fixture(autouse=True)
+def tree(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_cells_tell_aggregates_and_why_something_is_missing():
+    best = {"mean": 22.0, "standard_error_videos": 0.5}
+    metrics = {
+        "psnr": summary(20.0) | {"aggregates": {"best": best, "best_on_average": best | {"mean": 21.0}}},
+        "fvd": of_sets([1.0, 2.0], floor={"missing": "too few videos"}),
+        "seam": of_sets([1.0, 2.0], "truth") | {"mean": None, "undefined": "no border"},
+    }
+    record = Record.read(write_metrics(MODE, metrics=metrics))
+    found = compare([Row(Name("a/b", CHECKPOINT, MODE, 0), record, "")])
+    psnr, fvd, seam = (column.cells[0] for column in found.columns)
+    assert psnr.below == ["best 22.00 ± 0.50", "best on average 21.00 ± 0.50"] and not psnr.notes
+    assert (fvd.below, seam.text) == ([], "-")
+    assert [found.notes[place - 1] for place in (*fvd.notes, *seam.notes)] == [
+        "fvd has no floor: too few videos",
+        "seam is not defined: no border",
+    ]
