@@ -16,7 +16,8 @@ from viddiff.workflow.baselines import (
 )
 from viddiff.workflow.call import make_anew
 from viddiff.workflow.datasets import MADE_DATASET
-from viddiff.workflow.preflight import check_measured, dataset_of, plan_is_outdated
+from viddiff.workflow.metric_preflight import check_measured
+from viddiff.workflow.preflight import dataset_of, plan_is_outdated
 from viddiff.workflow.report_files import (
     check_animated,
     group_cells,

@@ -114,7 +114,7 @@ def test_the_floor_of_kvd_stands_in_the_metrics_of_samples(monkeypatch):
     def rows(name, videos, obs_length, settings, names, store=None):
         return videos[:, :, 0, 0, 0].astype(np.float64)
 
-    monkeypatch.setattr("viddiff.metrics.measure.describe_videos", rows)
+    monkeypatch.setattr("viddiff.metrics.measurement.describe_videos", rows)
     evaluation = Evaluation.named("run", "ema_0.9999_000100", f"autoreg_4_2_{T}_2")
     open_videos = opening()
     for video in range(2):

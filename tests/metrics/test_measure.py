@@ -14,9 +14,11 @@ from viddiff.metrics.base import Descriptor, Metric, MetricSettings
 from viddiff.metrics.base import descriptor as descriptors
 from viddiff.metrics.base import metric as metrics
 from viddiff.metrics.frechet import frechet_distance
-from viddiff.metrics.measure import measure, measure_files, stages_of
+from viddiff.metrics.measure import measure
+from viddiff.metrics.measurement import measure_files
 from viddiff.metrics.record import aggregate, summarise, write_measurement
 from viddiff.metrics.statistics import standard_error
+from viddiff.metrics.values import stages_of
 
 VIDEOS, SAMPLES, LENGTH, OBSERVED = 3, 2, 7, 3
 NAMES = ("psnr", "ssim")

@@ -13,7 +13,7 @@ from fake_metrics import CHECKPOINT, of_sets, summary, write_baseline, write_met
 
 from viddiff.errors import InputError, OutputError
 from viddiff.metrics.base import MetricSettings
-from viddiff.metrics.measure import Measurement
+from viddiff.metrics.measurement import Measurement
 from viddiff.metrics.record import write_measurement
 from viddiff.report.comparison import comparison_table, write_csv
 from viddiff.report.comparison_text import format_table

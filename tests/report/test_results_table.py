@@ -9,7 +9,7 @@ import viddiff
 from viddiff.errors import InputError
 from viddiff.files.write import save_npy, write_json
 from viddiff.metrics.base import MetricSettings
-from viddiff.metrics.measure import Measurement
+from viddiff.metrics.measurement import Measurement
 from viddiff.metrics.record import write_measurement
 from viddiff.tree.paths import Evaluation
 

@@ -11,7 +11,7 @@ import pytest
 from viddiff.data.arrays import open_video
 from viddiff.errors import InputError
 from viddiff.files.npy import is_whole, open_npy, parse_npy
-from viddiff.metrics.measure import read_sample
+from viddiff.metrics.measurement import read_sample
 from viddiff.tree.elbos import STAGE, load_elbo
 from viddiff.tree.samples import load_sample
 

@@ -28,7 +28,7 @@ from viddiff.tree.paths import Baseline, Evaluation
 from viddiff.tree.samples import executed_plan
 from viddiff.tree.schedules import read_choices, read_schedule
 from viddiff.tree.timing import read_timings
-from viddiff.workflow.preflight import check_measured
+from viddiff.workflow.metric_preflight import check_measured
 from viddiff.workflow.sections import Metrics
 
 RUN = Evaluation.named("run", "ema_0.9999_000100", "autoreg_4_2_12_4")

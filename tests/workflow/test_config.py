@@ -25,12 +25,8 @@ from viddiff.workflow.config import (
     read_config,
 )
 from viddiff.workflow.datasets import Datasets
-from viddiff.workflow.preflight import (
-    check_measurable,
-    check_measured,
-    check_sampling,
-    training_rules,
-)
+from viddiff.workflow.metric_preflight import check_measurable, check_measured
+from viddiff.workflow.preflight import check_sampling, training_rules
 from viddiff.workflow.sections import Metrics
 from viddiff.workflow.targets import Cell, read_grid
 from viddiff.workflow.trainings import is_to_be_trained, trained_files

@@ -15,7 +15,7 @@ from viddiff.jobs.job import OpenVideos
 from viddiff.metrics.base import MetricSettings
 from viddiff.metrics.baselines import last_frame_repeated
 from viddiff.metrics.features import FeatureStore
-from viddiff.metrics.measure import measure_files
+from viddiff.metrics.measurement import measure_files
 from viddiff.metrics.record import describe
 from viddiff.tree.paths import BASELINES, FEATURES, RESULTS, Baseline
 from viddiff.video import Video

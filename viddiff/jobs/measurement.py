@@ -14,8 +14,9 @@ from viddiff.jobs.job import Job, OpenVideos
 from viddiff.jobs.prepare import videos_fingerprint
 from viddiff.metrics.base import MetricSettings
 from viddiff.metrics.features import FeatureStore
-from viddiff.metrics.measure import measure_files, stages_of
+from viddiff.metrics.measurement import measure_files
 from viddiff.metrics.record import write_measurement
+from viddiff.metrics.values import stages_of
 from viddiff.render.sheet import contact_sheet
 from viddiff.tree.fingerprint import NAME, check_claim
 from viddiff.tree.paths import FEATURES, Evaluation

@@ -24,7 +24,7 @@ from jaxtyping import Float64
 from viddiff.files.write import atomic_path, save_npz, write_json
 from viddiff.metrics.base import metric
 from viddiff.metrics.extractor import find_descriptor, find_set_metric
-from viddiff.metrics.measure import Measurement
+from viddiff.metrics.measurement import Measurement
 from viddiff.metrics.sets import SetValue
 from viddiff.metrics.statistics import pooled_standard_error, standard_error
 

@@ -11,7 +11,8 @@ from viddiff.metrics.settings import is_of_network
 from viddiff.registry import declared_facts
 from viddiff.tree.paths import BASELINES, Baseline
 from viddiff.workflow.datasets import MADE_DATASET
-from viddiff.workflow.preflight import check_measured, dataset_of
+from viddiff.workflow.metric_preflight import check_measured
+from viddiff.workflow.preflight import dataset_of
 from viddiff.workflow.sections import Configuration, Metrics
 from viddiff.workflow.targets import Cell
 

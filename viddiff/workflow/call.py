@@ -21,12 +21,11 @@ from viddiff.workflow.batches import (
     plan_batches,
 )
 from viddiff.workflow.datasets import Datasets, check_kinds
+from viddiff.workflow.metric_preflight import check_measurable, check_metric_weights
 from viddiff.workflow.options import Options, read_options
 from viddiff.workflow.preflight import (
     check_checkpoint,
     check_elbo_steps,
-    check_measurable,
-    check_metric_weights,
     check_sampling,
     check_search,
     is_searched,

@@ -5,16 +5,13 @@ Snakemake reads the files. It evaluates Python in those that say `__use_yte__`, 
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterable, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator, validators
-from jsonschema.exceptions import ValidationError
+from jsonschema import Draft202012Validator
 
 from viddiff.dataset_settings import DatasetSettings
 from viddiff.errors import InputError, one_line, unknown, unreadable
@@ -24,6 +21,7 @@ from viddiff.flat_config import DEFAULTS, parse_rates
 from viddiff.metrics.settings import Extractor, FvdSettings, extractor_metrics
 from viddiff.registry import declared
 from viddiff.tree.schedules import SearchSettings
+from viddiff.workflow.config_schema import check_schema, fill_defaults, key_name, shortened
 from viddiff.workflow.sections import (
     BouncyBalls,
     Configuration,
@@ -35,30 +33,9 @@ from viddiff.workflow.sections import (
     Videos,
 )
 
-_NAMES = {
-    "object": "a mapping",
-    "array": "a list",
-    "string": "a text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "null": "empty",
-}
 MOST_BYTES = 2**20  # of a file
 MOST_VALUES = 100_000
 TEMPLATE = "__use_yte__"
-# JSON takes 8.0 for a whole number; who counts with it does not. It has no NaN and infinity, but YAML does.
-_Validator = validators.extend(
-    Draft202012Validator,
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
-        {
-            "integer": lambda _, value: isinstance(value, int) and not isinstance(value, bool),
-            "number": lambda _, value: (
-                isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-            ),
-        }
-    ),
-)
 
 
 def load_config(files: Iterable[Path | str]) -> dict[str, Any]:
@@ -163,10 +140,8 @@ def check_config(config: dict[str, Any], schema: Mapping[str, Any]) -> None:
     except ValueError as error:
         raise InputError(f"the config {error}") from None
     _check_keys(config, ())
-    _fill(config, schema)
-    errors = sorted(_Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
-    if errors:
-        raise InputError(_describe(errors[0]))
+    fill_defaults(config, schema)
+    check_schema(config, schema)
     metrics = [name for kind in ("metric", "set_metric") for name in declared(kind, "viddiff.metrics")]
     extractors = config["metrics"]["extractors"]
     for name in extractors:
@@ -246,66 +221,11 @@ def _nodes(node: yaml.Node) -> Iterable[yaml.Node]:
     return node.value if isinstance(node, yaml.SequenceNode) else ()
 
 
-def _fill(value: Any, schema: Mapping[str, Any]) -> None:
-    if isinstance(value, dict):
-        for key, part in schema.get("properties", {}).items():
-            if value.get(key) is None and "default" in part:
-                value[key] = json.loads(json.dumps(part["default"]))
-            _fill(value.get(key), part)
-    elif isinstance(value, list):
-        for item in value:
-            _fill(item, schema.get("items", {}))
-
-
 def _check_keys(value: Any, path: tuple[str | int, ...]) -> None:
     """YAML reads the key 2024 as a number, `on` as true; all keys here are names."""
     for key, part in value.items() if isinstance(value, dict) else enumerate(value):
         if isinstance(value, dict) and not isinstance(key, str):
-            where = f"config key {_key(path)}" if path else "the config"
-            raise InputError(f"{where} has the key {_short(key)}, must be a text: write it in quotes")
+            where = f"config key {key_name(path)}" if path else "the config"
+            raise InputError(f"{where} has the key {shortened(key)}, must be a text: write it in quotes")
         if isinstance(part, dict | list):
             _check_keys(part, (*path, key))
-
-
-def _describe(error: ValidationError) -> str:
-    key = _key(error.absolute_path)
-    found: Any = error.instance
-    wanted: Any = error.validator_value
-    schema: Any = error.schema
-    where = f"config key {key}" if key else "the config"
-    match error.validator:
-        case "additionalProperties":
-            allowed = sorted(schema["properties"])
-            name = next(name for name in sorted(map(str, found)) if name not in allowed)
-            return str(unknown(f"config key {f'{key}.' if key else ''}{name}", name, allowed))
-        case "required":
-            missing = next(name for name in wanted if name not in found)
-            return f"{where} lacks {missing}, which must be given"
-        case "type":
-            kinds = [wanted] if isinstance(wanted, str) else wanted
-            return f"{where} is {_short(found)}, must be {' or '.join(_NAMES[kind] for kind in kinds)}"
-        case "enum":
-            return f"{where} is {_short(found)}, must be one of {', '.join(map(str, wanted))}"
-        case "maximum":
-            return f"{where} is {_short(found)}, must be {wanted} at most"
-        case "minimum":
-            return f"{where} is {_short(found)}, must be {wanted} at least"
-        case "minItems":
-            return f"{where} is empty, must have {wanted} entry at least"
-        case "uniqueItems":
-            return f"{where} names something twice: {_short(found)}"
-        case "pattern" if "propertyNames" in error.schema_path:
-            return f"{where} has the key {_short(found)}, must be {schema['description']}"
-        case "pattern":
-            return f"{where} is {_short(found)}, must be {schema['description']}"
-    return f"{where} is {_short(found)}, {error.validator} must hold: {_short(wanted)}"
-
-
-def _key(path: Iterable[str | int]) -> str:
-    """`grid[0].modes` of a path of keys and positions."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, default=str)
-    return text if len(text) <= 60 else text[:57] + "…"
