@@ -110,6 +110,12 @@ def test_floors_are_those_of_other_true_videos_of_the_same_data():
     assert read_floors([OTHER], ["psnr"], sha)["psnr"]["missing"].startswith("no 2 other")
 
 
+def test_a_metric_that_is_not_defined_for_other_videos_has_no_floor():
+    sha = measured(OTHER, opening(), ["psnr", "seam"])["test_videos_sha256"]
+    floors = read_floors([OTHER], ["psnr", "seam", "fvd"], sha)
+    assert floors["seam"]["missing"].startswith("not defined: ") and set(floors) == {"psnr", "seam"}
+
+
 def test_the_floor_of_kvd_stands_in_the_metrics_of_samples(monkeypatch):
     def rows(name, videos, obs_length, settings, names, store=None):
         return videos[:, :, 0, 0, 0].astype(np.float64)

@@ -120,13 +120,17 @@ def read_floors(
                     reason = f"{path} is of other test videos: remove it to have it measured anew"
                 if reason:
                     return {name: {"missing": reason} for name in metrics}
-                return {name: _floor(part, content["videos"]) for name, part in content["metrics"].items()}
+                return {
+                    name: _floor(content["metrics"][name], content["videos"])
+                    for name in metrics
+                    if name in content["metrics"]
+                }
     return {}
 
 
 def _floor(content: Mapping[str, Any], videos: int) -> dict[str, Any]:
     if content["mean"] is None:
-        return {"missing": short_text(content["undefined"])}
+        return {"missing": f"not defined: {short_text(content['undefined'])}"}
     error = content["standard_error_videos"]
     return {
         "mean": number(content["mean"]),
