@@ -16,7 +16,7 @@ from viddiff.metrics.base import MetricSettings
 from viddiff.metrics.measurement import Measurement
 from viddiff.metrics.record import write_measurement
 from viddiff.report.comparison import comparison_table, write_csv
-from viddiff.report.comparison_text import format_table
+from viddiff.report.comparison_text import COUNTS, format_table
 from viddiff.report.curves import read_curves
 
 
@@ -277,3 +277,12 @@ def test_a_wide_table_is_split_by_kind_and_fits_a_terminal():
     unit = {"seam": of_sets([1.0, 2.0], unit="borders / elsewhere"), "psnr": summary(1.0, unit="dB")}
     text = format_table(comparison_table([write_metrics(MODES[0], metrics=unit)]))
     assert "seam: borders / elsewhere" in text and "psnr [dB]" in text and "seam [" not in text
+
+
+def test_the_text_tells_which_values_are_better_of_metrics_of_which_some_are():
+    text = format_table(
+        pd.DataFrame(
+            {"run": ["a"], "checkpoint": ["b"], "mode": ["c"], "spread": [1.0], "skill": [2.0]}
+        ).assign(**dict.fromkeys(COUNTS, 1), protocol="")
+    )
+    assert "lower is better: skill" in text and "higher" not in text

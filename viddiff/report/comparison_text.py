@@ -145,11 +145,11 @@ def _explained(table: pd.DataFrame, metrics: Sequence[str]) -> Iterator[str]:
 
 
 def _better(metric: str) -> str:
-    """ "higher", "lower" or "truth"; "" of a metric that is not known here."""
+    """ "higher", "lower" or "truth"; "" of one of which neither is, and of a metric that is not known here."""
     of_sets = declared_facts("set_metric", "viddiff.metrics").get(metric)
     if of_sets is not None:
         return str(of_sets["better"])
     facts = declared_facts("metric", "viddiff.metrics").get(metric)
-    if metric == "bpd" or is_of_network(metric) or (facts and facts["higher_is_better"] is False):
+    if metric == "bpd" or is_of_network(metric):
         return "lower"
-    return "higher" if facts else ""
+    return {True: "higher", False: "lower", None: ""}[facts["higher_is_better"] if facts else None]
