@@ -89,6 +89,16 @@ def test_a_damaged_file_is_made_again(tmp_path, computed, damage):
     assert computed in ([3, 1], [3, 3]) and path.read_bytes() == content
 
 
+def test_a_row_of_another_length_beside_missing_ones(tmp_path, computed):
+    store, some = FeatureStore(tmp_path), videos(0, 3)
+    whole = store.rows("means", some, 0, SETTINGS)
+    wrong, missing, _ = sorted(tmp_path.rglob("*.npy"))
+    np.save(wrong, np.zeros(3, np.float32))
+    missing.unlink()
+    np.testing.assert_array_equal(store.rows("means", some, 0, SETTINGS), whole)
+    assert len(np.load(wrong)) == 4
+
+
 def test_rows_that_are_not_finite_are_not_kept(tmp_path, monkeypatch):
     rows = np.array([[1.0, 2.0], [np.nan, 2.0]], np.float32)
     entry = Descriptor(lambda *given: rows, lambda settings: {}, kept=True)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from viddiff.errors import InputError
 from viddiff.files.npy import parse_npy
 from viddiff.files.write import save_npy
 from viddiff.metrics.base import Rows, Videos
@@ -30,8 +32,8 @@ class FeatureStore:
     def rows(self, name: str, videos: Videos, obs_length: int, settings: MetricSettings) -> Rows:
         """The rows `[B, D]` of videos `[B, T, C, H, W]` by the descriptor of that name; those missing are computed.
 
-        Rows that are not finite are not kept. Raises `InputError` for an unknown descriptor, and for videos that it
-        does not take.
+        Rows that are not finite are not kept. Raises `InputError` for an unknown descriptor, for videos that it does
+        not take, and if it gives no rows.
         """
         entry = find_descriptor(name, settings)
         if not entry.kept or self.folder is None:
@@ -39,18 +41,23 @@ class FeatureStore:
         folder = self.folder / f"{name}-{_digest_of(entry.protocol(settings))}"
         first = entry.first(obs_length, settings)
         paths = [_path(folder, video[first:]) for video in videos]
-        kept = {path: row for path in paths if (row := _read(path)) is not None}
-        if len({len(row) for row in kept.values()}) > 1:
-            kept = {}
-        missing = [path for path in dict.fromkeys(paths) if path not in kept]
-        if missing:
-            chosen = videos[[paths.index(path) for path in missing]]
-            rows = entry.compute(chosen, obs_length, settings)
-            kept |= dict(zip(missing, rows, strict=True))
-            for path, row in zip(missing, rows, strict=True):
+        named = dict(zip(paths, videos, strict=True))
+
+        def made(chosen: Sequence[Path]) -> dict[Path, np.ndarray]:
+            rows = entry.compute(np.stack([named[path] for path in chosen]), obs_length, settings)
+            if rows.ndim != 2 or len(rows) != len(chosen):
+                raise InputError(f"the rows of {name} are {list(rows.shape)}, must be [{len(chosen)}, D]")
+            for path, row in zip(chosen, rows, strict=True):
                 if np.isfinite(row).all():
                     save_npy(path, row)
-        return np.stack([kept[path] for path in paths])
+            return dict(zip(chosen, rows, strict=True))
+
+        found = {path: row for path in named if (row := _read(path)) is not None}
+        if missing := [path for path in named if path not in found]:
+            found |= made(missing)
+        if len({len(row) for row in found.values()}) > 1:  # a file holds the row of something else
+            found = made(list(named))
+        return np.stack([found[path] for path in paths])
 
 
 def _digest_of(protocol: dict[str, Any]) -> str:
