@@ -29,7 +29,14 @@ class Small(torch.nn.Module):
             clips = clips.transpose(1, 2)
         if self.broken == "shape":
             return clips
-        return self.projection(clips.flatten(1))
+        rows = self.projection(clips.flatten(1))
+        if self.broken == "raises":
+            raise ValueError("none today")
+        if self.broken == "empty":
+            return rows[:, :0]
+        if self.broken == "complex":
+            return torch.complex(rows, rows)
+        return rows.long() if self.broken == "whole numbers" else rows
 
 
 @pytest.fixture
@@ -122,9 +129,21 @@ def test_other_names_are_those_of_viddiff(network):
 
 def test_what_is_refused(network, tmp_path):
     with pytest.raises(
-        InputError, match=r"small gives \[1, 3, 4, 6, 6\] of 1 clips, must give a tensor \[1, D\]"
+        InputError, match=r"small gives float32 \[1, 3, 4, 6, 6\] of 1 clips, must give floats \[1, D\]"
     ):
         rows(network("a.pt", broken="shape"), videos(0, 1, 4))
+    for broken, found in (
+        ("empty", r"float32 \[1, 0\]"),
+        ("whole numbers", r"int64 \[1, 5\]"),
+        ("complex", r"complex64 \[1, 5\]"),
+    ):
+        with pytest.raises(InputError, match=f"small gives {found} of 1 clips"):
+            rows(network(f"{broken}.pt", broken=broken), videos(0, 1, 4))
+    with pytest.raises(
+        InputError, match=r"small does not take clips \[1, 3, 4, 6, 6\]: .*none today"
+    ) as error:
+        rows(network("raises.pt", broken="raises"), videos(0, 1, 4))
+    assert "\n" not in str(error.value)
     with pytest.raises(InputError, match=r"small does not take clips \[1, 3, 5, 6, 6\]: ") as error:
         rows(network("b.pt", frames=5), videos(0, 1, 5))
     assert "\n" not in str(error.value)

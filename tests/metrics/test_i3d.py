@@ -202,6 +202,10 @@ def test_a_file_of_the_users(tmp_path, i3d):
     for content, message in (
         ([1], "is no state dict"),
         ({"a.conv3d.weight": torch.ones(1)}, "does not hold I3D"),
+        (
+            {name: tensor.bfloat16() for name, tensor in tensors.items()},
+            "is bfloat16, weights must be float32",
+        ),
     ):
         other = tmp_path / f"{len(message)}.pt"
         torch.save(content, other)
@@ -238,6 +242,31 @@ def test_a_program_of_the_users_must_prove_itself(tmp_path):
             InputError, match=rf"{name}\.pt is not the network of FVD: black against white gives"
         ):
             i3d_rows.network_of(MetricSettings(fvd=FvdSettings(weights=tmp_path / f"{name}.pt")))
+
+
+class Tuple(Imposter):
+    """Gives something else."""
+
+    def forward(
+        self, x: torch.Tensor, rescale: bool, resize: bool, return_features: bool
+    ) -> tuple[torch.Tensor, bool]:
+        return x, rescale
+
+
+class Other(torch.nn.Module):
+    """Takes clips alone."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean((2, 3, 4))
+
+
+def test_a_program_of_another_kind(tmp_path):
+    for module, message in ((Tuple(1.0), "gives tuple of 1 clips"), (Other(), "does not take clips")):
+        path = tmp_path / f"{type(module).__name__}.pt"
+        torch.jit.script(module).save(str(path))
+        with pytest.raises(InputError, match=rf"{path.name} {message}") as error:
+            i3d_rows.network_of(MetricSettings(fvd=FvdSettings(weights=path)))
+        assert "\n" not in str(error.value)
 
 
 def test_a_program_is_loaded_only_where_the_user_names_it(tmp_path):

@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from viddiff.errors import InputError
 from viddiff.files.write import sha256_file
@@ -31,8 +29,8 @@ from viddiff.metrics.fvd import BIASED_BELOW
 from viddiff.metrics.fvd import protocol as fvd_protocol
 from viddiff.metrics.i3d_rows import first_frame, network_input
 from viddiff.metrics.settings import DISTANCES, MetricSettings
-from viddiff.metrics.torchscript import load_torchscript
-from viddiff.precision import full_float32, rows_per_call
+from viddiff.metrics.torchscript import call_torchscript, load_torchscript
+from viddiff.precision import rows_per_call
 
 CLIPS_PER_CALL = 16  # on a GPU
 
@@ -84,22 +82,9 @@ def _rows(name: str, videos: Videos, obs_length: int, settings: MetricSettings) 
     for i in range(0, len(clips), step):
         x = network_input(clips[i : i + step], settings.device, extractor.size, half_pixel=True)
         x = low + (x + 1) * ((high - low) / 2)
-        found.append(_call(name, network, x if extractor.layout == "BCTHW" else x.transpose(1, 2)))
+        x = x if extractor.layout == "BCTHW" else x.transpose(1, 2)
+        found.append(call_torchscript(name, network, x.contiguous()))
     return torch.cat(found).double().view(len(videos), count, -1).mean(1).cpu().numpy()
-
-
-@torch.no_grad()
-def _call(name: str, network: torch.jit.ScriptModule, x: Float[Tensor, "b ..."]) -> Float[Tensor, "b D"]:
-    try:
-        with full_float32():
-            rows = network(x.contiguous())
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise InputError(f"{name} does not take clips {list(x.shape)}: {reason}") from error
-    if not isinstance(rows, Tensor) or rows.ndim != 2 or len(rows) != len(x):
-        found = list(rows.shape) if isinstance(rows, Tensor) else type(rows).__name__
-        raise InputError(f"{name} gives {found} of {len(x)} clips, must give a tensor [{len(x)}, D]")
-    return rows
 
 
 def _protocol(name: str, settings: MetricSettings) -> dict[str, Any]:

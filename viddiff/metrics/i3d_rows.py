@@ -19,7 +19,7 @@ from viddiff.metrics.i3d import SIZE, build_i3d
 from viddiff.metrics.i3d_weights import I3D_WEIGHTS, default_i3d, load_i3d, published_tensors
 from viddiff.metrics.resize import resize_bilinear
 from viddiff.metrics.settings import MetricSettings
-from viddiff.metrics.torchscript import is_torchscript, load_torchscript
+from viddiff.metrics.torchscript import call_torchscript, is_torchscript, load_torchscript
 from viddiff.metrics.weight_files import tensors_sha256
 from viddiff.precision import rows_per_call
 from viddiff.video import to_model
@@ -66,8 +66,8 @@ def _named_network(path: Path, device: str) -> Logits:
 
         def of(part: Part, length: int) -> Tensor:
             grey_levels = part(slice(0, length)) * 127.5 + 127.5
-            with torch.no_grad():
-                return script(grey_levels, rescale=True, resize=True, return_features=True)
+            options = {"rescale": True, "resize": True, "return_features": True}
+            return call_torchscript(path, script, grey_levels, **options)
 
         network = Logits(of, path.name, sha256_file(path))
     else:

@@ -92,17 +92,21 @@ def published_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a state dict with the published names, but for what changes nothing: counts of batches, and
     scales of BatchNorm that are 1.
 
-    Raises `InputError` if it is no state dict of tensors.
+    Raises `InputError` if it is no state dict of float32 tensors.
     """
     content = load_torch(path, "file of weights")
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
         raise InputError(f"{path} is no state dict: it must hold tensors by name")
-    return {
+    tensors = {
         str(name): value.detach().contiguous()
         for name, value in content.items()
         if not str(name).endswith(".num_batches_tracked")
         and not (str(name).endswith(".bn.weight") and bool((value == 1).all()))
     }
+    for name, tensor in tensors.items():
+        if tensor.dtype != torch.float32:
+            raise InputError(f"{path}: {name:.60} is {str(tensor.dtype)[6:]}, weights must be float32")
+    return tensors
 
 
 def _from_cache(path: Path) -> dict[str, Tensor] | None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import zipfile
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from viddiff.errors import InputError
+from viddiff.precision import full_float32
 
 
 def is_torchscript(path: Path) -> bool:
@@ -31,3 +35,26 @@ def load_torchscript(path: Path, device: str) -> torch.jit.ScriptModule:
         return torch.jit.load(path, map_location=device).eval()
     except (RuntimeError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as TorchScript: {str(error).splitlines()[0]}") from error
+
+
+@torch.no_grad()
+def call_torchscript(
+    name: object, network: torch.jit.ScriptModule, clips: Float[Tensor, "B ..."], **options: Any
+) -> Float[Tensor, "B D"]:
+    """The rows of clips, in full float32.
+
+    Raises `InputError` that begins with the name if the network does not take them, or gives anything else.
+    """
+    try:
+        with full_float32():
+            rows = network(clips, **options)
+    except (RuntimeError, torch.jit.Error) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        raise InputError(f"{name} does not take clips {list(clips.shape)}: {reason:.300}") from error
+    if not isinstance(rows, Tensor):
+        found = type(rows).__name__
+    elif rows.ndim != 2 or len(rows) != len(clips) or rows.shape[1] == 0 or not rows.is_floating_point():
+        found = f"{rows.dtype} {list(rows.shape)}".removeprefix("torch.")
+    else:
+        return rows
+    raise InputError(f"{name} gives {found} of {len(clips)} clips, must give floats [{len(clips)}, D]")
