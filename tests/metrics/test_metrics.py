@@ -16,6 +16,7 @@ from viddiff.metrics.base import metric as metrics
 from viddiff.metrics.lpips import lpips
 from viddiff.metrics.psnr import largest_finite_psnr, psnr
 from viddiff.metrics.ssim import K1, ssim
+from viddiff.registry import declared_facts
 
 
 def frames(seed, *shape):
@@ -147,3 +148,9 @@ def test_chunks_cover_all_frames_within_the_limit(count, values, limit):
     assert all(
         (chunk.stop - chunk.start) * values <= limit or chunk.stop - chunk.start == 1 for chunk in chunks
     )
+
+
+@pytest.mark.parametrize("kind", ["metric", "set_metric"])
+def test_each_says_what_it_is(kind):
+    for name, facts in declared_facts(kind, "viddiff.metrics").items():
+        assert str(facts.get("meaning", "")).endswith("."), name

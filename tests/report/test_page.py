@@ -10,6 +10,8 @@ from page_tree import LENGTH, MODES, OBSERVED
 from playwright.sync_api import expect, sync_playwright
 
 from viddiff.render.pages import FPS
+from viddiff.report.page.content import Pair
+from viddiff.report.page.pairs import findings
 
 HOSTILE = "</script><img src=x onerror=hacked=1>\u2028<b onclick=hacked=1>%{y} {{ 7*7 }}"
 expect.set_options(timeout=20_000)  # of a busy machine
@@ -107,6 +109,35 @@ def test_numbers_are_shown_with_intervals_floors_truth_and_warnings(visit, index
     # The best: of higher, lower, and near the truth.
     best = page.locator(".comparison td span.best")
     assert best.evaluate_all("found => found.map(one => one.closest('tr').rowIndex)") == [3, 3, 3]
+
+
+def test_what_the_tests_tell_stands_above_the_table_and_what_metrics_are_below(visit, index):
+    page = visit(index)
+    expect(page.locator(".findings")).to_contain_text("None of the 6 tests of two modes shows a difference.")
+    page.get_by_text("What each metric is").click()
+    expect(page.locator(".meanings")).to_contain_text("videos jump where a stage begins")
+
+
+def test_findings():
+    def pair(metric, verdict, p_holm=0.01):
+        return Pair(metric, "one", "other", 1.0, None, 0.01, p_holm, verdict)
+
+    better, few, none = "one is better", "too few videos to tell: p cannot", "no difference shown"
+    assert findings([pair("psnr", better), pair("fvd", better), pair("seam", "not compared: x", None)]) == [
+        "Of one and other, one is better: psnr, fvd."
+    ]
+    assert findings([pair("psnr", better), pair("fvd", none), pair("kvd", few)])[1] == (
+        "2 of 3 tests of two modes show no difference; in 1 of them there are too few videos to tell."
+    )
+    assert findings([pair("psnr", few), pair("fvd", few)]) == [
+        "None of the 2 tests of two modes shows a difference; there are too few videos to tell."
+    ]
+    assert findings([pair("psnr", "one video: no test", None)]) == []
+
+
+def test_a_narrow_page_is_not_wider_than_the_window(visit, index):
+    page = visit(index, viewport={"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
 def test_pairs_of_one_metric_are_shown_at_a_time(visit, index):

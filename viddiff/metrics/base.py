@@ -35,6 +35,7 @@ class Metric:
     infinite.
     `higher_is_better`: None for what means something only beside another metric.
     `joint`: the values are of all samples of a video together, `[1, T]`, and need at least two of them.
+    `meaning`: for a reader of the page, in a sentence or two.
     """
 
     compute: Callable[[Samples, Truth, MetricSettings], Values]
@@ -43,6 +44,7 @@ class Metric:
     unit: str = ""
     largest_finite: Callable[[int, int], float] | None = None
     joint: bool = False
+    meaning: str = ""
 
 
 metric = Registry("metric", "viddiff.metrics", Metric)
@@ -100,6 +102,7 @@ class SetMetric:
     `curve(made, truth, facts)`: the same resolved along an axis, as the positions and a value at each; `axis` is what
     the positions are. `fewest_videos`: fewer are an error. `biased_below`: with fewer videos a value is mostly bias,
     and a warning says so. `floor`: whether a value means something only beside that of other true videos.
+    `meaning`: for a reader of the page, in a sentence or two.
     """
 
     compute: Callable[[Rows, Rows, Facts], float]
@@ -112,6 +115,7 @@ class SetMetric:
     fewest_videos: int = 1
     biased_below: int = 0
     floor: bool = False
+    meaning: str = ""
 
 
 set_metric = Registry("set_metric", "viddiff.metrics", SetMetric)

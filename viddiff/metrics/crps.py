@@ -19,7 +19,16 @@ from viddiff.metrics.base import MetricSettings, Samples, Truth, metric
 from viddiff.metrics.ensemble import JointValues, Members, Observed, of_each_frame, protocol
 
 
-@metric("crps", protocol=protocol, higher_is_better=False, joint=True)
+@metric(
+    "crps",
+    protocol=protocol,
+    higher_is_better=False,
+    joint=True,
+    meaning=(
+        "Continuous ranked probability score: error of all samples of a video together, as a "
+        "forecast of its pixels."
+    ),
+)
 def crps(samples: Samples, truth: Truth, settings: MetricSettings) -> JointValues:
     """CRPS of all samples at each frame, in [0, 1]. Raises `InputError` for fewer than two samples."""
     return of_each_frame(_crps, samples, truth)

@@ -40,6 +40,10 @@ def frozen_against_time(made: Rows, truth: Rows, facts: Facts) -> tuple[list[flo
     unit="share",
     curve=frozen_against_time,
     axis="frame",
+    meaning=(
+        "Share of the steps from frame to frame in which nearly nothing moves. 0.4: four of ten "
+        "steps stand still."
+    ),
 )
 def frozen(made: Rows, truth: Rows, facts: Facts) -> float:
     """The share of frozen transitions, in [0, 1].

@@ -29,6 +29,11 @@ def protocol(settings: MetricSettings) -> dict[str, Any]:
     fewest_videos=2,
     biased_below=BIASED_BELOW,
     floor=True,
+    meaning=(
+        "Fréchet video distance: how far all completions together are from the true videos, by "
+        "what the network I3D sees. Mostly bias with few videos: compare it with its floor, and "
+        "with no FVD of another number of videos."
+    ),
 )
 def fvd(made: Rows, truth: Rows, facts: Facts) -> float:
     """The distance of completions `[V, D]` and true videos `[V, D]`, at least 0."""

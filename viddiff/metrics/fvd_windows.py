@@ -41,6 +41,10 @@ def window_distances(made: Rows, truth: Rows, facts: Facts) -> tuple[list[float]
     axis="first frame of the window",
     fewest_videos=2,
     biased_below=BIASED_BELOW,
+    meaning=(
+        "How FVD grows with time: that of the last 16 frames less that of the first 16 generated "
+        "ones. The curve is the FVD of each window of 16 frames."
+    ),
 )
 def fvd_windows(made: Rows, truth: Rows, facts: Facts) -> float:
     """The distance in the last window less that in the first without observed frames.

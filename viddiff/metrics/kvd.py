@@ -26,7 +26,15 @@ def protocol(settings: MetricSettings) -> dict[str, Any]:
     }
 
 
-@set_metric("kvd", descriptor="i3d", protocol=protocol, better="lower", fewest_videos=2, floor=True)
+@set_metric(
+    "kvd",
+    descriptor="i3d",
+    protocol=protocol,
+    better="lower",
+    fewest_videos=2,
+    floor=True,
+    meaning=("Kernel video distance: as FVD, by a distance without bias, which may be below 0."),
+)
 def kvd(made: Rows, truth: Rows, facts: Facts) -> float:
     """The squared discrepancy of completions `[V, D]` and true videos `[V, D]`."""
     return polynomial_mmd(made, truth)

@@ -40,6 +40,10 @@ def lpips_against_lag(made: Rows, truth: Rows, facts: Facts) -> tuple[list[float
     unit="made / true",
     curve=lpips_against_lag,
     axis="lag",
+    meaning=(
+        "How different frames some time apart look to a network (LPIPS), over the same of the "
+        "true videos. Below 1: frames stay too alike. The curve is this LPIPS itself."
+    ),
 )
 def lag(made: Rows, truth: Rows, facts: Facts) -> float:
     """Mean over lags of the completions' LPIPS over the truth's, at least 0; that of the truth is 1.

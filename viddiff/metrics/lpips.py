@@ -80,7 +80,12 @@ def protocol(settings: MetricSettings) -> dict[str, Any]:
     }
 
 
-@metric("lpips", protocol=protocol, higher_is_better=False)
+@metric(
+    "lpips",
+    protocol=protocol,
+    higher_is_better=False,
+    meaning=("How different a frame looks to a network (AlexNet) from that of the true video; 0 is equal."),
+)
 def lpips(samples: Samples, truth: Truth, settings: MetricSettings) -> Values:
     """LPIPS of each sample and frame, at least 0.
 

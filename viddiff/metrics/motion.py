@@ -34,6 +34,10 @@ def motion_against_time(made: Rows, truth: Rows, facts: Facts) -> tuple[list[flo
     unit="made / true",
     curve=motion_against_time,
     axis="frame",
+    meaning=(
+        "Change from frame to frame, over that of the true videos. Below 1: too calm, 0 stands "
+        "still; above 1: too fast, or it flickers."
+    ),
 )
 def motion(made: Rows, truth: Rows, facts: Facts) -> float:
     """Motion of completions, at least 0; that of the truth is 1.

@@ -38,7 +38,14 @@ def protocol(settings: MetricSettings) -> dict[str, Any]:
     }
 
 
-@metric("psnr", protocol=protocol, higher_is_better=True, unit="dB", largest_finite=largest_finite_psnr)
+@metric(
+    "psnr",
+    protocol=protocol,
+    higher_is_better=True,
+    unit="dB",
+    largest_finite=largest_finite_psnr,
+    meaning=("Peak signal-to-noise ratio: how near the pixels are to those of the true video."),
+)
 def psnr(samples: Samples, truth: Truth, settings: MetricSettings) -> Values:
     """PSNR of each sample and frame, in dB; infinite where the frame equals the truth's."""
     count, (length, *frame) = len(samples), truth.shape

@@ -32,7 +32,17 @@ def protocol(settings: MetricSettings) -> dict[str, Any]:
     }
 
 
-@set_metric("seam", descriptor="changes", protocol=protocol, better="truth", unit="borders / elsewhere")
+@set_metric(
+    "seam",
+    descriptor="changes",
+    protocol=protocol,
+    better="truth",
+    unit="borders / elsewhere",
+    meaning=(
+        "Change between frames where a stage of the plan begins, over change elsewhere. Above the "
+        "truth: videos jump where a stage begins."
+    ),
+)
 def seam(made: Rows, truth: Rows, facts: Facts) -> float:
     """Changes at borders of stages over changes elsewhere, above 0.
 

@@ -15,7 +15,13 @@ from viddiff.metrics.base import MetricSettings, Samples, Truth, metric
 from viddiff.metrics.ensemble import JointValues, Members, Observed, of_each_frame, protocol
 
 
-@metric("skill", protocol=protocol, higher_is_better=False, joint=True)
+@metric(
+    "skill",
+    protocol=protocol,
+    higher_is_better=False,
+    joint=True,
+    meaning="Error of the mean of all samples of a video.",
+)
 def skill(samples: Samples, truth: Truth, settings: MetricSettings) -> JointValues:
     """Error of the samples' mean at each frame, for frames in [0, 1].
 

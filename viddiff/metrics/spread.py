@@ -16,7 +16,16 @@ from viddiff.metrics.base import MetricSettings, Samples, Truth, metric
 from viddiff.metrics.ensemble import JointValues, Members, Observed, of_each_frame, protocol
 
 
-@metric("spread", protocol=protocol, higher_is_better=None, joint=True)
+@metric(
+    "spread",
+    protocol=protocol,
+    higher_is_better=None,
+    joint=True,
+    meaning=(
+        "How far the samples of a video differ from each other. As large as `skill` if they are "
+        "as uncertain as they should be."
+    ),
+)
 def spread(samples: Samples, truth: Truth, settings: MetricSettings) -> JointValues:
     """Spread of all samples at each frame, for frames in [0, 1]; `truth` has no part in it.
 

@@ -44,7 +44,12 @@ def protocol(settings: MetricSettings) -> dict[str, Any]:
     }
 
 
-@metric("ssim", protocol=protocol, higher_is_better=True)
+@metric(
+    "ssim",
+    protocol=protocol,
+    higher_is_better=True,
+    meaning=("Structural similarity: how alike small patches are to those of the true video; 1 is equal."),
+)
 def ssim(samples: Samples, truth: Truth, settings: MetricSettings) -> Values:
     """SSIM of each sample and frame, in [-1, 1].
 

@@ -15,7 +15,7 @@ from typing import Any
 from viddiff.errors import InputError, reading
 from viddiff.files.json_files import number, read_json, short_text, truth, whole_number
 from viddiff.metrics.settings import is_of_network
-from viddiff.registry import declared
+from viddiff.registry import declared, declared_facts
 from viddiff.tree.paths import BASELINES, RESULTS, Baseline, Evaluation
 
 BETTER = ("higher", "lower", "truth")
@@ -185,6 +185,18 @@ class Record:
 def is_of_sets(metric: str) -> bool:
     """Whether a metric is one of sets of videos."""
     return metric in declared("set_metric", "viddiff.metrics") or is_of_network(metric)
+
+
+def meaning_of(metric: str) -> str:
+    """What a metric is, for a reader of the page; "" of one that is not known here."""
+    distance, _, network = metric.partition("-")
+    if is_of_network(metric):
+        kind = {"fd": "Fréchet distance, as FVD", "kd": "Kernel distance"}[distance]
+        return f"{kind}: how far all completions together are from the true videos, by what the network {network} sees."
+    if metric == "bpd":
+        return "Bits per dimension of the generated frames that the model needs to tell the true video: an upper bound."
+    facts = declared_facts("metric", "viddiff.metrics") | declared_facts("set_metric", "viddiff.metrics")
+    return str(facts.get(metric, {}).get("meaning", ""))
 
 
 def matching_baselines(paths: Sequence[Path], records: Sequence[Record]) -> tuple[list[Record], list[str]]:

@@ -20,7 +20,7 @@ from viddiff.report.page.content import (
     TestVideo,
 )
 from viddiff.report.page.figures import curve_figures
-from viddiff.report.page.pairs import read_pairs
+from viddiff.report.page.pairs import findings, read_pairs
 from viddiff.report.page.records import cost_table, own_timings, protocol_cards, provenance_card
 from viddiff.report.records import Record, differences, matching_baselines, read_bound
 from viddiff.tree.paths import Evaluation
@@ -105,10 +105,12 @@ def build_page(
         for name, one in zip(own_names, group.shown, strict=True)
     }
     cards = {name: CostCard.read(one.directory / "plan_cost.json") for name, one in evaluations.items()}
+    tested = read_pairs(pairs)
     page = Page(
         title=title,
         comparison=compare(rows, list(remarks)),
-        pairs=read_pairs(pairs),
+        findings=findings(tested),
+        pairs=tested,
         groups=shown,
         plans=[Plan(name, pictures[one], cards[name].brief()) for name, one in evaluations.items()],
         protocols=protocol_cards(rows),

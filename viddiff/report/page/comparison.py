@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from viddiff.metrics.statistics import CONFIDENCE, interval
 from viddiff.report.page.content import Cell, Column, Comparison, Row, Span
-from viddiff.report.records import AGGREGATES, Summary
+from viddiff.report.records import AGGREGATES, Summary, meaning_of
 
 
 def compare(rows: Sequence[Row], remarks: Sequence[str] = ()) -> Comparison:
@@ -44,7 +44,7 @@ def _column(name: str, rows: Sequence[Row], notes: dict[str, int]) -> Column:
         None if one is None else _cell(name, one, row, width, best, notes)
         for row, one in zip(rows, found, strict=True)
     ]
-    return Column(name, shown[0][1].unit, shown[0][1].better, cells)
+    return Column(name, shown[0][1].unit, shown[0][1].better, meaning_of(name), cells)
 
 
 def _badness(summary: Summary) -> float:

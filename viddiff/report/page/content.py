@@ -103,11 +103,13 @@ class Column:
     """A metric of the comparison, with a cell for each row; `None` where it was not measured.
 
     better: which values are, "higher", "lower" or "truth" for those near the truth's; "" if none are.
+    meaning: what it is, in a sentence or two; "" if nothing is known of it.
     """
 
     name: str
     unit: str
     better: str
+    meaning: str
     cells: Sequence[Cell | None]
 
 
@@ -232,10 +234,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Page:
-    """All that the page shows."""
+    """All that the page shows. findings: what the tests of pairs tell, in sentences."""
 
     title: str
     comparison: Comparison
+    findings: Sequence[str]
     pairs: Sequence[Pair]
     groups: Sequence[Group]
     plans: Sequence[Plan]

@@ -14,6 +14,8 @@ from viddiff.report.page.comparison import place_span
 from viddiff.report.page.content import Pair, Span
 
 _NAMES = ("run", "checkpoint", "mode")
+_SHOWN = (" is better", " is higher")  # ends of verdicts
+_TOLD = 6  # findings in full
 
 
 def read_pairs(path: Path) -> list[Pair]:
@@ -39,6 +41,30 @@ def read_pairs(path: Path) -> list[Pair]:
             )
             for row in rows
         ]
+
+
+def findings(pairs: Sequence[Pair]) -> list[str]:
+    """What the tests of pairs tell, in sentences: who differs in what, and how much is left open."""
+    tested = [pair for pair in pairs if pair.p_holm is not None]
+    if not tested:
+        return []
+    shown: dict[tuple[str, str, str], list[str]] = {}
+    for pair in tested:
+        if pair.verdict.endswith(_SHOWN):
+            shown.setdefault((pair.a, pair.b, pair.verdict), []).append(pair.metric)
+    told = [f"Of {a} and {b}, {verdict}: {', '.join(metrics)}." for (a, b, verdict), metrics in shown.items()]
+    if len(told) > _TOLD:
+        told[_TOLD:] = [f"And {len(told) - _TOLD} more, in the table of pairs."]
+    left = len(tested) - sum(map(len, shown.values()))
+    if not left:
+        return told
+    few = sum(pair.verdict.startswith("too few videos") for pair in tested)
+    if told:
+        rest = f"{left} of {len(tested)} tests of two modes show no difference"
+    else:
+        rest = f"None of the {left} tests of two modes shows a difference"
+    reason = "there" if few == left else f"in {few} of them there"
+    return [*told, f"{rest}; {reason} are too few videos to tell." if few else f"{rest}."]
 
 
 def _widths(rows: Sequence[Mapping[str, str]]) -> dict[str, tuple[float, float]]:
