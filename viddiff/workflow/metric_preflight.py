@@ -70,7 +70,10 @@ def check_measured(wanted: Metrics, path: Path) -> None:
         protocols = {name: dict(held[name].get("protocol", {})) for name in wanted.names if name in held}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return
-    way_out = f"remove {path.with_suffix('')}.* to have them measured anew"
+    way_out = (
+        f"remove {path.with_suffix('')}.* to have them measured anew "
+        f"(for all modes, {path.parents[1]}/*/{path.stem}.*); samples stay"
+    )
     if lacking := [name for name in wanted.names if name not in held]:
         raise InputError(f"{path} lacks {', '.join(lacking)}, which metrics.names asks for; {way_out}")
     for name, protocol in protocols.items():
