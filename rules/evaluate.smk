@@ -12,7 +12,7 @@ rule evaluate:
         samples=samples_of,
         data=data_of,
         model_config=ancient(f"{EVALUATION}/model_config.json"),
-        alexnet=ancient(ALEXNET) if "lpips" in CONFIG.metrics.names else [],
+        alexnet=ancient(ALEXNET) if CONFIG.metrics.needs_alexnet else [],
         i3d=ancient(I3D) if CONFIG.metrics.needs_i3d else [],
         baselines=floors_of_metrics,
     output:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,8 @@ def test_a_network_of_the_users_gives_metrics():
     ).metrics
     assert metrics.extractors == {"vjepa": Extractor(Path("v.pt"), 224, 16, (0, 1))}
     assert metrics.descriptors == {"vjepa"} and not metrics.needs_i3d and "npz" in metrics.files
+    assert not metrics.needs_alexnet
+    assert replace(metrics, names=("lag",)).needs_alexnet and replace(metrics, names=("lpips",)).needs_alexnet
     assert metrics.options("kd-vjepa")["frames"] == ("fvd.frames", "all") and not metrics.options("psnr")
 
 

@@ -24,7 +24,7 @@ def check_weights(path: Path, what: str) -> None:
 
 def check_metric_weights(config: Configuration) -> None:
     """Raise `InputError` if a network that the configured metrics need is damaged, cannot be had or is not there."""
-    if "lpips" in config.metrics.names:
+    if config.metrics.needs_alexnet:
         check_weights(Path(config.alexnet), "LPIPS")
     if config.metrics.needs_i3d:
         check_weights(Path(config.i3d), "I3D")

@@ -11,6 +11,9 @@ from viddiff.metrics.settings import Extractor, FvdSettings, extractor_metrics
 from viddiff.registry import declared_facts
 from viddiff.tree.schedules import SearchSettings
 
+_OF_I3D = ("i3d", "i3d-windows")
+"""The descriptors that are I3D's rows."""
+
 
 @dataclass(frozen=True)
 class BouncyBalls:
@@ -92,7 +95,12 @@ class Metrics:
     @property
     def needs_i3d(self) -> bool:
         """Whether they need the weights of I3D that viddiff fetches."""
-        return self.fvd.weights is None and any(name.startswith("i3d") for name in self.descriptors)
+        return self.fvd.weights is None and not self.descriptors.isdisjoint(_OF_I3D)
+
+    @property
+    def needs_alexnet(self) -> bool:
+        """Whether they need the weights of LPIPS."""
+        return "lpips" in self.names or "lags" in self.descriptors
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -105,7 +113,7 @@ class Metrics:
             return {"data_range": ("ssim_data_range", self.ssim_data_range)}
         descriptor = self.set_facts.get(name, {}).get("descriptor", "")
         parts: tuple[str, ...] = ("frames", "covariance")
-        if descriptor.startswith("i3d"):
+        if descriptor in _OF_I3D:
             parts = ("resize", *parts)
         elif descriptor not in self.extractors:
             return {}
