@@ -35,7 +35,7 @@ from viddiff.data import DatasetSettings, open_dataset
 from viddiff.diffusion.denoiser import Estimate
 from viddiff.diffusion.noise_schedule import Level
 from viddiff.diffusion.samplers import sampler as samplers
-from viddiff.metrics.base import MetricSettings, metric
+from viddiff.metrics.base import Facts, MetricSettings, descriptor, metric, set_metric
 from viddiff.training.masks import sample_masks
 from viddiff.tree.paths import CheckpointName
 
@@ -59,6 +59,12 @@ truth = clips.video(0)
 values = metric.find("mae").compute(numpy.stack([truth, 255 - truth]), truth, MetricSettings())
 assert (values[0] == 0).all() and values.dtype == numpy.float64
 assert numpy.allclose(values[1], abs(255 - 2.0 * truth).mean((1, 2, 3)) / 255)
+
+rows = descriptor.find("frame-means").compute(numpy.stack([truth, 255 - truth]), 4, MetricSettings())
+assert numpy.allclose(rows[1], 1 - rows[0]) and rows.shape == (2, 20)
+entry = set_metric.find("brightness")
+assert numpy.isclose(entry.compute(rows, rows, Facts(4)), 0.5)
+assert entry.curve(rows, rows, Facts(4))[0] == [float(frame) for frame in range(4, 20)]
 
 observed, latent = sample_masks("between-2", 20, 8, 50, numpy.random.default_rng(0))
 for frames, marks in zip(observed, latent):
@@ -144,9 +150,10 @@ def test_the_sampler_the_dataset_and_the_metric_of_the_page_are_used_by_the_work
     assert "dataset clips, test: 1 good videos, 0 problems" in (followed.root / "told.txt").read_text()
     table = pd.read_csv(followed.root / "results" / "comparison.csv")
     assert table["mode"].tolist() == ["clips_autoreg_8_4_20_4", "last frame repeated"]
-    assert 0 < table["mae"][0] < 1
+    assert 0 < table["mae"][0] < 1 and table["brightness"][0] != table["brightness truth"][0]
     checkpoint = followed.root / "results" / "demo" / "ema_0.999_004181_dpm_respaceddim2"
-    assert len(list(checkpoint.glob("mae_*.png"))) == 1
+    for metric in ("mae", "brightness"):
+        assert len(list(checkpoint.glob(f"{metric}_*.png"))) == 1
 
 
 def test_the_sampler_the_masks_the_dataset_and_the_metric_of_the_page_are_right(followed):
