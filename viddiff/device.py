@@ -24,3 +24,10 @@ def find_device(wanted: str | torch.device) -> torch.device:
             f"device is {wanted}, but PyTorch finds no GPU here; with auto the job would run on the CPU"
         )
     return device
+
+
+def device_name(device: str | torch.device) -> str:
+    """The GPU's name, or the number of the processor's threads in use."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{torch.device(device).type} ({torch.get_num_threads()} x)"

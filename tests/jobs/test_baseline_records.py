@@ -102,10 +102,6 @@ def test_floors_are_those_of_other_true_videos_of_the_same_data():
     floor = {"mean": psnr["mean"], "standard_error_videos": psnr["standard_error_videos"], "videos": 2}
     assert read_floors([LAST, OTHER], ["psnr"], sha) == {"psnr": floor}
     assert read_floors([], ["psnr"], sha) == {}
-    undefined = {"mean": None, "standard_error_videos": None, "undefined": "no plan is known"}
-    write_json(OTHER, content | {"metrics": content["metrics"] | {"seam": undefined}})
-    missing = {"missing": "not defined: no plan is known"}
-    assert read_floors([OTHER], ["psnr", "seam"], sha) == {"psnr": floor, "seam": missing}
     assert "of other test videos: remove it" in read_floors([OTHER], ["psnr"], "f" * 64)["psnr"]["missing"]
     measured(OTHER, opening(test=3))
     assert read_floors([OTHER], ["psnr"], sha)["psnr"]["missing"].startswith("no 2 other")

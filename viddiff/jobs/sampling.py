@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from viddiff.data.base import VideoDataset
+from viddiff.device import device_name
 from viddiff.files.npy import is_whole
 from viddiff.files.write import save_npy, write_text
 from viddiff.inference.complete import MadeStage
@@ -21,7 +22,6 @@ from viddiff.jobs.job import Job
 from viddiff.jobs.prepare import check_videos, prepare
 from viddiff.tree.fingerprint import claim
 from viddiff.tree.partial import Partial
-from viddiff.tree.provenance import device_name
 from viddiff.tree.schedules import schedule_file
 from viddiff.tree.timing import Timing, record_timing
 from viddiff.video_model import Completion

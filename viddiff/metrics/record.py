@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 
+from viddiff.device import device_name
 from viddiff.files.write import atomic_path, save_npz, write_json
 from viddiff.metrics.base import metric
 from viddiff.metrics.extractor import find_descriptor, find_set_metric
@@ -108,6 +109,7 @@ def describe(
         "errors": ERRORS,
         "metrics": metrics,
         "test_videos_sha256": measurement.truth_sha256,
+        "device": device_name(settings.device),
         "libraries": {"torch": torch.__version__, "numpy": np.__version__},
         "samples": dict(sorted(hashes.items())),
     }

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import torch
 
+from viddiff.device import device_name
 from viddiff.files.write import write_json
 
 
@@ -43,13 +44,6 @@ def recorded(
     finally:
         files = [str(file.relative_to(directory)) for file in made]
         write_json(path, record | {"ended": _now(), "outcome": outcome, "made": files})
-
-
-def device_name(device: str | torch.device) -> str:
-    """The GPU's name, or the number of the processor's threads in use."""
-    if torch.device(device).type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{torch.device(device).type} ({torch.get_num_threads()} x)"
 
 
 @cache
