@@ -148,7 +148,8 @@ rule frame_curves:
     log:
         "logs/{run}/{checkpoint}/{metric}_{group}.log",
     wildcard_constraints:
-        metric="|".join(curve_pictures(CONFIG.metrics.names)),
+        # An empty constraint would be none.
+        metric="|".join(curve_pictures(CONFIG.metrics.names)) or "(?!)",
     localrule: True
     conda:
         "../environment.yml"

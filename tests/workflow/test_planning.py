@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from small_project import CHECKPOINT, FOLDER, MODES, sample, samples
@@ -23,6 +24,12 @@ def test_the_grid_of_a_new_project(empty):
     assert "gif_0_4" not in counts and "evaluate" not in counts
     assert "train_deep_tiny" not in counts
     assert empty.outputs("samples") >= samples(AUTOREG, *range(7)) | samples(HIERARCHY, *range(7))
+
+
+def test_metrics_without_curves_have_no_pictures(fresh):
+    fresh.configure(metrics={"names": ["kvd"]})
+    pictures = {file for file in fresh.outputs("report") if file.endswith(".png")}
+    assert {Path(file).name for file in pictures} == {"contact_sheet_12_4.png", "plan.png"}
 
 
 def test_metrics_by_path_need_exactly_their_samples(empty):
