@@ -286,3 +286,8 @@ def test_the_text_tells_which_values_are_better_of_metrics_of_which_some_are():
         ).assign(**dict.fromkeys(COUNTS, 1), protocol="")
     )
     assert "lower is better: skill" in text and "higher" not in text
+
+
+def test_a_network_of_the_users_may_have_any_name_that_the_configuration_takes():
+    name = "fd-V" + 59 * "e"
+    assert name in comparison_table([write_metrics("autoreg_10_5_60_10", metrics={name: summary(1.0)})])

@@ -313,6 +313,6 @@ def _number_or_none(value: Any) -> float | None:
 
 def _metric(name: str) -> str:
     """A metric's name as it heads a column: a spreadsheet must not take it for a formula."""
-    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,30}", name):
+    if not re.fullmatch(r"[a-z][A-Za-z0-9_-]{0,62}", name):
         raise ValueError(f"{name!r:.60} is no name of a metric")
     return name
