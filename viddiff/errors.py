@@ -27,6 +27,15 @@ def one_line(error: Exception) -> str:
 
 
 @contextmanager
+def naming(what: str) -> Iterator[None]:
+    """What the user can put right is told with that in front."""
+    try:
+        yield
+    except InputError as error:
+        raise type(error)(f"{what}: {error}") from None
+
+
+@contextmanager
 def in_one_line() -> Iterator[None]:
     """What the user can put right, and what the system refuses, ends the process with one line and exit code 1."""
     try:

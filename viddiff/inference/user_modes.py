@@ -16,7 +16,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial, wraps
 from importlib.machinery import SourceFileLoader
@@ -26,7 +26,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from viddiff.errors import InputError, PlanError
+from viddiff.errors import InputError, PlanError, naming
 from viddiff.inference.combine import GOAL_DIRECTED, plan_of
 from viddiff.inference.modes import Mode
 from viddiff.inference.plan import Plan, Stage
@@ -60,7 +60,7 @@ def register_modes(definitions: Mapping[str, Mapping[str, Any]]) -> None:
     USER_STRATEGIES.clear()
     PRESETS.clear()
     for name in definitions:
-        with _named(name):
+        with naming(f"config key modes.{name}"):
             _check_name(name)
     for name in definitions:
         _register(name, definitions, ())
@@ -71,7 +71,7 @@ def _register(name: str, definitions: Mapping[str, Mapping[str, Any]], referring
     if name in USER_STRATEGIES or name in PRESETS:
         return
     definition = definitions[name]
-    with _named(name):
+    with naming(f"config key modes.{name}"):
         kind = _kind(definition)
         if name in referring:
             raise InputError(f"it stands for itself: {' -> '.join((*referring, name))}")
@@ -80,7 +80,7 @@ def _register(name: str, definitions: Mapping[str, Mapping[str, Any]], referring
         _, base = split(target)
         if base in definitions:
             _register(base, definitions, (*referring, name))
-    with _named(name):
+    with naming(f"config key modes.{name}"):
         if kind == "stages":
             USER_STRATEGIES[name] = Strategy(_listed(definition["stages"]))
         elif kind == "pattern":
@@ -93,15 +93,6 @@ def _register(name: str, definitions: Mapping[str, Mapping[str, Any]], referring
             else:
                 PRESETS[name] = target
             _try(name)
-
-
-@contextmanager
-def _named(name: str) -> Iterator[None]:
-    """Errors in the block begin with the mode's key."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"config key modes.{name}: {error}") from None
 
 
 def _check_name(name: str) -> None:

@@ -92,7 +92,8 @@ def _protocol(name: str, settings: MetricSettings) -> dict[str, Any]:
     return {
         "network": extractor.file.name,
         "weights_sha256": sha256_file(extractor.file),
-        "clips": f"{extractor.frames} frames, consecutive, rows averaged",
+        "clip_frames": extractor.frames,
+        "clips": "consecutive, rows averaged",
         "size": extractor.size,
         "resize": "half-pixel",
         "input_range": list(extractor.range),

@@ -1,8 +1,8 @@
 """FVD in windows: the Fréchet distance of I3D's logits of short windows at the same place in all videos, against time.
 
 What a model loses as a video goes on shows in the last windows. The metric is the drift, the distance in the last
-window less that in the first, which is 0 for the truth; its curve has the distance of each window. Each window alone has the
-bias of FVD, which the difference mostly loses.
+window less that in the first, which is 0 for the truth; its curve has the distance of each window. Each window alone
+has the bias of FVD, which the difference mostly loses.
 """
 
 from __future__ import annotations

@@ -13,13 +13,14 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from viddiff.errors import InputError
+from viddiff.files.archives import is_torchscript
 from viddiff.files.write import sha256_file
 from viddiff.metrics.base import Rows, Videos, descriptor
 from viddiff.metrics.i3d import SIZE, build_i3d
 from viddiff.metrics.i3d_weights import I3D_WEIGHTS, default_i3d, load_i3d, published_tensors
 from viddiff.metrics.resize import resize_bilinear
 from viddiff.metrics.settings import MetricSettings
-from viddiff.metrics.torchscript import call_torchscript, is_torchscript, load_torchscript
+from viddiff.metrics.torchscript import call_torchscript, load_torchscript
 from viddiff.metrics.weight_files import tensors_sha256
 from viddiff.precision import rows_per_call
 from viddiff.video import to_model

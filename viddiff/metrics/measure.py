@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from viddiff.device import find_device
-from viddiff.errors import InputError
+from viddiff.errors import InputError, naming
 from viddiff.inference.plan import Plan
 from viddiff.metrics.base import MetricSettings, SetMetric, Videos
 from viddiff.metrics.sets import check_videos
@@ -20,7 +20,6 @@ from viddiff.metrics.values import (
     describe_videos,
     facts_for,
     find_metric,
-    naming,
     stages_of,
 )
 

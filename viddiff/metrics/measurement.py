@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
-from viddiff.errors import InputError, unreadable
+from viddiff.errors import InputError, naming, unreadable
 from viddiff.files.npy import parse_npy
 from viddiff.metrics.base import Metric, MetricSettings, SetMetric
 from viddiff.metrics.features import FeatureStore
 from viddiff.metrics.sets import RowsOfVideos, SetValue, check_videos, measure_set
-from viddiff.metrics.values import check_joint, check_values, describe_videos, facts_for, find_metric, naming
+from viddiff.metrics.values import check_joint, check_values, describe_videos, facts_for, find_metric
 from viddiff.video import Video
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from viddiff.errors import InputError
+from viddiff.files.archives import is_torchscript
 from viddiff.precision import full_float32
-
-
-def is_torchscript(path: Path) -> bool:
-    """Whether a file is an archive with code in it. Nothing of it is loaded."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return any("/code/" in name for name in archive.namelist())
-    except (OSError, zipfile.BadZipFile):
-        return False
 
 
 @cache

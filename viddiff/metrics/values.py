@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -97,12 +96,3 @@ def check_joint(name: str, entry: Metric, samples: int) -> None:
     """Raise `InputError` if a metric of all samples of a video together has but one."""
     if entry.joint and samples < 2:
         raise InputError(f"metric {name} needs 2 samples of each video or more, found {samples}")
-
-
-@contextmanager
-def naming(what: str) -> Iterator[None]:
-    """Errors in the block begin with that."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"{what}: {error}") from error

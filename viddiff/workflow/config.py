@@ -196,6 +196,9 @@ def _metrics(section: Mapping[str, Any]) -> Metrics:
     weights = section["fvd"]["weights"]
     fvd = FvdSettings(**{**section["fvd"], "weights": Path(weights) if weights else None})
     extractors = {name: _extractor(facts) for name, facts in section["extractors"].items()}
+    for name, extractor in extractors.items():
+        if extractor.range[0] == extractor.range[1]:
+            raise InputError(f"config key metrics.extractors.{name}.range: black and white are the same")
     return Metrics(**{**section, "names": tuple(section["names"]), "fvd": fvd, "extractors": extractors})
 
 

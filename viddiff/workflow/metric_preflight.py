@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from viddiff.errors import InputError, missing_file
-from viddiff.files.archives import check_whole
+from viddiff.errors import InputError, missing_file, naming
+from viddiff.files.archives import check_whole, is_torchscript
 from viddiff.files.json_files import read_json
 from viddiff.registry import declared_facts
 from viddiff.workflow.permissions import check_writable
@@ -32,8 +32,15 @@ def check_metric_weights(config: Configuration) -> None:
     for name in config.metrics.descriptors & config.metrics.extractors.keys():
         named[f"extractors.{name}.file"] = config.metrics.extractors[name].file
     for key, file in named.items():
-        if file is not None and not file.is_file():
+        if file is None:
+            continue
+        if not file.is_file():
             raise missing_file(f"file that config key metrics.{key} names:", file)
+        with naming(f"config key metrics.{key}"):
+            if key != "fvd.weights" and not is_torchscript(file):
+                raise InputError(f"{file} is no TorchScript file, as torch.jit.save makes it")
+            if not is_torchscript(file):
+                check_whole(file, "file of weights")
 
 
 def check_measurable(metrics: Metrics, cell: Cell) -> None:
@@ -49,10 +56,13 @@ def check_measurable(metrics: Metrics, cell: Cell) -> None:
         fewest_videos = of_set.get("fewest_videos", 1)
         fewest_frames = descriptors.get(of_set["descriptor"], {}).get("fewest_frames", 1)
         fewest_samples = 2 if facts.get(name, {}).get("joint") else 1
+        frames = [("frames", cell.T, fewest_frames)]
+        if metrics.options(name).get("frames") == ("fvd.frames", "generated"):
+            frames = [("generated frames", cell.T - cell.evaluation.mode.given("obs_length"), fewest_frames)]
         for what, found, fewest in (
             ("videos", cell.videos, fewest_videos),
             ("samples of each video", cell.samples, fewest_samples),
-            ("frames", cell.T, fewest_frames),
+            *frames,
         ):
             if found < fewest:
                 path = cell.metrics("json")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from viddiff.dataset_settings import height_width, plain_size
 from viddiff.diffusion.respacing import diffusion_steps, respaced_steps
-from viddiff.errors import InputError, missing_file, reading
+from viddiff.errors import InputError, missing_file, naming, reading
 from viddiff.files.archives import check_whole
 from viddiff.files.json_files import read_json
 from viddiff.files.plain_values import read_plain
@@ -136,7 +136,7 @@ def check_sampling(config: Configuration, evaluation: Evaluation, videos: int, d
     else:
         check_claim(evaluation.directory, {"plan_sha256": plan_in(evaluation).sha256})
     check_checkpoint(config, evaluation)
-    with _named(str(evaluation.directory)):
+    with naming(str(evaluation.directory)):
         if name := dataset_of(config, evaluation):
             datasets.split(name, mode.split).check(mode.given("T"), videos)
             _check_size(config, evaluation, name, datasets.fact(name, "image_size"))
@@ -157,7 +157,7 @@ def check_search(config: Configuration, evaluation: Evaluation, datasets: Datase
     Raises `InputError`: the mode has nothing to search, there are no training videos, or too few diffusion steps.
     """
     searches_of(evaluation)
-    with _named(str(evaluation.directory)):
+    with naming(str(evaluation.directory)):
         if name := dataset_of(config, evaluation):
             datasets.split(name, "train")
             _check_made(config, name, "train")
@@ -186,7 +186,7 @@ def check_checkpoint(config: Configuration, evaluation: Evaluation) -> None:
         raise InputError(f"no checkpoint {checkpoint}; {beyond_the_end(config, evaluation.run) or makes}")
     spec, model = evaluation.checkpoint.respacing, model_settings(config, evaluation)
     if spec and model:
-        with _named(str(evaluation.directory)):
+        with naming(str(evaluation.directory)):
             respaced_steps(model["diffusion_steps"], spec)
 
 
@@ -212,15 +212,6 @@ def _check_size(config: Configuration, evaluation: Evaluation, dataset: str, siz
         raise InputError(
             f"frames of dataset {dataset} have size {size}, the checkpoint's network takes {taken}"
         )
-
-
-@contextmanager
-def _named(what: str) -> Iterator[None]:
-    """Errors in the block begin with that."""
-    try:
-        yield
-    except InputError as error:
-        raise type(error)(f"{what}: {error}") from None
 
 
 def larger_window(config: Configuration, evaluation: Evaluation) -> str | None:

@@ -113,11 +113,23 @@ class Metrics:
             return {"data_range": ("ssim_data_range", self.ssim_data_range)}
         descriptor = self.set_facts.get(name, {}).get("descriptor", "")
         parts: tuple[str, ...] = ("frames", "covariance")
+        own: dict[str, tuple[str, Any]] = {}
         if descriptor in _OF_I3D:
             parts = ("resize", *parts)
-        elif descriptor not in self.extractors:
+            if self.fvd.weights is not None:
+                own = {"weights_source": ("fvd.weights", self.fvd.weights.name)}
+        elif descriptor in self.extractors:
+            key, network = f"extractors.{descriptor}", self.extractors[descriptor]
+            own = {
+                "network": (f"{key}.file", network.file.name),
+                "size": (f"{key}.size", network.size),
+                "clip_frames": (f"{key}.frames", network.frames),
+                "input_range": (f"{key}.range", list(network.range)),
+                "layout": (f"{key}.layout", network.layout),
+            }
+        else:
             return {}
-        return {part: (f"fvd.{part}", getattr(self.fvd, part)) for part in parts}
+        return own | {part: (f"fvd.{part}", getattr(self.fvd, part)) for part in parts}
 
 
 @dataclass(frozen=True)
