@@ -31,5 +31,5 @@ def test_cells_tell_aggregates_and_why_something_is_missing():
     assert (fvd.below, seam.text) == ([], "-")
     assert [found.notes[place - 1] for place in (*fvd.notes, *seam.notes)] == [
         "fvd has no floor: too few videos",
-        "seam is not defined: no border",
+        "here seam is not defined: no border",
     ]

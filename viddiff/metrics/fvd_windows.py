@@ -43,7 +43,7 @@ def window_distances(made: Rows, truth: Rows, facts: Facts) -> tuple[list[float]
     biased_below=BIASED_BELOW,
     meaning=(
         "How FVD grows with time: that of the last 16 frames less that of the first 16 generated "
-        "ones. The curve is the FVD of each window of 16 frames."
+        "ones. Below 0 the first window is the worse one. The curve is the FVD of each window of 16 frames."
     ),
 )
 def fvd_windows(made: Rows, truth: Rows, facts: Facts) -> float:

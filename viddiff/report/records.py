@@ -122,10 +122,10 @@ class Summary:
         )
 
     def notes(self, name: str, mode: str = "") -> list[str]:
-        """What to beware of in a metric of that name; mode: is named in what holds for it alone."""
+        """What to beware of in a metric of that name; mode: is named in what holds for it alone, else it is "here"."""
         notes = [*self.warnings]
         if self.undefined:
-            notes.append(f"{f'{mode}: ' if mode else ''}{name} is not defined: {self.undefined}")
+            notes.append(f"{f'{mode}: {name}' if mode else f'here {name}'} is not defined: {self.undefined}")
         if self.no_floor:
             notes.append(f"{name} has no floor: {self.no_floor}")
         return notes
