@@ -335,15 +335,25 @@ def test_twenty_modes_with_a_hundred_videos_open_quickly(visit, index, tmp_path)
 
 
 def test_a_file_of_an_earlier_page_goes(index):
-    stale = [index.parent / "media/0/0099-00.mp4", index.parent / "assets/old.js"]
-    for path in stale:
+    names = (
+        "media/0/0099-00.mp4",
+        "media/plan-09.png",
+        "media/0/.tmp-0a1b2c3d-0000-00.mp4",
+        "assets/.tmp-0a1b2c3d-page.js",
+    )
+    stale = [index.parent / name for name in names]
+    others = [
+        index.parent / name for name in ("media/holiday.mp4", "assets/notes.txt", "media/mine/0000-00.mp4")
+    ]
+    for path in (*stale, *others):
+        path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"")
     root = index.parents[2]
     page_tree.make(
         root, [page_tree.Evaluation.named("a/run", page_tree.CHECKPOINT, MODES[0], root / "results")]
     )
-    assert not any(path.exists() for path in stale)
-    assert len(list(index.parent.rglob("*.mp4"))) == 2 * page_tree.VIDEOS
+    assert not any(path.exists() for path in stale) and all(path.exists() for path in others)
+    assert len(list(index.parent.rglob("0/*.mp4"))) == 2 * page_tree.VIDEOS
 
 
 @pytest.mark.parametrize("scheme", [":root {", "@media (prefers-color-scheme: dark)"])

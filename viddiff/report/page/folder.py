@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Mapping
 from importlib.resources import files
@@ -21,6 +22,7 @@ MEDIA = PurePosixPath("media")
 _OURS = ("page.css", "page.js", "videos.js")
 _PLOTLY = "plotly.min.js"
 _FIGURES = "figures.js"
+_EARLIER = re.compile(r"(\.tmp-[0-9a-f]{8}-)?(plan-\d{2,}\.png|\d{4,}-\d{2,}\.(mp4|jpg))")
 
 
 def write_page(index: Path, page: Page, figures: Mapping[str, Any]) -> None:
@@ -36,8 +38,7 @@ def write_page(index: Path, page: Page, figures: Mapping[str, Any]) -> None:
         shutil.copyfile(Path(plotly.__file__).parent / "package_data" / _PLOTLY, temporary)
     write_text(folder / ASSETS / _FIGURES, script_of(figures))
     write_text(index, render(page))
-    assets = {ASSETS / name for name in (*_OURS, _PLOTLY, _FIGURES)}
-    _remove_others(folder, {*assets, *page.files()})
+    _remove_others(folder, set(page.files()))
 
 
 def render(page: Page) -> str:
@@ -53,8 +54,11 @@ def render(page: Page) -> str:
 
 
 def _remove_others(folder: Path, kept: set[PurePosixPath]) -> None:
-    """Remove files in the page's own folders that the page does not need."""
-    for own in (ASSETS, MEDIA):
-        for path in (folder / own).rglob("*"):
-            if path.is_file() and PurePosixPath(path.relative_to(folder)) not in kept:
-                path.unlink()
+    """Remove pictures and videos of an earlier page, by their names: other files in its folder are not ours."""
+    for path in (folder / ASSETS).glob(".tmp-????????-*"):  # of a job that was killed
+        path.unlink()
+    media = folder / MEDIA
+    for path in (*media.glob("*"), *media.glob("[0-9]*/*")):
+        own = _EARLIER.fullmatch(path.name) and path.is_file()
+        if own and PurePosixPath(path.relative_to(folder)) not in kept:
+            path.unlink()
