@@ -3,8 +3,7 @@
 
 rule metrics:
     input:
-        grid_metrics("pkl"),
-        grid_metrics("json"),
+        [grid_metrics(ext) for ext in CONFIG.metrics.files],
 
 
 rule evaluate:
