@@ -7,6 +7,7 @@ from pathlib import Path
 
 from viddiff.jobs.page import GroupFiles
 from viddiff.report.page.build import Shown
+from viddiff.workflow.baselines import baselines_of
 from viddiff.workflow.report_files import groups_of, shown_videos
 from viddiff.workflow.sections import Configuration
 from viddiff.workflow.targets import Cell, read_grid
@@ -19,17 +20,21 @@ def page_title(config: Configuration) -> str:
 
 
 def page_groups(config: Configuration, baselines: Iterable[str | Path]) -> list[GroupFiles]:
-    """The groups of the grid. baselines: their records, of all groups."""
-    records = list(map(Path, baselines))
+    """The groups of the grid. baselines: their records, of all groups; each has those of the videos it completes."""
+    records = set(map(str, baselines))
     return [
         GroupFiles(
             f"{run}, {checkpoint}, videos {group}",
             [_shown(config, cell) for cell in cells],
-            records,
+            [Path(file) for file in _baselines_of_all(config, cells) if file in records],
             shown_videos(cells, config.report.videos),
         )
         for (run, checkpoint, group), cells in groups_of(read_grid(config.grid)).items()
     ]
+
+
+def _baselines_of_all(config: Configuration, cells: Iterable[Cell]) -> list[str]:
+    return list(dict.fromkeys(file for cell in cells for file in baselines_of(config, cell)))
 
 
 def _shown(config: Configuration, cell: Cell) -> Shown:
