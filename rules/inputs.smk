@@ -20,6 +20,7 @@ from viddiff.workflow.metric_preflight import check_measured
 from viddiff.workflow.preflight import dataset_of, plan_is_outdated
 from viddiff.workflow.report_files import (
     check_animated,
+    check_page,
     group_cells,
     groups_of,
     shown_elsewhere,
@@ -399,6 +400,9 @@ def page_videos(wildcards):
 
 
 def page_truth(wildcards):
+    """What leads to true videos. A page that someone else made is not replaced."""
+    with in_one_line():
+        check_page(PAGE)
     return [
         ancient(file) for cells in groups_of(GRID).values() for file in truth_of(cells)
     ]

@@ -68,6 +68,7 @@ rule comparison:
 rule comparison_pairs:
     input:
         metrics=grid_metrics("json"),
+        rows=grid_metrics("npz") if CONFIG.metrics.descriptors else [],
     output:
         csv=report(
             f"{REPORT_FOLDER}/comparison_pairs.csv",
@@ -195,6 +196,7 @@ if (
     rule new_report:
         input:
             metrics=rules.comparison.input.metrics,
+            rows=rules.comparison_pairs.input.rows,
             elbos=rules.comparison.input.elbos,
             baselines=rules.comparison.input.baselines,
             model_config=rules.comparison.input.model_config,

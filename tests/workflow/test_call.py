@@ -22,9 +22,11 @@ from viddiff.workflow.baselines import baselines_of, floor_names, is_outdated, m
 from viddiff.workflow.batches import Span
 from viddiff.workflow.call import Call, make_anew, plan_call, spread_settings, submitted_call
 from viddiff.workflow.config import check_config, load_schema, read_config
+from viddiff.workflow.page import page_groups
 from viddiff.workflow.preflight import dataset_of, plan_is_outdated
 from viddiff.workflow.report_files import (
     check_animated,
+    check_page,
     contents_file,
     group_cells,
     report_contents,
@@ -236,6 +238,27 @@ def test_the_report_shows_the_cells_of_a_group_side_by_side():
         InputError, match=f"^the configured grid has nothing at {CHECKPOINT}/{stem} for videos 9_4$"
     ):
         group_cells(grid, CHECKPOINT, stem, "9_4")
+
+
+def test_a_page_of_someone_else_is_not_replaced(tmp_path):
+    index = tmp_path / "index.html"
+    check_page(index)
+    index.write_text("<!doctype html>\n<title>mine</title>")
+    with pytest.raises(InputError, match=r"index\.html is not a page of viddiff's and is not replaced"):
+        check_page(index)
+    index.write_text('<link rel="stylesheet" href="assets/page.css">')
+    check_page(index)
+
+
+def test_each_group_of_the_page_has_the_baselines_of_its_videos(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = configured(metrics={"names": ["psnr"]})
+    grid = (replace(config.grid[0], modes=("autoreg_4_4_12_4", "autoreg_4_4_12_6")),)
+    config = replace(config, grid=grid)
+    cells = read_grid(grid)
+    baselines = [file for cell in cells for file in baselines_of(config, cell)]
+    shown = [[str(path) for path in group.baselines] for group in page_groups(config, baselines)]
+    assert shown == [baselines[:2], baselines[2:]]
 
 
 def test_baselines_are_of_the_videos_that_a_cell_completes(tmp_path, monkeypatch):

@@ -216,6 +216,8 @@ def test_metrics_of_another_configuration_are_refused_and_not_remade(done):
     assert seam["mean"] > 0 and seam["standard_error_videos"] > 0 and len(seam["pseudo_values"]) == 7
     with np.load(measured.with_suffix(".npz"), allow_pickle=False) as rows:
         assert len(rows["changes.truth"]) == len(rows["changes.samples"]) == 7
+    measured.with_suffix(".npz").unlink()
+    assert f"{FOLDER}/{AUTOREG}/metrics_7-1-12.npz" in done.outputs("results/comparison_pairs.csv")
 
 
 def test_the_report_shows_what_is_configured(done):

@@ -13,10 +13,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from viddiff.errors import InputError
+from viddiff.errors import InputError, unreadable
 from viddiff.report.pictures import curve_pictures
 from viddiff.tree.paths import CHECKPOINTS, RESULTS
 from viddiff.workflow.targets import Cell
+
+_STYLE = b"assets/page.css"  # that of our pages
 
 
 def report_folder(name: str | None, runs: Iterable[str]) -> str:
@@ -73,6 +75,19 @@ def check_animated(cells: Iterable[Cell], video: int) -> None:
         raise InputError(
             f"video {video} is asked for, but the configured grid has {count} in all modes, from 0"
         )
+
+
+def check_page(index: Path | str) -> None:
+    """Raise `InputError` if a file lies where the page is to be, and is none that viddiff made."""
+    try:
+        with open(index, "rb") as file:
+            ours = _STYLE in file.read(4096)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise unreadable(Path(index), error) from None
+    if not ours:
+        raise InputError(f"{index} is not a page of viddiff's and is not replaced: move it elsewhere")
 
 
 def shown_samples(cells: Sequence[Cell], most: int) -> list[Path]:
