@@ -293,7 +293,7 @@ def test_the_record_of_a_metric_of_sets(tree, cheap):
     assert fvd["mean"] == values["fvd"].mean() and fvd["per_sample"] == values["fvd"].tolist()
     assert fvd["standard_error_videos"] == pytest.approx(np.std(fvd["pseudo_values"], ddof=1) / np.sqrt(3))
     assert fvd["standard_error_samples"] > 0 and fvd["floor"] == {"mean": 3.0}
-    assert fvd["warnings"] == ["3 videos: fvd is dominated by its bias below 256"]
+    assert fvd["warnings"] == ["3 videos: with fewer than 256, fvd is mostly bias: read it beside its floor"]
     assert (fvd["better"], fvd["higher_is_better"]) == ("lower", False)
     assert {"features", "covariance", "distance"} <= set(fvd["protocol"])
 

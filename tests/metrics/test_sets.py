@@ -68,7 +68,7 @@ def test_one_video_or_one_sample_has_no_error():
 def test_bias_is_warned_of():
     entry = replace(LEVEL, biased_below=7)
     found = measure_set("level", entry, rows(), Facts(0))
-    assert found.warnings == ("6 videos: level is dominated by its bias below 7",)
+    assert found.warnings == ("6 videos: with fewer than 7, level is mostly bias",)
     assert measure_set("level", entry, rows(7), Facts(0)).warnings == ()
 
 

@@ -75,6 +75,9 @@ def test_a_metric_of_sets_has_a_curve_along_its_axis():
     picture = read_curves(files, "fvd_windows")
     assert [line.kind for line in picture.lines] == ["mode", "mode", "truth"]
     assert (picture.axis, picture.lines[0].errors) == ("lag in frames", (0.01, 0.02, 0.03))
+    other = write_baseline("other-video", metrics={"fvd_windows": of_sets([1.0], curve=curve)})
+    lines = read_curves(files, "fvd_windows", [other]).lines
+    assert [line.kind for line in lines] == ["mode", "mode", "baseline", "truth"]
     picture.draw("curve.png")
     assert np.asarray(Image.open("curve.png")).std() > 0
     undefined = of_sets([1.0]) | {"mean": None, "undefined": "1 window"}

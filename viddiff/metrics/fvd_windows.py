@@ -42,8 +42,8 @@ def window_distances(made: Rows, truth: Rows, facts: Facts) -> tuple[list[float]
     fewest_videos=2,
     biased_below=BIASED_BELOW,
     meaning=(
-        "How FVD grows with time: that of the last 16 frames less that of the first 16 generated "
-        "ones. Below 0 the first window is the worse one. The curve is the FVD of each window of 16 frames."
+        "How FVD grows with time: that of the last window of 16 frames less that of the first without observed ones. "
+        "What is bad from the start grows no worse, so look at the curve, the FVD of each window."
     ),
 )
 def fvd_windows(made: Rows, truth: Rows, facts: Facts) -> float:

@@ -82,7 +82,8 @@ def measure_set(name: str, entry: SetMetric, rows: RowsOfVideos, facts: Facts) -
     errors = _jackknifed(name, entry, entry.compute, rows, facts)
     pseudo_values = None if errors is None else errors.pseudo_values
     biased = videos < entry.biased_below
-    warning = f"{videos} videos: {name} is dominated by its bias below {entry.biased_below}"
+    beside = ": read it beside its floor" if entry.floor else ""
+    warning = f"{videos} videos: with fewer than {entry.biased_below}, {name} is mostly bias{beside}"
     return SetValue(
         per_sample,
         None,

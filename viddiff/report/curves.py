@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,21 +54,27 @@ def read_curves(paths: Sequence[Path], picture: str, baselines: Sequence[Path] =
     if picture == SPREAD_AND_SKILL:
         return _spread_and_skill(records)
     measured = same_protocol(records, picture)
+    others = _comparable(matching_baselines(baselines, measured)[0], measured[0], picture)
     if is_of_sets(picture):
-        return _along_axis(measured, picture)
+        return _along_axis(measured, picture, others)
     lines = _over_frames(measured, picture)
-    others = [record for record in matching_baselines(baselines, measured)[0] if picture in record.metrics]
-    for number, record in enumerate(others):
-        try:
-            same_protocol([measured[0], record], picture)
-        except InputError:
-            continue
+    for kind, record in others:
         lines += [
-            Line(line.name, line.positions, line.values, kind=_BASELINES[number % 2])
+            Line(line.name, line.positions, line.values, kind=kind)
             for line in _over_frames([record], picture)
         ]
     label = label_of(picture, measured[0].metrics[picture])
     return CurvePicture(lines, "frame", label, measured[0].obs_length)
+
+
+def _comparable(baselines: Sequence[Record], first: Record, metric: str) -> list[tuple[Kind, Record]]:
+    """The baselines that have the metric by the protocol of the first record, each with its kind of line."""
+    found: list[tuple[Kind, Record]] = []
+    for number, record in enumerate(record for record in baselines if metric in record.metrics):
+        with suppress(InputError):
+            same_protocol([first, record], metric)
+            found.append((_BASELINES[number % 2], record))
+    return found
 
 
 def is_logarithmic(axis: str) -> bool:
@@ -78,10 +85,16 @@ def is_logarithmic(axis: str) -> bool:
 def label_of(metric: str, summary: Summary) -> str:
     """What a metric is, for an axis."""
     unit = f" in {summary.unit}" if short_unit(summary.unit) else f", {summary.unit}" if summary.unit else ""
-    return f"{_plain(metric)}{unit}{_better(summary)}"
+    return f"{metric_name(metric)}{unit}{_better(summary)}"
 
 
-def _plain(metric: str) -> str:
+def curve_name(metric: str) -> str:
+    """What the curve of a metric of sets shows, which need not be the metric itself."""
+    return _ALONG_AXIS.get(metric, metric_name(metric))
+
+
+def metric_name(metric: str) -> str:
+    """A metric as it is written in pictures."""
     return metric.upper() if metric in _ABBREVIATIONS else metric
 
 
@@ -113,7 +126,9 @@ def _over_frames(records: Sequence[Record], metric: str) -> list[Line]:
     return lines
 
 
-def _along_axis(records: Sequence[Record], metric: str) -> CurvePicture:
+def _along_axis(
+    records: Sequence[Record], metric: str, baselines: Sequence[tuple[Kind, Record]]
+) -> CurvePicture:
     """The curves of a metric of sets; the truth's is the same for all modes."""
     lines = []
     truth: Line | None = None
@@ -126,12 +141,18 @@ def _along_axis(records: Sequence[Record], metric: str) -> CurvePicture:
         lines.append(Line(name, curve.positions, curve.values, curve.errors))
         if curve.truth is not None:
             truth = Line("truth", curve.positions, curve.truth, kind="truth")
+    if lines:
+        lines += [
+            Line(record.names[2], curve.positions, curve.values, kind=kind)
+            for kind, record in baselines
+            if (curve := record.metrics[metric].curve) and curve.axis == axis
+        ]
     summary = records[0].metrics[metric]
     reason = (
         "" if lines else f"not defined: {summary.undefined}" if summary.undefined else "no curve is recorded"
     )
     n_obs = records[0].obs_length if axis == "frame" else 0
-    label = f"{_ALONG_AXIS.get(metric, _plain(metric))}{_better(summary)}"
+    label = f"{curve_name(metric)}{_better(summary)}"
     return CurvePicture([*lines, *([truth] if truth else [])], axis, label, n_obs, reason)
 
 

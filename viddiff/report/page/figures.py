@@ -13,7 +13,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from viddiff.report.curves import is_logarithmic
+from viddiff.report.curves import curve_name, is_logarithmic, metric_name
 from viddiff.report.page.content import Name, Row
 from viddiff.report.records import Curve, Record
 
@@ -41,9 +41,10 @@ def curve_figures(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
         if alike:
             named = [(row.name, _label(row.name, shorten), curve) for row, curve in alike]
             unit = alike[0][0].record.metrics[metric].unit
-            figures[metric] = _figure(
-                f"{metric} [{unit}]" if unit else metric, named, rows[0].record.obs_length
-            )
+            shown = curve_name(metric)
+            if unit and shown == metric_name(metric):
+                shown = f"{shown} [{unit}]"
+            figures[metric] = _figure(shown, named, rows[0].record.obs_length)
     return figures
 
 
