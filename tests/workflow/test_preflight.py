@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from small_project import CONFIG, MODES
 
 from viddiff.checkpoint import checkpoint_dict, encode
@@ -337,6 +338,9 @@ def test_damaged_weights_of_fvd_are_told_while_planning(plan):
     ):
         plan("metrics", **fvd | {"metrics": mine})
     Path("data/mine.pt").touch()
+    with pytest.raises(InputError, match=r"fvd\.weights: data/mine\.pt: cut off, or not a file of weights$"):
+        plan("metrics", **fvd | {"metrics": mine})
+    torch.save({}, "data/mine.pt")
     plan("metrics", **fvd | {"metrics": mine})
 
 
