@@ -143,6 +143,12 @@ def test_all_frames_or_the_generated_ones(quick):
     assert quick == [1] * len(quick), "on a processor each video has a call of its own"
 
 
+@pytest.mark.parametrize("part", ["resize", "frames", "covariance"])
+def test_a_protocol_that_is_none_is_refused(part, types_unchecked):
+    with pytest.raises(InputError, match=f"fvd {part} is 'n'; allowed: "):
+        FvdSettings(**{part: "n"})
+
+
 def test_windows_lie_at_the_same_place(quick):
     videos = frames(2, 2, 37, 3, 4, 4)
     rows = WINDOWS(videos, 0, MetricSettings())

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from viddiff.errors import InputError
+
 DISTANCES = ("fd", "kd")
 """What comes before the name of an extractor in the names of its metrics: `fd-<name>`, `kd-<name>`."""
 
@@ -20,6 +22,9 @@ def is_of_network(metric: str) -> bool:
     return metric.startswith(tuple(f"{distance}-" for distance in DISTANCES))
 
 
+_PROTOCOL = {"resize": ("original", "half-pixel"), "frames": ("all", "generated"), "covariance": ("N-1", "N")}
+
+
 @dataclass(frozen=True)
 class FvdSettings:
     """The protocol of FVD and its kin. The defaults are the original code's.
@@ -30,12 +35,19 @@ class FvdSettings:
     source = (destination + 1/2) * in / out - 1/2.
     `frames`: which frames the network sees, `all` or the `generated` ones, those from `obs_length` on.
     `covariance`: what sums of squares are divided by, `N-1` or `N`.
+
+    Raises `InputError` for other values.
     """
 
     weights: Path | None = None
     resize: Literal["original", "half-pixel"] = "original"
     frames: Literal["all", "generated"] = "all"
     covariance: Literal["N-1", "N"] = "N-1"
+
+    def __post_init__(self) -> None:
+        for part, allowed in _PROTOCOL.items():
+            if (value := getattr(self, part)) not in allowed:
+                raise InputError(f"fvd {part} is {value!r:.60}; allowed: {', '.join(allowed)}")
 
     @property
     def ddof(self) -> int:
