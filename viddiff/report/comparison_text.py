@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
@@ -133,15 +134,21 @@ def _explained(table: pd.DataFrame, metrics: Sequence[str]) -> Iterator[str]:
     yield f"± standard error over videos{jackknife}"
     told = [f"{text}: {', '.join(better[key])}" for key, text in order.items() if key in better]
     if told:
-        yield "; ".join(told)
+        yield from _wrapped("; ".join(told))
+    if floors := [name for name in known if f"{name} floor" in table]:
+        yield f"floor of {', '.join(floors)}: that of another true video"
     units = [column.removesuffix("]").partition(" [")[::2] for column in metrics]
     long = [f"{name}: {unit}" for name, unit in units if unit and not short_unit(unit)]
     if long:
-        yield "; ".join(long)
+        yield from _wrapped("; ".join(long))
     if "notes" in table:
         yield from dict.fromkeys(
             f"note: {text}" for cell in table["notes"] for text in cell.split(" | ") if text
         )
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def _better(metric: str) -> str:
