@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fake_metrics import CHECKPOINT, of_sets, summary, write_metrics
 
-from viddiff.report.page.comparison import compare
+from viddiff.report.page.comparison import compare, format_estimate
 from viddiff.report.page.content import Name, Row
 from viddiff.report.records import Record
 
@@ -33,3 +33,9 @@ def test_cells_tell_aggregates_and_why_something_is_missing():
         "fvd has no floor: too few videos",
         "here seam is not defined: no border",
     ]
+
+
+def test_a_number_has_the_digits_of_its_error():
+    assert format_estimate(12.3456, 0.123) == "12.35 ± 0.12" and format_estimate(-0.0, 40.0) == "0 ± 40"
+    assert format_estimate(1.0, 0.0) == "1" == format_estimate(1.0, 3e-16)
+    assert len(format_estimate(0.0, 4e-13)) < 22  # not one digit for each power of ten

@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Float64
 from viddiff.errors import InputError
 
 VALUES_PER_BLOCK = 2**21
+ROUNDING = 1e-12  # of the sum of all squares: less is the 0 of equal sets
 
 Features = Float[np.ndarray, "N D"]
 
@@ -30,7 +31,8 @@ def frechet_distance(x: Features, y: Float[np.ndarray, "M D"], ddof: int = 1) ->
     a, b = (_centred(features, ddof) for features in (x, y))
     means = np.square(x.mean(0, dtype=np.float64) - y.mean(0, dtype=np.float64)).sum()
     variances = np.square(a).sum() + np.square(b).sum()
-    return max(0.0, float(means + variances - 2 * _nuclear_norm(_reduced(a) @ _reduced(b).T)))
+    distance = float(means + variances - 2 * _nuclear_norm(_reduced(a) @ _reduced(b).T))
+    return distance if distance > ROUNDING * (means + variances) else 0.0
 
 
 def exchanged_distances(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from viddiff.metrics.statistics import CONFIDENCE, interval
 from viddiff.report.page.content import Cell, Column, Comparison, Row, Span
 from viddiff.report.records import AGGREGATES, Summary, meaning_of
+from viddiff.report.text_table import decimals_of
 
 
 def compare(rows: Sequence[Row], remarks: Sequence[str] = ()) -> Comparison:
@@ -25,10 +25,10 @@ def interval_of(summary: Summary, videos: int) -> tuple[float, float] | None:
 
 
 def format_estimate(mean: float, error: float | None) -> str:
-    """The mean to two digits of its error, or four digits of its own without one."""
-    if not error:
+    """The mean to two digits of its error, or four digits of its own without one, or with one of rounding alone."""
+    if not error or error < 1e-9 * abs(mean):
         return f"{mean:z.4g}"
-    digits = max(0, 1 - math.floor(math.log10(error)))
+    digits = decimals_of(error)
     return f"{mean:z.{digits}f} ± {error:.{digits}f}"
 
 
