@@ -20,15 +20,8 @@ from viddiff.files.json_files import read_json
 from viddiff.files.write import write_text
 from viddiff.inference.modes import base_plan
 from viddiff.report.comparison_text import COUNTS, NAMES, format_table
-from viddiff.report.records import (
-    AGGREGATES,
-    Estimate,
-    Record,
-    Summary,
-    differences,
-    matching_baselines,
-    read_bound,
-)
+from viddiff.report.records import Record, differences, matching_baselines, read_bound
+from viddiff.report.summary import AGGREGATES, Estimate, Summary
 from viddiff.tree.paths import RESULTS, Evaluation
 
 

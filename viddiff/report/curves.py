@@ -10,7 +10,8 @@ from pathlib import Path
 from viddiff.errors import InputError
 from viddiff.render.curve import Kind, Line, draw_absence, draw_lines
 from viddiff.report.pictures import SPREAD_AND_SKILL
-from viddiff.report.records import Record, Summary, is_of_sets, matching_baselines, same_protocol
+from viddiff.report.records import Record, is_of_sets, matching_baselines, same_protocol
+from viddiff.report.summary import Summary
 from viddiff.report.text_table import short_unit
 from viddiff.tree.paths import RESULTS
 

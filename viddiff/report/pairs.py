@@ -23,7 +23,8 @@ from viddiff.files.npz import load_arrays
 from viddiff.metrics.pair_tests import Difference, distances_differ, paired_difference, smallest_p
 from viddiff.metrics.settings import DDOF
 from viddiff.metrics.statistics import CONFIDENCE, holm, interval
-from viddiff.report.records import Record, Summary, differences
+from viddiff.report.records import Record, differences
+from viddiff.report.summary import Summary
 from viddiff.tree.paths import RESULTS
 
 ALPHA = 1 - CONFIDENCE

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from viddiff.metrics.statistics import CONFIDENCE, interval
 from viddiff.report.page.content import Cell, Column, Comparison, Row, Span
-from viddiff.report.records import AGGREGATES, Summary, meaning_of
+from viddiff.report.records import meaning_of
+from viddiff.report.summary import AGGREGATES, Summary
 from viddiff.report.text_table import decimals_of
 
 

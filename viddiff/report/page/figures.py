@@ -15,7 +15,8 @@ import plotly.graph_objects as go
 
 from viddiff.report.curves import curve_name, is_logarithmic, metric_name
 from viddiff.report.page.content import Name, Row
-from viddiff.report.records import Curve, Record
+from viddiff.report.records import Record
+from viddiff.report.summary import Curve
 
 _LIGHT = {"ink": "#1c1e21", "grid": "#e3e5e8", "paper": "#ffffff"}
 _DARK = {"ink": "#e6e8eb", "grid": "#34383e", "paper": "#1b1e22"}
