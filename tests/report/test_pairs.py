@@ -154,6 +154,11 @@ def test_fvd_is_tested_by_exchange_of_the_rows_beside_the_metrics():
         assert "metrics_4-1-60.npz" in compare_pairs(paths)[0].verdict
     save_npz(rows, {"i3d.truth": np.zeros((8, 5)), "i3d.samples": np.full((8, 1, 5), np.nan)})
     assert "finite numbers for each of 8 videos" in compare_pairs(paths)[0].verdict
+    for width, value in ((0, 0.0), (5, 1e300)):
+        save_npz(rows, {"i3d.truth": np.zeros((8, width)), "i3d.samples": np.full((8, 1, width), value)})
+        assert "finite numbers for each of 8 videos" in compare_pairs(paths)[0].verdict
+    save_npz(rows, {"i3d.truth": np.zeros((8, 9)), "i3d.samples": np.zeros((8, 1, 9))})
+    assert "rows of i3d are [8, 9] and [8, " in compare_pairs(paths)[0].verdict
 
 
 def test_tables_of_pairs(tmp_path):

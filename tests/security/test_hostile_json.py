@@ -175,6 +175,7 @@ def changed(content: dict, keys: str, value) -> bytes:
         ("metrics.psnr.better", "\x1b[2J"),
         ("metrics.psnr.per_video", ["x"]),
         ("metrics.psnr.warnings", ["\x1b[2J"]),
+        ("metrics.psnr.warnings", ['=HYPERLINK("http://x")']),
         ("metrics.psnr.undefined", "\x1b[2J"),
         ("metrics.psnr.truth", {"mean": "x"}),
         ("metrics.psnr.aggregates", {"best": 3}),

@@ -8,6 +8,7 @@ more is declared in one grid of twenty at most.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -29,6 +30,7 @@ from viddiff.tree.paths import RESULTS
 
 ALPHA = 1 - CONFIDENCE
 MOST_BYTES = 2**32  # of rows, unpacked
+LARGEST = 1e30  # number in a row
 
 _COLUMNS = [
     "metric",
@@ -163,14 +165,20 @@ def _difference(a: Record, b: Record, metric: str) -> Difference:
             raise InputError(
                 f"{record.path} does not tell its values by video: remove it to have it measured anew"
             )
+        if summary.per_video is not None and len(summary.per_video) != record.videos:
+            raise InputError(f"{record.path} has {len(summary.per_video)} values of {record.videos} videos")
     (x, one), (y, other) = (_from_truth(summary) for summary in (ours, theirs))
     if one is None or other is None:
         return Difference(x - y, None, None)
     found = paired_difference(one, other, x - y)
     descriptor = _exchanged(metric)
     if descriptor and found.p is not None:
-        (truth, made), (_, others) = (_rows(record, descriptor) for record in (a, b))
+        (truth, made), (other_truth, others) = (_rows(record, descriptor) for record in (a, b))
+        if truth.shape != other_truth.shape:
+            raise InputError(f"rows of {descriptor} are {list(truth.shape)} and {list(other_truth.shape)}")
         found = replace(found, p=distances_differ(made, others, truth, _ddof(ours)))
+    if not (math.isfinite(found.value) and math.isfinite(found.error or 0.0)):
+        raise InputError("its values are too large to be compared")
     return found
 
 
@@ -212,7 +220,9 @@ def _rows(record: Record, descriptor: str) -> tuple[Float64[np.ndarray, "V D"], 
         )
         if truth.ndim != 2 or made.shape != (len(truth), record.samples, truth.shape[1]):
             raise ValueError(f"{descriptor} is {list(truth.shape)} and {list(made.shape)}")
-        if len(truth) != record.videos or not (np.isfinite(truth).all() and np.isfinite(made).all()):
+        # The squares of larger numbers are not finite in the end.
+        usable = truth.size > 0 and all((np.abs(part) < LARGEST).all() for part in (truth, made))
+        if len(truth) != record.videos or not usable:
             raise ValueError(
                 f"{descriptor} is not a row of finite numbers for each of {record.videos} videos"
             )

@@ -107,7 +107,7 @@ class Summary:
                 short_text(name): Estimate.of(part) for name, part in content.get("aggregates", {}).items()
             },
             curve=None if curve is None else Curve.of(curve),
-            warnings=tuple(map(short_text, content.get("warnings", ()))),
+            warnings=tuple(map(_note, content.get("warnings", ()))),
             protocol=dict(content["protocol"]),
         )
 
@@ -129,6 +129,13 @@ def _better(content: Mapping[str, Any]) -> str:
     if better not in BETTER:
         raise ValueError(f"better is {better!r:.60}, must be one of {', '.join(BETTER)}")
     return str(better)
+
+
+def _note(text: Any) -> str:
+    """A text that may begin a cell: a spreadsheet must not take it for a formula."""
+    if short_text(text).startswith(("=", "+", "-", "@")):
+        raise ValueError(f"{text!r:.60} begins as a formula")
+    return str(text)
 
 
 def _numbers(values: Any) -> tuple[float, ...]:
