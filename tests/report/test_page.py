@@ -155,7 +155,7 @@ def test_curves_are_drawn_when_they_come_into_view_and_follow_the_colours_of_the
         plots.nth(number).scroll_into_view_if_needed()
         expect(plots.nth(number).locator(".main-svg").first).to_be_visible()
         expect(plots.nth(number).locator(".legendtext").first).to_have_text("autoreg")
-        assert name in plots.nth(number).locator(".ytitle").text_content()
+        assert name in plots.nth(number).locator(".ytitle").text_content().lower()
     expect(plots.nth(1).locator(".legendtext").last).to_have_text("truth")
 
     def paper() -> list[str]:

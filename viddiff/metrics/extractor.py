@@ -7,7 +7,7 @@ et al. 2024): 100 times the biased squared maximum mean discrepancy with the ker
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -87,11 +87,14 @@ def _rows(name: str, videos: Videos, obs_length: int, settings: MetricSettings) 
     return torch.cat(found).double().view(len(videos), count, -1).mean(1).cpu().numpy()
 
 
+_digest_of = cache(sha256_file)  # a file of gigabytes is read once in a process
+
+
 def _protocol(name: str, settings: MetricSettings) -> dict[str, Any]:
     extractor = settings.extractors[name]
     return {
         "network": extractor.file.name,
-        "weights_sha256": sha256_file(extractor.file),
+        "weights_sha256": _digest_of(extractor.file),
         "clip_frames": extractor.frames,
         "clips": "consecutive, rows averaged",
         "size": extractor.size,
