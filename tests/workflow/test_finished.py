@@ -226,7 +226,7 @@ def test_the_report_shows_what_is_configured(done):
     report = {f"results/comparison{pairs}.{ext}" for pairs in ("", "_pairs") for ext in ("csv", "txt")}
     report |= {f"{FOLDER}/contact_sheet_12_4.png", f"{FOLDER}/psnr_12_4.png"}
     report |= {f"{FOLDER}/modes_000{video}_12_4.mp4" for video in (0, 1)}
-    report |= {f"results/plans.{ext}" for ext in ("csv", "txt", "png")}
+    report |= {f"results/plans.{ext}" for ext in ("csv", "txt", "png")} | {"results/report/index.html"}
     made = {file for file in done.outputs() if file.startswith("results/") and "/report_" not in file}
     assert made == report
     done.make()

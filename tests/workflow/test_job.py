@@ -59,7 +59,7 @@ def test_a_gpu_that_is_not_there_is_refused_by_all_jobs(work, monkeypatch):
             ask(with_device(work, "cuda"))
     scripts = {path.stem: path.read_text() for path in (ROOT / "workflow_scripts").glob("*.py")}
     asking = {name for name, text in scripts.items() if "on_device(" in text or "work.device()" in text}
-    assert asking == {"sample", "elbo", "search_stage", "evaluate", "train"}
+    assert asking == {"sample", "elbo", "search_stage", "evaluate", "baselines", "train"}
     assert not [name for name, text in scripts.items() if "cuda" in text]
 
 
