@@ -42,6 +42,7 @@ include: "rules/evaluate.smk"
 include: "rules/baselines.smk"
 include: "rules/elbo.smk"
 include: "rules/report.smk"
+include: "rules/quality.smk"
 
 
 if workflow.is_main_process:

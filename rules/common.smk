@@ -16,6 +16,7 @@ from viddiff.workflow.config import check_config, lay_over, load_schema, read_co
 from viddiff.workflow.overview import overview
 from viddiff.workflow.permissions import check_records, check_writable
 from viddiff.workflow.preflight import training_rules
+from viddiff.workflow.quality import read_quality
 from viddiff.workflow.report_files import report_folder
 from viddiff.workflow.surroundings import folder_of, own_names
 from viddiff.workflow.targets import read_grid
@@ -56,10 +57,15 @@ with in_one_line():
     CONFIG = read_config(config)
     register_modes(CONFIG.modes)
     GRID = read_grid(CONFIG.grid)
+    QUALITY = CONFIG.quality and read_quality(CONFIG.quality, CONFIG.metrics)
     ALEXNET, I3D = CONFIG.alexnet, CONFIG.i3d
     TRAINING = training_rules(CONFIG.training)
     REPORT_FOLDER = report_folder(
-        CONFIG.name, [*CONFIG.training, *(cell.evaluation.run for cell in GRID)]
+        CONFIG.name,
+        [
+            *CONFIG.training,
+            *(cell.evaluation.run for cell in (*GRID, *(QUALITY or ()))),
+        ],
     )
     for folder in ("results", "logs", "benchmarks"):
         check_writable(folder)
@@ -71,7 +77,7 @@ if workflow.is_main_process:
     with in_one_line():
         check_records()
         runs_here = check_executor(workflow, ARGUMENTS)
-        CALL = plan_call(ARGUMENTS, CONFIG, GRID, runs_here)
+        CALL = plan_call(ARGUMENTS, CONFIG, GRID, runs_here, QUALITY)
     if CALL.damaged:
         names = ", ".join(sorted(CALL.damaged))
         print(f"damaged, made again: {names}", file=sys.stderr)

@@ -18,6 +18,7 @@ from viddiff.workflow.call import make_anew
 from viddiff.workflow.datasets import MADE_DATASET
 from viddiff.workflow.metric_preflight import check_measured
 from viddiff.workflow.preflight import dataset_of, plan_is_outdated
+from viddiff.workflow.quality import shows_quality
 from viddiff.workflow.report_files import (
     check_animated,
     check_page,
@@ -327,6 +328,14 @@ def shown_plans(wildcards):
     ):
         tell_replaced(PLAN_TABLES[0])
         make_anew(workflow, PLAN_TABLES)
+    return []
+
+
+def shown_quality(wildcards):
+    """No file. The comparison of samplers is made again if it shows another one."""
+    table = Path(QUALITY_FILES[0])
+    if table.is_file() and not shows_quality(table, QUALITY, CONFIG.quality.deciding):
+        make_anew(workflow, QUALITY_FILES)
     return []
 
 

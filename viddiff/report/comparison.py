@@ -85,8 +85,8 @@ def _row(record: Record) -> dict[str, Any]:
     row: dict[str, Any] = dict(zip(NAMES, record.names, strict=True))
     for name, summary in record.metrics.items():
         row |= _columns(name, summary)
-    stages = None if record.evaluation is None else _stages(record.evaluation)
-    steps = None if record.evaluation is None else _diffusion_steps(record.evaluation, record.path.parent)
+    stages = None if record.evaluation is None else stages_of(record.evaluation)
+    steps = None if record.evaluation is None else diffusion_steps_of(record.evaluation, record.path.parent)
     return row | {
         "videos": record.videos,
         "samples": record.samples,
@@ -121,7 +121,7 @@ def _notes(record: Record) -> list[str]:
     return list(dict.fromkeys(chain.from_iterable(notes)))
 
 
-def _stages(evaluation: Evaluation) -> int | None:
+def stages_of(evaluation: Evaluation) -> int | None:
     """Stages of the mode's plan; None if its name does not determine them."""
     try:
         return len(base_plan(evaluation.mode).stages)
@@ -129,7 +129,7 @@ def _stages(evaluation: Evaluation) -> int | None:
         return None
 
 
-def _diffusion_steps(evaluation: Evaluation, folder: Path) -> int | None:
+def diffusion_steps_of(evaluation: Evaluation, folder: Path) -> int | None:
     """Network evaluations per stage, from the checkpoint's folder or as trained; None if not on record."""
     spec = evaluation.checkpoint.respacing
     try:

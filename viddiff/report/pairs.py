@@ -96,9 +96,14 @@ class Pair:
             if not better:
                 return f"{a if positive else b} is higher"
             return f"{a if positive == (better == 'higher') else b} is better"
-        if (least := min(1.0, self.tests * smallest_p(self.videos))) > ALPHA:
-            return f"too few videos to tell: p cannot fall below {least:.3g}"
+        if self.least > ALPHA:
+            return f"too few videos to tell: p cannot fall below {self.least:.3g}"
         return "no difference shown"
+
+    @property
+    def least(self) -> float:
+        """The smallest adjusted p that any data of so few videos could have in so many tests."""
+        return min(1.0, self.tests * smallest_p(self.videos))
 
 
 def compare_pairs(
@@ -117,9 +122,9 @@ def compare_pairs(
     chosen = [pair for pair in combinations(records, 2) if _differ_in_one_thing(*pair)]
     pairs: list[Pair] = []
     for number, (a, b) in enumerate(chosen, 1):
-        pairs.extend(_compare(a, b))
+        pairs.extend(compare_two(a, b))
         progress(number, len(chosen))
-    return _adjusted(pairs)
+    return adjusted(pairs)
 
 
 def pair_table(pairs: Sequence[Pair]) -> pd.DataFrame:
@@ -136,7 +141,8 @@ def _differ_in_one_thing(a: Record, b: Record) -> bool:
     return (a.names[:2] == b.names[:2]) != (a.names[2] == b.names[2])
 
 
-def _compare(a: Record, b: Record) -> Iterator[Pair]:
+def compare_two(a: Record, b: Record) -> Iterator[Pair]:
+    """A pair for each metric that either has, or one of no metric if they are of other videos; not adjusted."""
     if a.of_what != b.of_what:
         yield Pair(a, b, "", None, f"{_unlike(a, b)} differ")
         return
@@ -229,9 +235,9 @@ def _rows(record: Record, descriptor: str) -> tuple[Float64[np.ndarray, "V D"], 
     return truth, made
 
 
-def _adjusted(pairs: Sequence[Pair]) -> list[Pair]:
+def adjusted(pairs: Sequence[Pair]) -> list[Pair]:
     """The pairs, with p adjusted for all of the same metric."""
-    adjusted: dict[int, tuple[float, int]] = {}
+    found: dict[int, tuple[float, int]] = {}
     for metric in {pair.metric for pair in pairs}:
         tested = {
             number: pair.difference.p
@@ -239,9 +245,9 @@ def _adjusted(pairs: Sequence[Pair]) -> list[Pair]:
             if pair.metric == metric and pair.difference is not None and pair.difference.p is not None
         }
         values = holm(list(tested.values()))
-        adjusted |= {number: (p, len(tested)) for number, p in zip(tested, values, strict=True)}
+        found |= {number: (p, len(tested)) for number, p in zip(tested, values, strict=True)}
     return [
-        replace(pair, p_holm=adjusted[number][0], tests=adjusted[number][1]) if number in adjusted else pair
+        replace(pair, p_holm=found[number][0], tests=found[number][1]) if number in found else pair
         for number, pair in enumerate(pairs)
     ]
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 _LONGEST_UNIT = 6
-_LEFT = ("run", "checkpoint", "mode", "kind", "protocol", "metric", "pair", "verdict")
+_LEFT = ("run", "checkpoint", "mode", "kind", "protocol", "metric", "pair", "verdict", "sampler")
 
 
 def named_columns(names: Sequence[tuple[str, str, str]]) -> tuple[list[str], dict[str, list[str]]]:

@@ -31,8 +31,9 @@ from viddiff.workflow.preflight import (
     is_searched,
     larger_window,
 )
+from viddiff.workflow.quality import QualityGrid, check_quality, wanted_quality
 from viddiff.workflow.sections import Configuration
-from viddiff.workflow.targets import Cell, Pairs, Request, read_request
+from viddiff.workflow.targets import Cell, Pairs, Request, asks_for_quality, read_request
 from viddiff.workflow.together import Together, plan_together
 
 KINDS = ("sample", "elbo", *ANIMATIONS)
@@ -65,11 +66,15 @@ class Call:
 
 
 def plan_call(
-    arguments: Sequence[str], config: Configuration, grid: Iterable[Cell], here: bool = True
+    arguments: Sequence[str],
+    config: Configuration,
+    grid: Iterable[Cell],
+    here: bool = True,
+    quality: QualityGrid | None = None,
 ) -> Call:
     """What a command line makes: what it asks for and is not there whole.
 
-    here: whether all jobs run on this machine.
+    here: whether all jobs run on this machine; quality: what the target of that name compares.
 
     Raises `InputError` for targets that are impossible, and for samples and ELBOs that cannot be made.
     """
@@ -84,7 +89,10 @@ def plan_call(
 
     options = read_options(arguments)
     check_targets(config, options.targets)
-    request = read_request(arguments, grid, config.metrics.elbos, config.videos.formats, config.report.videos)
+    compared = wanted_quality(quality) if asks_for_quality(options.targets) else ()
+    request = read_request(
+        arguments, grid, config.metrics.elbos, config.videos.formats, config.report.videos, compared
+    )
     missing = {
         "sample": missing_samples(request),
         "elbo": missing_elbos(request),
@@ -95,6 +103,8 @@ def plan_call(
     for run, training in config.training.items():
         check_settings(run, training.settings)
     needed = _videos_needed(missing)
+    if compared:
+        check_quality(config, compared, needed)
     for evaluation, videos in needed.items():
         check_sampling(config, evaluation, videos, datasets)
     for evaluation, pairs in missing["elbo"].items():
@@ -105,7 +115,9 @@ def plan_call(
     for run in runs:
         check_trainable(config, run, datasets)
     damaged = frozenset(damaged_files(missing))
-    together = plan_together(request.cells, {ext: missing[ext] for ext in ANIMATIONS}, here)
+    together = plan_together(
+        [*request.cells, *request.quality], {ext: missing[ext] for ext in ANIMATIONS}, here
+    )
     for ext, groups in together.animations.items():
         for evaluation, *pair in chain(*groups):
             missing[ext][evaluation].discard(tuple(pair))

@@ -27,6 +27,7 @@ from viddiff.workflow.sections import (
     Configuration,
     GridBlock,
     Metrics,
+    Quality,
     Report,
     Sampling,
     Training,
@@ -172,6 +173,7 @@ def read_config(raw: Mapping[str, Any]) -> Configuration:
         metrics=_metrics(raw["metrics"]),
         videos=Videos(formats=tuple(raw["videos"]["formats"])),
         report=Report(**raw["report"]),
+        quality=None if raw["quality"] is None else _quality(raw["quality"]),
     )
 
 
@@ -210,6 +212,11 @@ def _extractor(facts: Mapping[str, Any]) -> Extractor:
 def _grid_block(block: Mapping[str, Any]) -> GridBlock:
     runs, checkpoints, modes = (tuple(block[key]) for key in ("runs", "checkpoints", "modes"))
     return GridBlock(runs, checkpoints, modes, block["videos"], block["samples"], block.get("frames"))
+
+
+def _quality(section: Mapping[str, Any]) -> Quality:
+    lists = ("modes", "samplers", "evaluations", "deciding")
+    return Quality(**{**section, **{key: tuple(section[key]) for key in lists}})
 
 
 def _check_count(value: Any) -> None:

@@ -147,11 +147,31 @@ class Report:
 
 
 @dataclass(frozen=True)
+class Quality:
+    """What the target `quality` compares with a reference, in each of the modes of one checkpoint.
+
+    samplers: as a checkpoint's folder names them, with the spacing of levels behind `_` where it is not the usual one;
+    evaluations: of the network, in a stage, at most; reference: what its folder has behind the checkpoint; deciding:
+    metrics that say whether something is as good as the reference.
+    """
+
+    run: str
+    checkpoint: str
+    modes: tuple[str, ...]
+    samplers: tuple[str, ...]
+    evaluations: tuple[int, ...]
+    reference: str
+    videos: int
+    samples: int
+    deciding: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Configuration:
     """All sections.
 
     name: of the grid, whose tables lie in a folder of their own then; device: `auto`, `cpu` or `cuda`; modes: the
-    definitions that `register_modes` takes.
+    definitions that `register_modes` takes; quality: `None` if it is not configured.
     """
 
     name: str | None
@@ -168,6 +188,7 @@ class Configuration:
     metrics: Metrics
     videos: Videos
     report: Report
+    quality: Quality | None = None
 
     @property
     def alexnet(self) -> str:

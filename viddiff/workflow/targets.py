@@ -30,11 +30,12 @@ _TARGET = re.compile(
 # Names of rules: those that stand for samples of the grid, and those that need none.
 GRID_TARGETS = ("all", "samples", "videos", "metrics", "elbos", "report")
 MEASURING = ("all", "metrics", "report")
-OTHER_TARGETS = ("plans", "data", "check_data", "train")
+OTHER_TARGETS = ("plans", "data", "check_data", "train", "quality")
 COLLECTORS = {*GRID_TARGETS, *OTHER_TARGETS} - {"check_data"}  # they have no outputs
 _LONGEST_FILE_NAME = 255
 _MOST_FILES = 1_000_000  # of a kind, in an evaluation directory
 MOST_SHOWN = 200  # videos side by side
+_QUALITY = re.compile(rf"{RESULTS}/(?:[^/]+/)?quality\.(?:csv|txt|png)")
 _WITHOUT_SAMPLES = re.compile(rf"{RESULTS}/(?:(?:[^/]+/)?plans\.(?:csv|txt|png)|\.baselines/.+)")
 
 Pairs = dict[Evaluation, set[tuple[int, int]]]
@@ -79,15 +80,17 @@ class Request:
     """Samples, animations and ELBOs asked for: per evaluation, sets of (video, sample); an ELBO has sample 0.
 
     `animations` by their suffix. `cells` are those of the grid if it or its plans are asked for, and nothing by an
-    unknown path. `files` are those among the files that are targets: Snakemake wants a rule for these even if they
-    exist. `models` are evaluations whose checkpoint is read for something else, `searches` those whose schedule is
-    searched, `measured` what metrics are asked for.
+    unknown path; `quality` are those of the configured comparison of samplers if that is asked for. `files` are those
+    among the files that are targets: Snakemake wants a rule for these even if they exist. `models` are evaluations
+    whose checkpoint is read for something else, `searches` those whose schedule is searched, `measured` what metrics
+    are asked for.
     """
 
     samples: Pairs = field(default_factory=lambda: defaultdict(set))
     animations: dict[str, Pairs] = field(default_factory=lambda: defaultdict(lambda: defaultdict(set)))
     elbos: Pairs = field(default_factory=lambda: defaultdict(set))
     cells: list[Cell] = field(default_factory=list)
+    quality: list[Cell] = field(default_factory=list)
     files: set[str] = field(default_factory=set)
     models: set[Evaluation] = field(default_factory=set)
     searches: set[Evaluation] = field(default_factory=set)
@@ -115,7 +118,7 @@ class Request:
 
         Raises `InputError` if the path names an impossible evaluation.
         """
-        if _WITHOUT_SAMPLES.fullmatch(path):
+        if _WITHOUT_SAMPLES.fullmatch(path) or _QUALITY.fullmatch(path):
             return True
         match = _TARGET.fullmatch(path)
         if match is None:
@@ -178,12 +181,13 @@ def read_request(
     elbos: bool = False,
     formats: Iterable[str] = (),
     shown: int = 0,
+    quality: Iterable[Cell] = (),
 ) -> Request:
     """What a command line asks for: its targets that are paths, and the grid unless there are only such.
 
     elbos: whether ELBOs belong to the grid even if no target is called `elbos`; formats: suffixes of its animations;
-    shown: how many videos its page shows. Other arguments do no harm: Snakemake makes what its targets need, and only
-    the division into jobs is decided here.
+    shown: how many videos its page shows; quality: cells that are asked for beside it. Other arguments do no harm:
+    Snakemake makes what its targets need, and only the division into jobs is decided here.
     """
     request = Request()
     # `--quiet all` is no target.
@@ -200,7 +204,15 @@ def read_request(
         metrics = set(arguments).isdisjoint(GRID_TARGETS) or not set(arguments).isdisjoint(MEASURING)
         for cell in cells:
             request.add_cell(cell, elbos or "elbos" in arguments, metrics, formats, shown)
+    request.quality.extend(quality)
+    for cell in request.quality:
+        request.add_cell(cell, elbos=False, metrics=True)
     return request
+
+
+def asks_for_quality(targets: Iterable[str]) -> bool:
+    """Whether the comparison of samplers is asked for, by its name or one of its files."""
+    return any(word == "quality" or _QUALITY.fullmatch(relative(word)) for word in targets)
 
 
 def read_grid(blocks: Iterable[GridBlock]) -> list[Cell]:

@@ -48,12 +48,15 @@ def plan_together(cells: Sequence[Cell], animations: Mapping[str, Pairs], here: 
     animations: those to make, by their suffix; here: whether all jobs run on this machine. A cluster runs jobs next to
     each other, and reads the workflow anew for each: there, just those are put together that do not go to it.
     """
-    new_plans = [cell.evaluation for cell in cells if _has_new_plan(cell.evaluation)]
+    evaluations = list(dict.fromkeys(cell.evaluation for cell in cells))
+    new_plans = [evaluation for evaluation in evaluations if _has_new_plan(evaluation)]
     unread = [
-        cell.evaluation for cell in cells if not (cell.evaluation.directory / "model_config.json").exists()
+        evaluation for evaluation in evaluations if not (evaluation.directory / "model_config.json").exists()
     ]
     unmeasured = [
-        cell for cell in cells if not any(Path(cell.metrics(ext)).exists() for ext in ("pkl", "json"))
+        cell
+        for cell in dict.fromkeys(cells)
+        if not any(Path(cell.metrics(ext)).exists() for ext in ("pkl", "json"))
     ]
     return Together(
         plans=[new_plans] if len(new_plans) > 1 else [],

@@ -1,0 +1,108 @@
+"""Whether a sampler is as good as a reference in a metric: the verdict on a pair, relative to the reference's value.
+
+Worse by `w` means: lower by `w` times the reference's value where higher is better, higher where lower is; of metrics
+that are best near the truth, further from the value of the truth by `w` times the reference's value or the truth's,
+whichever is larger. So `w` is the same for all metrics to look at, and has a sign.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import median
+
+from scipy import stats
+
+from viddiff.report.pairs import ALPHA, Pair
+from viddiff.report.records import Record
+
+TOLERANCE = 0.03
+"""By how much the point estimate may be worse."""
+
+AS_GOOD, NO_WORSE, BETTER = "as good", "no worse", "better"
+WORSE, UNCLEAR, TOO_FEW = "worse", "unclear", "too few videos"
+SUFFICIENT = (AS_GOOD, NO_WORSE, BETTER)
+"""Verdicts by which a sampler suffices in a metric."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict on a pair, a sampler and the reference.
+
+    worse: by how much, relative; below 0 it is better; low, high: the 95 % interval of that; shown: the smallest
+    difference that the test is sure to show, as Student's t has it with the error that was found, at the strictest
+    level of Holm's. All are `None` if the pair is not compared.
+    """
+
+    worse: float | None
+    low: float | None
+    high: float | None
+    shown: float | None
+    verdict: str
+
+    @property
+    def suffices(self) -> bool:
+        """Whether the sampler is no worse than the reference, as far as the rule tells."""
+        return self.verdict in SUFFICIENT
+
+
+def judge(pair: Pair) -> Judgement:
+    """The verdict on a pair `a`, a sampler, and `b`, the reference, adjusted for all pairs of the metric.
+
+    `better` or `worse`: the adjusted p is 0.05 or less. Else no difference is shown: then `as good` is a point estimate
+    that differs by 3 % at most, `no worse` one that is better by more, `unclear` one that is worse by more. `too few
+    videos`: no data whatever could have had such a p.
+    """
+    found = pair.difference
+    if found is None or found.error is None or pair.p_holm is None:
+        return Judgement(None, None, None, None, pair.verdict)
+    summary = pair.b.metrics[pair.metric]
+    sign = -1.0 if summary.better == "higher" else 1.0
+    scale = scale_of(pair.b, pair.metric)
+    low, high = sorted(_relative(sign * end, scale) for end in pair.interval if end is not None)
+    worse = _relative(sign * found.value, scale)
+    level = ALPHA / pair.tests
+    shown = _relative(float(stats.t.isf(level / 2, pair.videos - 1)) * found.error, scale)
+    return Judgement(worse, low, high, shown, _verdict(pair, worse))
+
+
+def compared(record: Record) -> list[str]:
+    """The metrics of a record in which something can be better."""
+    return [name for name, summary in record.metrics.items() if summary.better]
+
+
+def fewest_videos(tests: int) -> int:
+    """With how many videos, at least, one of so many tests can show something."""
+    return 1 + math.ceil(math.log2(tests / ALPHA))
+
+
+def middle(values: Iterable[float | None]) -> float | None:
+    """The median of those that are known."""
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
+
+
+def _verdict(pair: Pair, worse: float) -> str:
+    assert pair.p_holm is not None
+    if pair.p_holm <= ALPHA:
+        return WORSE if worse > 0 else BETTER
+    if pair.least > ALPHA:
+        return TOO_FEW
+    if abs(worse) <= TOLERANCE:
+        return AS_GOOD
+    return UNCLEAR if worse > 0 else NO_WORSE
+
+
+def scale_of(reference: Record, metric: str) -> float:
+    """What differences are relative to."""
+    summary = reference.metrics[metric]
+    assert summary.mean is not None
+    of_truth = summary.truth.mean if summary.better == "truth" and summary.truth else 0.0
+    return max(abs(summary.mean), abs(of_truth))
+
+
+def _relative(value: float, scale: float) -> float:
+    if scale == 0:
+        return math.copysign(math.inf, value) if value else 0.0
+    return value / scale

@@ -1,0 +1,62 @@
+"""Quality against network evaluations in one picture: the deciding metrics, of each mode."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from viddiff.render.trade_off import Level, Panel, Point, Words, draw_trade_off
+from viddiff.report.curves import label_of
+from viddiff.report.judgement import TOLERANCE, scale_of
+from viddiff.report.quality import Quality, Row
+
+
+def draw_quality(path: Path | str, quality: Quality) -> None:
+    """Write the picture as PNG. Raises `OutputError` if it cannot be written.
+
+    A bar is as long as the 95 % interval of the difference from the reference: where it misses the reference's line,
+    the two differ, if that were the only test.
+    """
+    rows = {mode: [_panel(quality, mode, name) for name in quality.deciding] for mode in quality.references}
+    first = next(iter(quality.references.values()))
+    words = Words(
+        reference=f"reference: {first.sampler},\n{first.per_stage} evaluations of a stage",
+        band=f"within {TOLERANCE:.0%} of it",
+        bars="95 % interval of the difference\nfrom the reference",
+        filled="no worse than the reference",
+        empty="worse, or unclear",
+    )
+    draw_trade_off(path, rows, words)
+
+
+def _panel(quality: Quality, mode: str, metric: str) -> Panel:
+    reference = quality.references[mode]
+    summary = reference.record.metrics[metric]
+    label = label_of(metric, summary)
+    if summary.mean is None:
+        return Panel(label, {}, None, 0.0, {}, summary.undefined)
+    samplers: dict[str, list[Point]] = {}
+    for row in sorted(quality.rows[mode], key=lambda row: row.per_stage):
+        if (point := _point(row, metric)) is not None:
+            samplers.setdefault(row.sampler, []).append(point)
+    levels: dict[Level, float] = {}
+    if summary.better == "truth" and summary.truth:
+        levels["truth"] = summary.truth.mean
+    if summary.floor:
+        levels["floor"] = summary.floor.mean
+    return Panel(
+        label,
+        samplers,
+        Point(reference.per_video, summary.mean),
+        TOLERANCE * scale_of(reference.record, metric),
+        levels,
+    )
+
+
+def _point(row: Row, metric: str) -> Point | None:
+    """Of a metric that is defined for it."""
+    mean = row.record.metrics[metric].mean
+    if mean is None:
+        return None
+    low, high = row.pairs[metric].interval
+    half = None if low is None or high is None else (high - low) / 2
+    return Point(row.per_video, mean, half, row.judgements[metric].suffices)
