@@ -74,6 +74,19 @@ def literal_forward(model: UNetVideoModel, x_t: Tensor, t: Tensor, window: Windo
     return h.view(batch, frames, -1, height, width)
 
 
+class LiteralNetwork:
+    """The original's network where a `viddiff.diffusion.denoiser.Network` is wanted."""
+
+    def __init__(self, model: UNetVideoModel) -> None:
+        self.model = literal_copy(model)
+
+    def __call__(self, x_t: Tensor, t: Tensor, window: Window, positions: None = None, /) -> Tensor:
+        return literal_forward(self.model, x_t, t, window)
+
+    def positions(self, window: Window, /) -> None:
+        """Nothing: the original computes them in every layer."""
+
+
 def _silu(x: Tensor) -> Tensor:
     return x * torch.sigmoid(x)
 
