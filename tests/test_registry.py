@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from viddiff.data.base import dataset
-from viddiff.diffusion.samplers import sampler
+from viddiff.diffusion.samplers.base import sampler
 from viddiff.errors import InputError
 from viddiff.inference.strategies import Strategy, strategy
 from viddiff.metrics.base import metric

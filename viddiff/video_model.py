@@ -27,7 +27,7 @@ from viddiff.device import find_device
 from viddiff.diffusion.denoiser import Denoise, Network, clipped, network_denoiser, noting
 from viddiff.diffusion.guidance import all_latent, guided
 from viddiff.diffusion.process import Diffusion, diffusion_of
-from viddiff.diffusion.samplers import sampler as samplers
+from viddiff.diffusion.samplers.base import find_sampler
 from viddiff.errors import InputError
 from viddiff.files.write import sha256_file
 from viddiff.flat_config import with_defaults
@@ -87,12 +87,15 @@ class VideoModel:
     ) -> VideoModel:
         """Read a checkpoint of this project, of the original code or of its refactoring.
 
-        sampler: `ancestral`, `ddim`; respacing: which diffusion steps are used, `25`, `ddim25` or `10,15,20`, "" for
-        those of the training; device: see `viddiff.device.find_device`.
+        sampler: a name of `viddiff/diffusion/samplers/` with its options, as in the names of checkpoints' folders:
+        `ancestral`, `ddim`, `ddim-eta0.5`, `dpm`, `sde-dpm`, `heun`, `unipc`, `unipc-order3`. respacing: which
+        diffusion steps are used, `25`, `ddim25`, `10,15,20`, `trailing25`, `logsnr25` or `karras25`, "" for those of
+        the training; see `viddiff.diffusion.respacing` and `viddiff.diffusion.spacing`. device: see
+        `viddiff.device.find_device`.
 
         Raises `InputError` for a wrong argument, and for a file that is absent, damaged or not a checkpoint.
         """
-        samplers.find(sampler)
+        find_sampler(sampler)
         found = find_device(device)
         checkpoint = load_checkpoint(path)
         config = with_defaults(checkpoint.config)
@@ -198,7 +201,7 @@ class VideoModel:
         with torch.inference_mode(guidance_weight is None), torch.no_grad(), full_float32():
             denoise = self._denoiser(window, guidance_weight, finite)
             levels = self.diffusion.levels()
-            frames = samplers.find(self.sampler)(denoise, noise(), levels, noise)
+            frames = find_sampler(self.sampler)(denoise, noise(), levels, noise)
             if not torch.stack([*finite, frames.isfinite().all()]).all():
                 raise InputError(
                     f"{self.path}: its network's estimates of frames are not finite numbers; nothing is made of them"

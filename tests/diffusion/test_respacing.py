@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seeded import GOLDEN
 
-from viddiff.diffusion.respacing import diffusion_steps, respaced_steps
+from viddiff.diffusion.respacing import check_respacing, diffusion_steps, respaced_steps
 from viddiff.errors import InputError
 
 RESPACINGS = json.loads((GOLDEN / "timestep_respacing.json").read_text())
@@ -56,8 +56,28 @@ def test_a_wrong_respacing_is_named(spec: str) -> None:
 
 
 def test_a_respacing_tells_its_number_of_steps():
-    counts = {"250": 250, "ddim10": 10, "10,15,20": 45, "1": 1}
+    counts = {"250": 250, "logsnr7": 7, "karras7": 7, "trailing7": 7, "ddim10": 10, "10,15,20": 45, "1": 1}
     assert {spec: diffusion_steps(spec) for spec in counts} == counts
-    for spec in ("", "0", "ddim", "10,", "ddim5,5", "x"):
-        with pytest.raises(InputError, match="must be like 25, ddim25 or 10,15,20"):
+    for spec in ("", "0", "ddim", "10,", "ddim5,5", "x", "karras", "logsnr5,5", "trailing0"):
+        with pytest.raises(InputError, match="must be like 25, ddim25, 10,15,20, logsnr25, "):
             diffusion_steps(spec)
+
+
+def test_trailing_keeps_the_last_step_and_as_much_before_the_first_one():
+    """The example of Lin et al. 2023, section 3.3, counted from 0."""
+    assert respaced_steps(1000, "trailing5") == (199, 399, 599, 799, 999)
+    assert respaced_steps(1000, "trailing1") == (999,)
+
+
+@given(st.integers(1, 60), st.integers(0, 200))
+def test_trailing_keeps_exactly_so_many(count: int, more: int) -> None:
+    kept = respaced_steps(count + more, f"trailing{count}")
+    assert len(set(kept)) == len(kept) == count
+    assert list(kept) == sorted(kept) and kept[0] >= 0 and kept[-1] == count + more - 1
+
+
+@pytest.mark.parametrize("spec", ["trailing11", "logsnr11", "karras11", "11"])
+def test_steps_that_are_not_there_are_told_without_the_noise_schedule(spec: str) -> None:
+    with pytest.raises(InputError, match=f"'{spec}': cannot take 11 "):
+        check_respacing(10, spec)
+    check_respacing(11, spec)

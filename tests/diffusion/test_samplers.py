@@ -20,8 +20,9 @@ from torch import Tensor
 from viddiff.diffusion.denoiser import Estimate, clipped, estimate_of, network_denoiser
 from viddiff.diffusion.noise_schedule import CLEAN, Level
 from viddiff.diffusion.process import diffusion_of
-from viddiff.diffusion.samplers import ancestral, ddim, reverse_transition
-from viddiff.diffusion.samplers import sampler as samplers
+from viddiff.diffusion.samplers.ancestral import ancestral, reverse_transition
+from viddiff.diffusion.samplers.base import sampler as samplers
+from viddiff.diffusion.samplers.ddim import ddim
 from viddiff.flat_config import DEFAULTS, with_defaults
 from viddiff.window import Window
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from viddiff.diffusion.samplers import sampler as samplers
+from viddiff.diffusion.samplers.base import sampler as samplers
 from viddiff.errors import InputError
 from viddiff.inference.modes import Mode
 from viddiff.tree.paths import CHECKPOINT_PATTERN, RUN_PATTERN, CheckpointName, Evaluation
@@ -76,6 +76,11 @@ def test_files_of_a_run():
             CheckpointName("model_latest", 9, "ddim", "10,15,20"),
         ),
         ("model_1_respaceddim25", CheckpointName("model_1", respacing="ddim25")),
+        ("model_1_respacelogsnr10", CheckpointName("model_1", respacing="logsnr10")),
+        ("model_1_dpm_respacekarras10", CheckpointName("model_1", None, "dpm", "karras10")),
+        ("model_1_ddim-eta0.5_respacetrailing9", CheckpointName("model_1", None, "ddim-eta0.5", "trailing9")),
+        ("model_latest_2_unipc-order3", CheckpointName("model_latest", 2, "unipc-order3")),
+        ("ema_0.9_7_sde-dpm_respace5", CheckpointName("ema_0.9_7", None, "sde-dpm", "5")),
     ],
 )
 def test_checkpoint_names(name, checkpoint):
@@ -83,7 +88,7 @@ def test_checkpoint_names(name, checkpoint):
     assert str(checkpoint) == name
 
 
-RESPACINGS = st.sampled_from(["", "250", "ddim25", "10,15,20"])
+RESPACINGS = st.sampled_from(["", "250", "ddim25", "10,15,20", "logsnr9", "karras9", "trailing9"])
 RATES = st.sampled_from(["model", "ema_0.9999", "ema_0.999"])
 
 
@@ -94,7 +99,8 @@ RATES = st.sampled_from(["model", "ema_0.9999", "ema_0.999"])
         | st.integers(0, 10**9).map("model{:06d}".format)
     ).map(lambda stem: (stem, None))
     | st.tuples(RATES.map("{}_latest".format), st.integers(0, 10**9)),
-    st.sampled_from(samplers.names()),
+    st.sampled_from([*samplers.names(), "unipc-order3"])
+    | st.integers(1, 100).map(lambda hundredths: f"ddim-eta{hundredths / 100:g}"),
     RESPACINGS,
 )
 def test_parse_reads_what_str_writes(stem_and_step, sampler, respacing):
@@ -114,7 +120,6 @@ def test_parse_reads_what_str_writes(stem_and_step, sampler, respacing):
         "ema_0.9999100",
         "opt_000100",
         "ema_x_000100",
-        "model_100_heun",
         "model_100_respace",
         "model_100_respace0",
         "model_100_respace25_ddim",
@@ -124,9 +129,25 @@ def test_parse_reads_what_str_writes(stem_and_step, sampler, respacing):
     ],
 )
 def test_other_checkpoint_names_are_refused(name):
-    with pytest.raises(InputError, match=r"is not of the form .*\[_ddim\]") as caught:
+    with pytest.raises(
+        InputError, match=r"is not of the form .*\[_<sampler>\].* ddim\[-eta<0 to 1>\], "
+    ) as caught:
         CheckpointName.parse(name)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("model_100_huen", "sampler 'huen' is unknown; did you mean heun"),
+        ("model_100_dpm-eta0.5_respace25", "sampler 'dpm-eta0.5': 'eta0.5' is no option; allowed: dpm"),
+        ("model_100_unipc-order2", "sampler 'unipc-order2': write unipc, "),
+        ("model_100_ancestral", "write model_100, ancestral is not named"),
+    ],
+)
+def test_a_wrong_sampler_is_told_with_what_is_allowed(name, message):
+    with pytest.raises(InputError, match=f"^checkpoint '{name}': {message}"):
+        CheckpointName.parse(name)
 
 
 def test_a_step_with_zeros_in_front_is_told_how_to_write_it():
@@ -142,7 +163,8 @@ def test_a_step_with_zeros_in_front_is_told_how_to_write_it():
         {"stem": "model_latest"},
         {"stem": "model_100", "step": 100},
         {"stem": "model_100", "respacing": "x"},
-        {"stem": "model_100", "sampler": "heun"},
+        {"stem": "model_100", "sampler": "huen"},
+        {"stem": "model_100", "sampler": "ddim_respace5"},
     ],
 )
 def test_checkpoint_fields_that_make_no_name_are_refused(fields):

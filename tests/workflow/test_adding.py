@@ -34,20 +34,20 @@ from PIL import Image
 from viddiff.data import DatasetSettings, open_dataset
 from viddiff.diffusion.denoiser import Estimate
 from viddiff.diffusion.noise_schedule import Level
-from viddiff.diffusion.samplers import sampler as samplers
+from viddiff.diffusion.samplers.base import sampler as samplers
 from viddiff.metrics.base import Facts, MetricSettings, descriptor, metric, set_metric
 from viddiff.training.masks import sample_masks
 from viddiff.tree.paths import CheckpointName
 
-assert CheckpointName.parse("ema_0.999_004181_dpm_respaceddim25").sampler == "dpm"
+assert CheckpointName.parse("ema_0.999_004181_deis-share0.5_respaceddim25").sampler == "deis-share0.5"
 def error(sampler, steps):  # on a standard normal target, of which x_0 is alpha x_t and all x_t are the same
     angles = [0.49 * math.pi * (steps - i) / steps for i in range(steps)]
     levels = [Level(math.cos(angle), math.sin(angle), 0.0) for angle in angles]
     x_t = torch.ones(1, 1, 1, 1, 1, dtype=torch.float64)
     x = samplers.find(sampler)(lambda x, level: Estimate(level.alpha * x, x), x_t, levels, None)
     return abs(float(x) - 1.0)
-assert error("dpm", 100) < error("ddim", 100) / 40
-assert error("dpm", 1280) < error("dpm", 640) / 3  # towards 4: second order
+assert error("deis", 100) < error("ddim", 100) / 10
+assert error("deis", 1280) < error("deis", 640) / 3  # towards 4: second order
 
 datasets = {"clips": DatasetSettings("picture_folders", "my/clips", image_size=32)}
 clips = open_dataset("clips", "test", "data", datasets)
@@ -151,7 +151,7 @@ def test_the_sampler_the_dataset_and_the_metric_of_the_page_are_used_by_the_work
     table = pd.read_csv(followed.root / "results" / "comparison.csv")
     assert table["mode"].tolist() == ["clips_autoreg_8_4_20_4", "last frame repeated"]
     assert 0 < table["mae"][0] < 1 and table["brightness"][0] != table["brightness truth"][0]
-    checkpoint = followed.root / "results" / "demo" / "ema_0.999_004181_dpm_respaceddim2"
+    checkpoint = followed.root / "results" / "demo" / "ema_0.999_004181_deis_respaceddim2"
     for metric in ("mae", "brightness"):
         assert len(list(checkpoint.glob(f"{metric}_*.png"))) == 1
 

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from viddiff.diffusion.respacing import respaced_steps
+from viddiff.diffusion.respacing import BY_NOISE, respaced_steps
+from viddiff.diffusion.spacing import spaced_steps
 from viddiff.errors import InputError
 
 MOST_STEPS = 100_000
@@ -90,7 +91,8 @@ class NoiseSchedule:
         """
         if not spec:
             return self
-        kept = respaced_steps(len(self), spec)
+        by_noise = spec.startswith(BY_NOISE)
+        kept = spaced_steps(self.alpha_bar, spec) if by_noise else respaced_steps(len(self), spec)
         alpha_bar = self.alpha_bar[list(kept)]
         betas = 1.0 - alpha_bar / np.append(1.0, alpha_bar[:-1])
         return NoiseSchedule(betas, tuple(self.steps[k] for k in kept))

@@ -14,6 +14,7 @@ import torch
 
 from viddiff.data.base import VideoDataset
 from viddiff.device import device_name
+from viddiff.diffusion.sampler_names import evaluations
 from viddiff.files.npy import is_whole
 from viddiff.files.write import save_npy, write_text
 from viddiff.inference.complete import MadeStage
@@ -82,7 +83,7 @@ def sample_videos(
     if windows:
         timing = Timing(
             device_name(job.device),
-            windows * model.diffusion.n_steps,
+            windows * evaluations(model.sampler, model.diffusion.n_steps),
             seconds,
             evaluation.mode.given("max_frames"),
             model.config["image_size"],

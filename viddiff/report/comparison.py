@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from viddiff.diffusion.respacing import diffusion_steps
+from viddiff.diffusion.sampler_names import evaluations
 from viddiff.errors import InputError
 from viddiff.files.json_files import read_json
 from viddiff.files.write import write_text
@@ -86,13 +87,13 @@ def _row(record: Record) -> dict[str, Any]:
     for name, summary in record.metrics.items():
         row |= _columns(name, summary)
     stages = None if record.evaluation is None else stages_of(record.evaluation)
-    steps = None if record.evaluation is None else diffusion_steps_of(record.evaluation, record.path.parent)
+    each = None if record.evaluation is None else evaluations_of(record.evaluation, record.path.parent)
     return row | {
         "videos": record.videos,
         "samples": record.samples,
         "frames": record.length - record.obs_length - len(record.goals),
         "stages": stages,
-        "evaluations": None if stages is None or steps is None else stages * steps,
+        "evaluations": None if stages is None or each is None else stages * each,
     }
 
 
@@ -129,13 +130,13 @@ def stages_of(evaluation: Evaluation) -> int | None:
         return None
 
 
-def diffusion_steps_of(evaluation: Evaluation, folder: Path) -> int | None:
+def evaluations_of(evaluation: Evaluation, folder: Path) -> int | None:
     """Network evaluations per stage, from the checkpoint's folder or as trained; None if not on record."""
     spec = evaluation.checkpoint.respacing
     try:
         if not spec:
             config = read_json(folder / "model_config.json")
             spec = config.get("timestep_respacing") or str(config["diffusion_steps"])
-        return diffusion_steps(spec)
+        return evaluations(evaluation.checkpoint.sampler, diffusion_steps(spec))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

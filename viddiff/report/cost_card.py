@@ -75,14 +75,9 @@ class CostCard:
         )
 
     def write(self, path: Path | str) -> None:
-        """Write the card as JSON, atomically; what follows from its fields is written out."""
-        cost = self.cost
+        """Write the card as JSON, atomically, with the hours of each estimate."""
         estimates = [asdict(estimate) | {"device_hours": self.hours(estimate)} for estimate in self.estimates]
-        derived = {
-            "evaluations": cost.evaluations,
-            "sequential_evaluations": cost.sequential_evaluations,
-        }
-        write_json(path, asdict(cost) | derived | {"steps_from": self.steps_from, "estimates": estimates})
+        write_json(path, asdict(self.cost) | {"steps_from": self.steps_from, "estimates": estimates})
 
     @staticmethod
     def read(path: Path) -> CostCard:
@@ -124,14 +119,14 @@ def cost_card(
     Raises `PlanError` if the plan does not fit the mode's windows, `InputError` for files that cannot be read.
     """
     steps, source = _diffusion_steps(evaluation, training, model_config)
-    cost = plan_cost(plan, evaluation.mode.given("max_frames"), steps)
+    cost = plan_cost(plan, evaluation.mode.given("max_frames"), steps, evaluation.checkpoint.sampler)
     return CostCard(cost, source, _estimates(timings))
 
 
 def _diffusion_steps(
     evaluation: Evaluation, training: Mapping[str, Any], model_config: Path | None
 ) -> tuple[int, str]:
-    """Network evaluations per window, and what tells their number."""
+    """Noise levels of a window, and what tells their number."""
     respacing = evaluation.checkpoint.respacing
     if respacing:
         return diffusion_steps(respacing), "by the folder's name"

@@ -14,10 +14,10 @@ from typing import Any
 import pandas as pd
 
 from viddiff.errors import InputError
-from viddiff.report.comparison import diffusion_steps_of, stages_of
+from viddiff.report.comparison import evaluations_of, stages_of
 from viddiff.report.judgement import Judgement, compared, judge
 from viddiff.report.pairs import Pair, adjusted, compare_two
-from viddiff.report.quality_names import evaluations, sampler_name
+from viddiff.report.quality_names import sampler_name
 from viddiff.report.records import Record
 from viddiff.tree.paths import RESULTS
 
@@ -135,16 +135,16 @@ def quality_table(quality: Quality) -> pd.DataFrame:
 def _row(record: Record, pairs: Mapping[str, Pair]) -> Row:
     evaluation = record.evaluation
     assert evaluation is not None
-    levels = diffusion_steps_of(evaluation, record.path.parent)
+    per_stage = evaluations_of(evaluation, record.path.parent)
     stages = stages_of(evaluation)
-    if levels is None or stages is None:
+    if per_stage is None or stages is None:
         raise InputError(f"{record.path.parent} does not tell its network evaluations")
     name = evaluation.checkpoint
     return Row(
         record,
         sampler_name(name.sampler, name.respacing),
         stages,
-        evaluations(name.sampler, levels),
+        per_stage,
         pairs,
         {metric: judge(pair) for metric, pair in pairs.items()},
     )

@@ -26,9 +26,9 @@ from functools import cached_property
 from pathlib import Path, PurePath
 
 from viddiff.diffusion.respacing import RESPACING
-from viddiff.errors import InputError, unknown
+from viddiff.diffusion.sampler_names import SAMPLER, forms, parse_sampler
+from viddiff.errors import InputError, naming
 from viddiff.inference.modes import Mode, parse_mode
-from viddiff.registry import declared
 
 RESULTS = "results"
 FEATURES = ".features"  # in the tree: rows of videos, kept by content, for metrics of sets
@@ -43,9 +43,6 @@ CHECKPOINT_PATTERN = r"[A-Za-z0-9_,=+][A-Za-z0-9._,=+-]*"
 RUN_PATTERN = rf"{CHECKPOINT_PATTERN}(?:/{CHECKPOINT_PATTERN})*"
 
 DEFAULT_SAMPLER = "ancestral"  # which is not named in a folder
-NAMED_SAMPLERS = tuple(
-    name for name in declared("sampler", "viddiff.diffusion.samplers") if name != DEFAULT_SAMPLER
-)
 
 LONGEST_NAME = 200  # of a folder; file systems take 255, of which names of logs need some
 LONGEST_RUN = 1000
@@ -53,7 +50,7 @@ LONGEST_RUN = 1000
 _CHECKPOINT = re.compile(
     r"(?P<stem>(?:model|ema_[0-9][0-9.e-]*)_(?:[0-9]+|(?P<latest>latest))|model[0-9]+)"
     r"(?(latest)_(?P<step>0|[1-9][0-9]{0,11}))"
-    rf"(?:_(?P<sampler>{'|'.join(map(re.escape, NAMED_SAMPLERS))}))?"
+    rf"(?:_(?P<sampler>{SAMPLER}))?"
     rf"(?:_respace(?P<respacing>{RESPACING}))?"
 )
 _SAMPLE = re.compile(r"sample_([0-9]{4}|[1-9][0-9]{4,})-(0|[1-9][0-9]*)")
@@ -64,8 +61,9 @@ _BASELINE = re.compile(
 )
 _CHECKPOINT_FORM = (
     "model_<step>, ema_<rate>_<step>, either with latest_<step> for a latest file, or model<step>; then "
-    f"[_{'|'.join(NAMED_SAMPLERS)}][_respace<n>|_respaceddim<n>|_respace<n>,<n>,…]: "
-    "ema_0.9999_latest_400000_ddim_respaceddim25"
+    "[_<sampler>][_respace<spec>], like ema_0.9999_latest_400000_ddim_respaceddim25; "
+    f"samplers: {', '.join(form for form in forms() if form != DEFAULT_SAMPLER)}; "
+    "spec: <n>, <n>,<n>,…, ddim<n>, logsnr<n>, karras<n> or trailing<n>"
 )
 
 
@@ -74,8 +72,8 @@ class CheckpointName:
     """A checkpoint and the sampler that it is used with.
 
     stem: of the file, `ema_0.9999_400000` or `ema_0.9999_latest`; step: what a `latest` file holds, else
-    `None`; sampler: its name; respacing: which diffusion steps are used, "" for those of the
-    training.
+    `None`; sampler: its name with its options, `ddim-eta0.5`; respacing: which diffusion steps are used, "" for
+    those of the training.
     """
 
     stem: str
@@ -84,9 +82,7 @@ class CheckpointName:
     respacing: str = ""
 
     def __post_init__(self) -> None:
-        known = (DEFAULT_SAMPLER, *NAMED_SAMPLERS)
-        if self.sampler not in known:
-            raise unknown(f"sampler {self.sampler!r}", self.sampler, known)
+        parse_sampler(self.sampler)
         _match_checkpoint(str(self))
 
     def __str__(self) -> str:
@@ -101,9 +97,13 @@ class CheckpointName:
         """Read a folder's name. Raises `InputError` with the form that it must have."""
         match = _match_checkpoint(name)
         step = None if match["step"] is None else int(match["step"])
-        return CheckpointName(
-            match["stem"], step, match["sampler"] or DEFAULT_SAMPLER, match["respacing"] or ""
-        )
+        with naming(f"checkpoint {name!r}"):
+            read = CheckpointName(
+                match["stem"], step, match["sampler"] or DEFAULT_SAMPLER, match["respacing"] or ""
+            )
+        if str(read) != name:
+            raise InputError(f"checkpoint {name!r}: write {read}, {DEFAULT_SAMPLER} is not named")
+        return read
 
 
 @dataclass(frozen=True)

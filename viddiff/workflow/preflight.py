@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from viddiff.dataset_settings import height_width, plain_size
-from viddiff.diffusion.respacing import diffusion_steps, respaced_steps
+from viddiff.diffusion.respacing import check_respacing, diffusion_steps
 from viddiff.errors import InputError, missing_file, naming, reading
 from viddiff.files.archives import check_whole
 from viddiff.files.json_files import read_json
@@ -187,7 +187,7 @@ def check_checkpoint(config: Configuration, evaluation: Evaluation) -> None:
     spec, model = evaluation.checkpoint.respacing, model_settings(config, evaluation)
     if spec and model:
         with naming(str(evaluation.directory)):
-            respaced_steps(model["diffusion_steps"], spec)
+            check_respacing(model["diffusion_steps"], spec)
 
 
 def check_elbo_steps(evaluation: Evaluation) -> None:
