@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import torch
 
 from viddiff.errors import InputError
+
+_PROCESSOR = Path("/proc/cpuinfo")
 
 
 def find_device(wanted: str | torch.device) -> torch.device:
@@ -24,6 +29,26 @@ def find_device(wanted: str | torch.device) -> torch.device:
             f"device is {wanted}, but PyTorch finds no GPU here; with auto the job would run on the CPU"
         )
     return device
+
+
+def has_tf32(device: str | torch.device) -> bool:
+    """Whether a device multiplies numbers that are rounded to TF32: GPUs of NVIDIA from Ampere on."""
+    if torch.device(device).type != "cuda" or torch.version.hip is not None:
+        return False
+    return torch.cuda.get_device_capability(device) >= (8, 0)
+
+
+def has_bfloat16(device: str | torch.device) -> bool:
+    """Whether a device has instructions for bfloat16; without, it computes in it many times slower than in float32.
+
+    What a processor has is known under Linux only; elsewhere it is taken to have them.
+    """
+    if torch.device(device).type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    try:
+        return re.search(r"\b(avx512_bf16|amx_bf16|bf16)\b", _PROCESSOR.read_text()) is not None
+    except OSError:
+        return True
 
 
 def device_name(device: str | torch.device) -> str:

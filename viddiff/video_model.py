@@ -24,7 +24,7 @@ from torch import Tensor
 
 from viddiff.checkpoint import load_checkpoint
 from viddiff.device import find_device
-from viddiff.diffusion.denoiser import Denoise, Network, clipped, network_denoiser, noting
+from viddiff.diffusion.denoiser import Denoise, Network, clipped, evaluated_in, network_denoiser, noting
 from viddiff.diffusion.guidance import all_latent, guided
 from viddiff.diffusion.process import Diffusion, diffusion_of
 from viddiff.diffusion.samplers.base import find_sampler
@@ -40,7 +40,7 @@ from viddiff.metrics.lpips import shared_network
 from viddiff.metrics.weights import default_alexnet
 from viddiff.model.load import load_network
 from viddiff.model.sizes import frame_size
-from viddiff.precision import full_float32, rows_per_call
+from viddiff.precision import find_precision, numerics, rows_per_call, tell_precision
 from viddiff.seeds import SampleIdentity
 from viddiff.tree.paths import DEFAULT_SAMPLER
 from viddiff.tree.schedules import Schedule, plan_of_mode
@@ -64,7 +64,8 @@ class VideoModel:
     """A checkpoint's network on a device, with the sampler and the diffusion steps that it is used with.
 
     path, step, sha256: the checkpoint's file, the training steps that it holds, its hash; config: all settings of the
-    training, by the original's keys; sampler, respacing: as in the names of checkpoints' folders.
+    training, by the original's keys; sampler, respacing: as in the names of checkpoints' folders; precision: of its
+    network's evaluations in sampling, see `viddiff.precision`.
     """
 
     path: Path
@@ -76,6 +77,7 @@ class VideoModel:
     sampler: str
     respacing: str
     device: torch.device
+    precision: str
 
     @staticmethod
     def load(
@@ -84,6 +86,7 @@ class VideoModel:
         sampler: str = DEFAULT_SAMPLER,
         respacing: str = "",
         device: str | torch.device = "auto",
+        precision: str = "auto",
     ) -> VideoModel:
         """Read a checkpoint of this project, of the original code or of its refactoring.
 
@@ -91,12 +94,15 @@ class VideoModel:
         `ancestral`, `ddim`, `ddim-eta0.5`, `dpm`, `sde-dpm`, `heun`, `unipc`, `unipc-order3`. respacing: which
         diffusion steps are used, `25`, `ddim25`, `10,15,20`, `trailing25`, `logsnr25` or `karras25`, "" for those of
         the training; see `viddiff.diffusion.respacing` and `viddiff.diffusion.spacing`. device: see
-        `viddiff.device.find_device`.
+        `viddiff.device.find_device`. precision: `float32`, `tf32` or `bfloat16`, by default `auto`, which is tf32
+        on GPUs that have it and else float32.
 
         Raises `InputError` for a wrong argument, and for a file that is absent, damaged or not a checkpoint.
         """
         find_sampler(sampler)
         found = find_device(device)
+        found_precision = find_precision(precision, found)
+        tell_precision(precision, found_precision, found)
         checkpoint = load_checkpoint(path)
         config = with_defaults(checkpoint.config)
         return VideoModel(
@@ -109,6 +115,7 @@ class VideoModel:
             sampler=sampler,
             respacing=respacing,
             device=found,
+            precision=found_precision,
         )
 
     def complete(
@@ -198,8 +205,11 @@ class VideoModel:
         """
         finite: list[Tensor] = []
         # Inference mode is quicker, but forbids the gradient that guides.
-        with torch.inference_mode(guidance_weight is None), torch.no_grad(), full_float32():
-            denoise = self._denoiser(window, guidance_weight, finite)
+        with torch.inference_mode(guidance_weight is None), torch.no_grad():
+            denoise = evaluated_in(
+                partial(numerics, self.precision, self.device),
+                self._denoiser(window, guidance_weight, finite),
+            )
             levels = self.diffusion.levels()
             frames = find_sampler(self.sampler)(denoise, noise(), levels, noise)
             if not torch.stack([*finite, frames.isfinite().all()]).all():

@@ -13,5 +13,6 @@ with job(snakemake) as work:
         snakemake.params.videos,
         batch_size=work.config.sampling.batch_size,
         alexnet=work.input("alexnet"),
+        precision=work.config.sampling.precision,
     )
     logging.info("made %s", ", ".join(path.name for path in made) or "nothing")

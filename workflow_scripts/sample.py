@@ -16,5 +16,6 @@ with job(snakemake) as work:
         batch_size=sampling.batch_size,
         alexnet=work.input("alexnet"),
         guidance_weight=sampling.guidance_weight,
+        precision=sampling.precision,
     )
     logging.info("made %s", ", ".join(path.name for path in made) or "nothing")

@@ -201,6 +201,7 @@ def test_the_summary_adds_stages_and_averages_videos(written):
         "diffusion_steps": 3,
         "variance": "large",
         "draws_per_step": 1,
+        "precision": "float32",
     }
     assert summary["files"]["elbos/elbo_0001.npy"] == sha256_file(written.elbo(1))
     summarise_elbos(written, 1)

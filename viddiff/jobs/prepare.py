@@ -10,11 +10,12 @@ from typing import Any
 
 from viddiff.data.base import VideoDataset
 from viddiff.dataset_settings import plain_size
-from viddiff.errors import InputError
+from viddiff.errors import InputError, naming
 from viddiff.inference.plan import Plan
 from viddiff.inference.recipe import expand
 from viddiff.jobs.job import Job
 from viddiff.model.sizes import frame_size
+from viddiff.precision import find_precision
 from viddiff.tree.fingerprint import STAMPS
 from viddiff.tree.paths import CheckpointName, Evaluation
 from viddiff.video_model import VideoModel
@@ -46,7 +47,7 @@ class Prepared:
             "diffusion_steps": list(model.diffusion.schedule.steps),
             "variance": model.diffusion.variance,
             **videos_fingerprint(dataset),
-            "precision": "float32",
+            "precision": model.precision,
             "numerics": NUMERICS,
         }
 
@@ -63,17 +64,30 @@ def videos_fingerprint(dataset: VideoDataset) -> dict[str, Any]:
     return {"dataset": facts | ({"intake": intake} if intake else {}), STAMPS: dataset.identity()}
 
 
-def prepare(job: Job, checkpoint: Path, *, split: str | None = None, respaced: bool = True) -> Prepared:
+def prepare(
+    job: Job,
+    checkpoint: Path,
+    *,
+    split: str | None = None,
+    respaced: bool = True,
+    precision: str = "float32",
+) -> Prepared:
     """Load and check what an evaluation needs.
 
     split: of the dataset; `None`: the mode tells. respaced: whether the process has the diffusion steps that the
-        checkpoint's folder names, or those of the training.
+        checkpoint's folder names, or those of the training. precision: of the network, see `viddiff.precision`.
 
-    Raises `InputError` if checkpoint, mode and dataset do not fit.
+    Raises `InputError` if checkpoint, mode and dataset do not fit, or if the device cannot have the precision.
     """
     mode, name = job.evaluation.mode, job.evaluation.checkpoint
+    with naming("config key sampling"):
+        find_precision(precision, job.device)
     model = VideoModel.load(
-        checkpoint, sampler=name.sampler, respacing=name.respacing if respaced else "", device=job.device
+        checkpoint,
+        sampler=name.sampler,
+        respacing=name.respacing if respaced else "",
+        device=job.device,
+        precision=precision,
     )
     check_step(name, model)
     dataset = job.open_videos(mode.dataset or model.config["dataset"], split or mode.split)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,17 +16,19 @@ import torch
 from viddiff.data.base import VideoDataset
 from viddiff.device import device_name
 from viddiff.diffusion.sampler_names import evaluations
+from viddiff.errors import InputError
 from viddiff.files.npy import is_whole
 from viddiff.files.write import save_npy, write_text
 from viddiff.inference.complete import MadeStage
 from viddiff.inference.plan import Plan, Stage
 from viddiff.jobs.job import Job
 from viddiff.jobs.prepare import check_videos, prepare
-from viddiff.tree.fingerprint import claim
+from viddiff.precision import PRECISIONS, lack_of
+from viddiff.tree.fingerprint import NAME, claim
 from viddiff.tree.partial import Partial
 from viddiff.tree.schedules import schedule_file
 from viddiff.tree.timing import Timing, record_timing
-from viddiff.video_model import Completion
+from viddiff.video_model import Completion, VideoModel
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +42,14 @@ def sample_videos(
     batch_size: int,
     alexnet: Path | None = None,
     guidance_weight: float = 1.0,
+    precision: str = "auto",
 ) -> list[Path]:
     """Complete test videos and write `evaluation.sample(video, sample)`; files that exist stay as they are.
 
     batch_size: videos completed at once, and the most windows of a network call. It does not change the samples,
         on a GPU not beyond rounding (`viddiff.precision.rows_per_call`).
     alexnet, guidance_weight: as in `VideoModel.completion`.
+    precision: of the network, see `viddiff.precision`; with `auto` a directory that has samples keeps theirs.
 
     Progress counts stages over all batches. Each stage is kept as soon as it is made, see `viddiff.tree.partial`: a
     call that was killed goes on from there, and makes the same samples. Where frames are selected at run time, the
@@ -58,7 +63,7 @@ def sample_videos(
     missing = [video for video in videos if not is_whole(evaluation.sample(video, sample))]
     if not missing:
         return []
-    prepared = prepare(job, checkpoint)
+    prepared = prepare(job, checkpoint, precision=precision)
     model, dataset = prepared.model, prepared.dataset
     completion = model.completion(
         evaluation.mode,
@@ -69,7 +74,9 @@ def sample_videos(
     plan = completion.plan
     check_videos(dataset, missing, plan)
     facts = prepared.fingerprint(plan, completion.guidance_weight)
-    claim(evaluation.directory, facts)
+    facts = claim(evaluation.directory, facts, ["precision"] if precision == "auto" else [])
+    model = in_precision(model, facts["precision"], evaluation.directory)
+    completion = replace(completion, model=model)
 
     batches = [missing[i : i + batch_size] for i in range(0, len(missing), batch_size)]
     total = len(batches) * len(plan.stages)
@@ -90,6 +97,22 @@ def sample_videos(
         )
         record_timing(evaluation, missing[0], sample, timing)
     return made
+
+
+def in_precision(model: VideoModel, held: str, directory: Path) -> VideoModel:
+    """The model in the precision of a directory's other samples. Raises `InputError` if its device cannot have it."""
+    if held == model.precision:
+        return model
+    known = PRECISIONS[1:]
+    if held not in known:
+        raise InputError(f"{directory / NAME}: precision is {held!r:.60}, must be one of {', '.join(known)}")
+    if reason := lack_of(held, model.device):
+        raise InputError(
+            f"{directory} holds samples in {held}, but {reason}: run this where it is to be had, or remove the folder "
+            "to sample it anew"
+        )
+    log.info("precision: %s, as that of the samples in %s", held, directory)
+    return replace(model, precision=held)
 
 
 def _progress(job: Job, before: int, total: int, stages: int) -> None:

@@ -17,6 +17,7 @@ from viddiff.files.json_files import read_json, short_text, whole_number
 from viddiff.metrics.settings import is_of_network
 from viddiff.registry import declared, declared_facts
 from viddiff.report.summary import Summary
+from viddiff.tree.fingerprint import precision_of
 from viddiff.tree.paths import BASELINES, RESULTS, Baseline, Evaluation
 
 
@@ -25,7 +26,8 @@ class Record:
     """What a metrics file says.
 
     names: run, checkpoint and mode; evaluation: `None` of a baseline, which no model makes; test_videos: the SHA-256 of
-    their frames; protocol: what holds for all of its metrics.
+    their frames; protocol: what holds for all of its metrics; precision: in which the samples were made, "" if nothing
+    tells.
     """
 
     path: Path
@@ -39,13 +41,15 @@ class Record:
     test_videos: str
     metrics: Mapping[str, Summary]
     protocol: Mapping[str, Any]
+    precision: str = ""
 
     @staticmethod
     def read(path: Path, root: str | Path = RESULTS) -> Record:
         """The metrics file of an evaluation in the tree at `root`. Raises `InputError` that names it if it is none."""
         evaluation = Evaluation.parse(path.parent, root)
         with reading(path, "a metrics file"):
-            return _read(path, read_json(path), evaluation.names, evaluation)
+            record = _read(path, read_json(path), evaluation.names, evaluation)
+        return replace(record, precision=precision_of(path.parent))
 
     @staticmethod
     def read_baseline(path: Path) -> Record | str:
@@ -125,6 +129,18 @@ def differences(records: Sequence[Record]) -> list[str]:
         ", ".join(f"{field}={fields[field]}" for field in differing if field in fields)
         for fields in described
     ]
+
+
+def mixed_precision(records: Sequence[Record]) -> list[str]:
+    """A line on the precisions in which the records' samples were made, if these are not the same."""
+    modes: dict[str, dict[str, None]] = {}
+    for record in records:
+        if record.precision:
+            modes.setdefault(record.precision, {})[record.names[2]] = None
+    if len(modes) < 2:
+        return []
+    told = (f"{precision}: {', '.join(names)}" for precision, names in modes.items())
+    return [f"samples were made in different precisions, {'; '.join(told)}"]
 
 
 def same_protocol(records: Sequence[Record], metric: str) -> list[Record]:

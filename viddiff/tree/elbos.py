@@ -24,6 +24,9 @@ from viddiff.tree.paths import Evaluation
 FORMAT = 1
 """Raised whenever values or the meaning of a field change."""
 
+PRECISION = "float32"
+"""Of the network, in whatever precision the samples beside are; see `viddiff.precision`."""
+
 ON_TRUTH = "ground truth"
 
 TERMS = ("total_bpd", "prior_bpd", "vb", "xstart_mse", "mse")
@@ -81,6 +84,7 @@ def summarise_elbos(evaluation: Evaluation, videos: int) -> None:
                 "diffusion_steps": len(origin["diffusion_steps"]),
                 "variance": origin["variance"],
                 "draws_per_step": 1,
+                "precision": PRECISION,
             },
             "fingerprint": origin,
             "files": {str(path.relative_to(evaluation.directory)): sha256_file(path) for path in paths},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ STAMPS = "video_stamps"
 DIGITS = 8
 
 
-def claim(directory: Path, fingerprint: dict[str, Any]) -> None:
+def claim(directory: Path, fingerprint: dict[str, Any], follow: Sequence[str] = ()) -> dict[str, Any]:
     """Write the fingerprint of an evaluation directory, or compare it with the one that is there.
 
-    The first of several jobs that come at once writes it; nobody sees half of it. Values are plain JSON.
+    The first of several jobs that come at once writes it; nobody sees half of it. Values are plain JSON. follow: fields
+    in which the one that is there decides. Returns the fingerprint with these as they are there.
 
     Raises `InputError` on a difference: it names the directory, each field and both values, and the ways out; and
     where there are results but no fingerprint, as in trees of the original code.
@@ -35,11 +37,13 @@ def claim(directory: Path, fingerprint: dict[str, Any]) -> None:
             )
         try:
             create_text(path, json.dumps(fingerprint, indent=2, sort_keys=True, allow_nan=False) + "\n")
-            return
+            return fingerprint
         except FileExistsError:
             _await_content(path)  # another job was first
     present = read_fingerprint(path)
-    _compare(directory, present, {name: fingerprint.get(name) for name in {*present, *fingerprint}})
+    held = fingerprint | {name: present[name] for name in follow if name in present}
+    _compare(directory, present, {name: held.get(name) for name in {*present, *held}})
+    return held
 
 
 def check_claim(directory: Path, part: dict[str, Any]) -> None:
@@ -53,6 +57,12 @@ def read_fingerprint(path: Path) -> dict[str, Any]:
     """The fingerprint that is there. Raises `InputError` if it is none."""
     with reading(path, "a fingerprint", f"remove {path.parent} to sample it anew"):
         return dict(read_json(path))
+
+
+def precision_of(directory: Path) -> str:
+    """The precision of the samples in an evaluation directory; "" where nothing tells."""
+    path = directory / NAME
+    return str(read_fingerprint(path).get("precision", "")) if path.exists() else ""
 
 
 def _compare(directory: Path, present: dict[str, Any], wanted: dict[str, Any]) -> None:

@@ -26,6 +26,7 @@ from viddiff.workflow.options import Options, read_options
 from viddiff.workflow.preflight import (
     check_checkpoint,
     check_elbo_steps,
+    check_precision,
     check_sampling,
     check_search,
     is_searched,
@@ -107,6 +108,9 @@ def plan_call(
         check_quality(config, compared, needed)
     for evaluation, videos in needed.items():
         check_sampling(config, evaluation, videos, datasets)
+    for evaluation, pairs in missing["sample"].items():
+        if pairs:
+            check_precision(config, evaluation)
     for evaluation, pairs in missing["elbo"].items():
         if pairs:
             check_elbo_steps(evaluation)

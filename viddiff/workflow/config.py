@@ -168,13 +168,22 @@ def read_config(raw: Mapping[str, Any]) -> Configuration:
         training={run: _training(run, settings) for run, settings in raw["training"].items()},
         modes=raw["modes"],
         grid=tuple(_grid_block(block) for block in raw["grid"]),
-        sampling=Sampling(**raw["sampling"]),
+        sampling=_sampling(raw["sampling"], raw["device"]),
         optimal=SearchSettings(**raw["optimal"]),
         metrics=_metrics(raw["metrics"]),
         videos=Videos(formats=tuple(raw["videos"]["formats"])),
         report=Report(**raw["report"]),
         quality=None if raw["quality"] is None else _quality(raw["quality"]),
     )
+
+
+def _sampling(section: Mapping[str, Any], device: str) -> Sampling:
+    if section["precision"] == "tf32" and device == "cpu":
+        raise InputError(
+            "config key sampling.precision is tf32, which device cpu does not have; allowed with it: auto, float32, "
+            "bfloat16"
+        )
+    return Sampling(**section)
 
 
 def _training(run: str, settings: Mapping[str, Any]) -> Training:

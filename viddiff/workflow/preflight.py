@@ -17,7 +17,7 @@ from viddiff.files.plain_values import read_plain
 from viddiff.flat_config import with_defaults
 from viddiff.inference.modes import make_plan
 from viddiff.model.sizes import frame_size
-from viddiff.tree.fingerprint import check_claim
+from viddiff.tree.fingerprint import check_claim, precision_of
 from viddiff.tree.paths import Evaluation, check_run
 from viddiff.tree.schedules import plan_in, schedule_file, searches_of
 from viddiff.workflow.datasets import MADE_DATASET, Datasets
@@ -144,6 +144,18 @@ def check_sampling(config: Configuration, evaluation: Evaluation, videos: int, d
         if mode.recipe.distance == "lpips":
             check_weights(Path(config.alexnet), "LPIPS")
     check_writable(evaluation.directory / "samples")
+
+
+def check_precision(config: Configuration, evaluation: Evaluation) -> None:
+    """Raise `InputError` if an evaluation has samples of another precision than the new ones must or can have."""
+    directory, wanted = evaluation.directory, config.sampling.precision
+    if wanted != "auto":
+        check_claim(directory, {"precision": wanted})
+    elif config.device == "cpu" and precision_of(directory) == "tf32":
+        raise InputError(
+            f"{directory} holds samples in tf32, which device cpu does not have: run this on a GPU, or remove the "
+            "folder to sample it anew"
+        )
 
 
 def is_searched(evaluation: Evaluation) -> bool:

@@ -56,11 +56,12 @@ class GridBlock:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How samples are made. batch_size: videos in the device's memory at once."""
+    """How samples are made. batch_size: videos in the device's memory at once; precision: see `viddiff.precision`."""
 
     videos_per_job: int
     batch_size: int
     guidance_weight: float
+    precision: str
 
 
 @dataclass(frozen=True)
