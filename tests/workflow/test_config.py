@@ -109,8 +109,7 @@ def test_a_network_of_the_users_gives_metrics():
         ({"smapling": {}}, "config key smapling is unknown; did you mean sampling? known: bouncy_balls, "),
         (
             {"sampling": {"video_per_job": 5}},
-            "config key sampling.video_per_job is unknown; did you mean videos_per_job? "
-            "known: batch_size, ",
+            "config key sampling.video_per_job is unknown; did you mean videos_per_job? known: batch_size, ",
         ),
         ({"sampling": {"batch_size": "8"}}, 'config key sampling.batch_size is "8", must be a whole number'),
         (
@@ -463,5 +462,5 @@ def test_tf32_on_the_cpu_is_refused_at_once():
     ):
         configured(device="cpu", sampling={"precision": "tf32"})
     assert configured(device="auto", sampling={"precision": "tf32"}).sampling.precision == "tf32"
-    with pytest.raises(InputError, match=r"sampling\.precision is "fp16", must be one of auto, float32, tf32, bfloat16"):
+    with pytest.raises(InputError, match='precision is "fp16", must be one of auto, float32, tf32, bfloat16'):
         configured(sampling={"precision": "fp16"})
