@@ -74,6 +74,15 @@ def test_psnr_of_a_constant_offset(low, offset):
     assert value.item() == pytest.approx(20 * math.log10(255 / offset), abs=1e-9)
 
 
+@pytest.mark.parametrize("size", [(16, 16), (128, 128), (17, 19), (1, 263), (6, 43)])
+def test_psnr_sums_exactly_whatever_the_size(size):
+    rng = np.random.default_rng(0)
+    truth = np.stack([np.zeros((1, *size), np.uint8), rng.integers(0, 256, (1, *size), dtype=np.uint8)])
+    sample = np.stack([np.full((1, *size), 255, np.uint8), rng.integers(0, 256, (1, *size), dtype=np.uint8)])
+    mse = np.square(sample.astype(np.int64) - truth).sum((1, 2, 3)) / (255.0**2 * math.prod(size))
+    assert np.array_equal(psnr(sample[None], truth, MetricSettings())[0], -10.0 * np.log10(mse) + 0.0)
+
+
 def test_psnr_is_averaged_over_channels():
     truth = np.zeros((1, 3, 4, 4), np.uint8)
     sample = truth.copy()

@@ -1,8 +1,9 @@
 """Peak signal-to-noise ratio, `10 log10(1 / MSE)` in decibels for frames in [0, 1], per channel, averaged
 over channels.
 
-The squared error is summed in integers, so it is exact. A channel that equals the truth's counts as if one of its
-pixels were off by one grey level, so that it does not hide the others. A frame that equals the truth's is infinite.
+The squared error is exact: it is summed in float32 over parts so small that every sum is an integer below 2^24. A
+channel that equals the truth's counts as if one of its pixels were off by one grey level, so that it does not hide the
+others. A frame that equals the truth's is infinite.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from viddiff.metrics.base import (
     metric,
 )
 
-VALUES_PER_CHUNK = 2**16
+VALUES_PER_CHUNK = 2**17
+EXACT = 2**24 // 255**2  # squares of differences of 8 bits whose sum float32 holds
 
 
 def largest_finite_psnr(height: int, width: int) -> float:
@@ -48,17 +50,19 @@ def protocol(settings: MetricSettings) -> dict[str, Any]:
 )
 def psnr(samples: Samples, truth: Truth, settings: MetricSettings) -> Values:
     """PSNR of each sample and frame, in dB; infinite where the frame equals the truth's."""
-    count, (length, *frame) = len(samples), truth.shape
-    largest = largest_finite_psnr(frame[-2], frame[-1])
-    result = np.empty((count, length))
-    for chunk in frame_chunks(length, math.prod(frame), VALUES_PER_CHUNK):
+    count, (length, colours, height, width) = len(samples), truth.shape
+    plane, largest = height * width, largest_finite_psnr(height, width)
+    part = max(size for size in range(1, EXACT + 1) if plane % size == 0)
+    error = np.empty((count, length, colours))
+    for chunk in frame_chunks(length, colours * plane, VALUES_PER_CHUNK):
         for i in range(count):
             x, y = samples[i, chunk], truth[chunk]
-            difference = np.maximum(x, y) - np.minimum(x, y)
-            squares = np.multiply(difference, difference, dtype=np.uint16)  # 255^2 < 2^16
-            error = squares.sum(-1, dtype=np.uint32).sum(-1, dtype=np.int64)
-            mse = error / (255.0**2 * frame[-2] * frame[-1])
-            with np.errstate(divide="ignore"):
-                channels = np.minimum(-10.0 * np.log10(mse), largest).mean(-1) + 0.0  # no -0.0
-            result[i, chunk] = np.where(error.any(-1), channels, np.inf)
-    return result
+            difference = np.maximum(x, y)
+            difference -= np.minimum(x, y)
+            parts = difference.astype(np.float32).reshape(-1, part)
+            sums = np.einsum("ij,ij->i", parts, parts)
+            error[i, chunk] = sums.reshape(-1, colours, plane // part).sum(-1, dtype=np.float64)
+    with np.errstate(divide="ignore"):
+        decibels = -10.0 * np.log10(error / (255.0**2 * plane))
+    channels = np.minimum(decibels, largest).mean(-1) + 0.0  # no -0.0
+    return np.where(error.any(-1), channels, np.inf)

@@ -3,9 +3,9 @@ K1 0.01, K2 0.03, windows inside the frame only; per channel, averaged over chan
 
     SSIM = (2 mx my + C1) (2 cov + C2) / ((mx^2 + my^2 + C1) (vx + vy + C2)),    Ci = (Ki · data range)^2
 
-Frames are 8-bit, so the windows' sums are computed in integers, exactly: none exceeds 2^31. A chunk of frames
-is one long vector, small enough for the processor's cache; adding shifted copies of it sums the windows of
-all its frames at once. Windows that straddle a border are dropped at the end.
+Frames are 8-bit, so the windows' sums are computed in integers, exactly: those of pixels in 16 bits, those of their
+products in 32. A chunk of frames is one long vector, small enough for the processor's cache; adding shifted copies of
+it sums the windows of all its frames at once. Windows that straddle a border are dropped at the end.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import math
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64, Int32, UInt8
+from jaxtyping import Float64, Int32, Integer, UInt8, UInt16
 
 from viddiff.errors import InputError
 from viddiff.metrics.base import (
@@ -61,10 +61,11 @@ def ssim(samples: Samples, truth: Truth, settings: MetricSettings) -> Values:
         raise InputError(f"ssim_data_range is {data_range}; allowed are 1 and 2 (as the original)")
     count, (length, *frame) = len(samples), truth.shape
     result = np.empty((count, length))
-    work = np.empty((3, 3, max(VALUES_PER_CHUNK, math.prod(frame))), np.int32)
+    size = max(VALUES_PER_CHUNK, math.prod(frame))
+    work = np.empty((3, 2, size), np.uint16), np.empty((3, 2, size), np.int32)
     for chunk in frame_chunks(length, math.prod(frame), VALUES_PER_CHUNK):
         for i in range(count):
-            result[i, chunk] = _ssim(samples[i, chunk], truth[chunk], data_range, work)
+            result[i, chunk] = _ssim(samples[i, chunk], truth[chunk], data_range, *work)
     return result
 
 
@@ -72,30 +73,33 @@ def _ssim(
     x: UInt8[np.ndarray, "T C H W"],
     y: UInt8[np.ndarray, "T C H W"],
     data_range: float,
-    work: Int32[np.ndarray, "3 3 n"],
+    small: UInt16[np.ndarray, "3 2 n"],
+    large: Int32[np.ndarray, "3 2 n"],
 ) -> Float64[np.ndarray, " T"]:
-    """SSIM of frames. Everything is computed in `work`: to allocate costs more than to add.
+    """SSIM of frames. Everything is computed in `small` and `large`: to allocate costs more than to add.
 
     Means and variances keep their integer scale until the two factors are multiplied. The denominator needs
     no sums of its own: mx^2 + my^2 = 2 mx my + (mx - my)^2 and vx + vy = 2 cov + var(x - y).
     """
-    shape = x.shape
-    pixels, pairs, columns = work[..., : x.size]
-    pairs[0], pairs[1] = x.ravel(), y.ravel()
-    x, y, error = pairs
-    np.add(x, np.left_shift(y, 16, out=error), out=pixels[0])  # two sums in one: that of x stays below 2^16
-    np.multiply(x, y, out=pixels[1])
-    np.square(np.subtract(x, y, out=error), out=pixels[2])
-    _sum_of_seven(pixels, shape[-1], pairs, columns)
-    size = x.size - 6 * shape[-1] - 6
-    _sum_of_seven(columns[:, : size + 6], 1, pairs, pixels)
-    both, products, errors = pixels[:, :size]
+    shape, length = x.shape, x.size
+    pixels, halves, columns = small[..., :length]
+    sums, pairs, wide = large[..., :length]
+    pixels[0], pixels[1] = x.ravel(), y.ravel()
+    product, square = halves
+    np.multiply(pixels[0], pixels[1], out=product)
+    np.subtract(pixels[0], pixels[1], out=square)  # modulo 2^16, as its square, which is below
+    np.multiply(square, square, out=square)
+    sums[:] = halves
+    size = length - 6 * shape[-1] - 6
+    for summed, work, result in ((pixels, halves, columns), (sums, pairs, wide)):
+        _sum_of_seven(summed, shape[-1], work, result)
+        _sum_of_seven(result[:, : size + 6], 1, work, summed)
 
     n = WINDOW**2
-    sum_x, sum_y, means = columns[:, :size]
-    np.right_shift(both, 16, out=sum_y)
-    np.bitwise_and(both, 0xFFFF, out=sum_x)
-    np.multiply(sum_x, sum_y, out=means)
+    products, errors = sums[:, :size]
+    pairs[:, :size] = pixels[:, :size]
+    sum_x, sum_y = pairs[:, :size]
+    means = np.multiply(sum_x, sum_y, out=wide[0, :size])
     means *= 2  # n^2 · 2 mx my
     products *= 2 * n
     products -= means  # n (n - 1) · 2 cov
@@ -104,13 +108,14 @@ def _ssim(
     errors *= n
     errors -= mean_error  # n (n - 1) var(x - y)
 
-    luminance, contrast, windows = pairs.view(np.float32)
-    luminance, contrast = luminance[:size], contrast[:size]
+    # In the memory of what is not needed any more.
+    contrast, luminance = pairs.view(np.float32)[1, :size], wide.view(np.float32)[1, :size]
+    variances, windows = sums.view(np.float32)
+    mean_squares, variances = wide.view(np.float32)[0, :size], variances[:size]
     luminance[:] = means
     luminance += (K1 * 255.0 * data_range) ** 2 * n**2
     contrast[:] = products
     contrast += (K2 * 255.0 * data_range) ** 2 * n * (n - 1)
-    mean_squares, variances = columns.view(np.float32)[1:, :size]
     mean_squares[:] = mean_error
     mean_squares += luminance
     variances[:] = errors
@@ -124,10 +129,10 @@ def _ssim(
 
 
 def _sum_of_seven(
-    x: Int32[np.ndarray, "Q n"],
+    x: Integer[np.ndarray, "Q n"],
     step: int,
-    pairs: Int32[np.ndarray, "Q m"],
-    out: Int32[np.ndarray, "Q m"],
+    pairs: Integer[np.ndarray, "Q m"],
+    out: Integer[np.ndarray, "Q m"],
 ) -> None:
     """out[i] = x[i] + x[i + step] + ... + x[i + 6 step], in four additions; the end of `out` stays as it was."""
     size = x.shape[1] - 6 * step
