@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from benchmarks import fvd, gpu_checks, sizes, video
+from benchmarks import apart, fvd, gpu, gpu_checks, gpu_network, gpu_videos, sizes, video
 from report.fake_metrics import summary, write_metrics
 from seeded import TINY, save_checkpoint, seeded_model
 
@@ -59,17 +62,90 @@ def test_the_costs_of_a_size_and_of_one_that_does_not_fit(tmp_path, capsys, in_t
     assert toy["hours"]["autoreg"]["50"] == pytest.approx(100 * 132 * 50 * toy["seconds_per_window"] / 3600)
 
 
-def test_checks_of_a_device_that_pass_and_that_fail(capsys, monkeypatch):
+@pytest.fixture
+def toy_gpu(monkeypatch):
+    """Sections of gpu.py in this process, with one network and one precision."""
+    monkeypatch.setattr(gpu, "rows_of", lambda part, arguments, seconds: part(*arguments))
+    for module in gpu_network, gpu_videos:
+        monkeypatch.setattr(module, "NETWORKS", ("demo",))
+    monkeypatch.setattr(gpu_network, "PRECISIONS", ("float32",))
+    monkeypatch.setattr(
+        gpu_network, "seconds_of", lambda function, device, *rest: gpu_network.once(function, device)
+    )
+    monkeypatch.setattr(torch, "compile", lambda network: network)
     monkeypatch.setattr(gpu_checks, "MODELS", ["seed_default"])
     threads = torch.get_num_threads()
-    try:
-        assert gpu_checks.main(["--checks", "device_used", "gradients"]) == 0
-        monkeypatch.setattr(gpu_checks, "TOLERANCE", 0.0)
-        assert gpu_checks.main(["--checks", "outputs"]) == 1
-    finally:
-        torch.set_num_threads(threads)
-    verdicts = [line.split()[:2] for line in capsys.readouterr().out.splitlines()]
-    assert verdicts == [["pass", "device_used"], ["pass", "gradients"], ["FAIL", "outputs"]]
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_all_that_a_gpu_is_asked(toy_gpu, tmp_path, capsys):
+    output = tmp_path / "gpu.json"
+    arguments = ["--device", "cpu", "--toy", "--weights", str(tmp_path), "--output", str(output)]
+    assert gpu.main(arguments) == 0
+    found = json.loads(output.read_text())["sections"]
+    assert list(found) == list(gpu.SECTIONS)
+    rows = [row for row in found["network"] if isinstance(row, dict)]
+    assert [(row["windows"], row["precision"]) for row in rows] == [
+        (windows, precision) for windows in (1, 2) for precision in ("original", "float32")
+    ]
+    assert all(row["called again"] == 0 and row["from float32"] < 1e-3 for row in rows)
+    assert all(row["row alone"] < 1e-3 for row in rows)
+    assert [row["verdict"] for row in found["checks"]] == ["pass", "pass"]
+    assert found["waves"][0]["grey levels apart"] == 0
+    assert [row.partition(" is left out")[0] for row in found["metrics"]] == ["LPIPS", "I3D"]
+    assert "| network | windows | precision |" in capsys.readouterr().out
+
+
+def test_a_gpu_whose_results_are_wrong(toy_gpu, monkeypatch, capsys):
+    monkeypatch.setattr(gpu_checks, "TOLERANCE", 0.0)
+    assert gpu.main(["--device", "cpu", "--toy", "--sections", "checks"]) == 1
+    assert "| FAIL |" in capsys.readouterr().out
+
+
+def test_a_section_that_fails_and_one_without_time_cost_a_line_each(toy_gpu, monkeypatch, capsys):
+    def failing(*arguments):
+        yield "begun"
+        raise apart.PartFailed("RuntimeError: unspecified launch failure")
+
+    def slow(*arguments):
+        yield {"a": 1.0}
+        raise apart.TimeOver("stopped after 3 s, its limit")
+
+    sections = {"slow": (slow, "Slow", 3), "failing": (failing, "Failing", 3)}
+    monkeypatch.setattr(gpu, "SECTIONS", sections)
+    assert gpu.main(["--device", "cpu", "--sections", "slow"]) == 0
+    assert gpu.main(["--device", "cpu", "--sections", "failing", "slow"]) == 1
+    out = capsys.readouterr().out
+    assert out.count("slow: stopped after 3 s, its limit") == 2
+    assert "failing: RuntimeError: unspecified launch failure" in out and "| 1 |" in out
+
+
+@pytest.mark.parametrize(
+    ("part", "arguments", "reason"),
+    [
+        (json.loads, ("{",), "JSONDecodeError: Expecting property name"),
+        (os._exit, (3,), "its process ended with code 3"),
+    ],
+)
+def test_a_part_that_fails_in_its_process(part, arguments, reason):
+    with pytest.raises(apart.PartFailed, match=reason) as caught:
+        list(apart.rows_of(part, arguments, 60))
+    assert not isinstance(caught.value, apart.TimeOver)
+
+
+def test_a_part_in_its_process_and_what_it_started_end_in_time(tmp_path):
+    assert list(apart.rows_of(range, (3,), 60)) == [0, 1, 2]
+    with pytest.raises(apart.TimeOver, match="no time is left"):
+        list(apart.rows_of(range, (3,), 0.0))
+    file = tmp_path / "pid"
+    with pytest.raises(apart.TimeOver, match="stopped after 5 s"):
+        list(apart.rows_of(subprocess.run, (["sh", "-c", f"echo $$ > {file}; sleep 600; true"],), 5))
+    state = Path("/proc", file.read_text().strip(), "stat")
+    end = time.monotonic() + 10
+    while state.exists() and state.read_text().split()[2] != "Z":  # it may be left as a zombie
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def test_the_costs_of_fvd(capsys, monkeypatch):
@@ -133,7 +209,7 @@ def test_the_quality_of_two_evaluations(tmp_path, monkeypatch):
         shifted = summary(float(values.mean() + shift)) | {"per_video": [*(values + shift)]}
         write_metrics(SHORT, run="demo", checkpoint=name, metrics={"psnr": shifted}, videos=30)
     reference, default = (Evaluation.named("demo", name, SHORT) for name in NAMES)
-    psnr = [cell.strip() for cell in video.quality(reference, default).splitlines()[2].split("|")]
+    psnr = [cell.strip() for cell in video.quality(reference, default).splitlines()[-1].split("|")]
     mean = values.mean()
     assert psnr[1:5] == ["psnr", f"{mean:.4g}", f"{mean - 1:.4g}", "-1"]
-    assert float(psnr[6]) < 0.05 and psnr[8] == f"{NAMES[0]} is better"
+    assert float(psnr[6]) < 0.05 and psnr[8:10] == [f"{1 / mean:.1%}", "worse"]

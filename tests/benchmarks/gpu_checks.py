@@ -1,19 +1,15 @@
 """Is what a device computes right? Networks, samples and training there, against recorded results and the CPU.
 
-    python tests/benchmarks/gpu_checks.py --device cuda
-
-Prints a table: what is checked, `pass`, `FAIL` or `figure` (nothing is promised), and the figures. Exits with 1 if a
-check fails. Needs torch, NumPy, jaxtyping and `viddiff` (`PYTHONPATH=.`) alone.
+A section of `gpu.py`.
 """
 
 from __future__ import annotations
 
-import argparse
 import copy
 import gc
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -25,6 +21,7 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.apart import Row
 from benchmarks.sizes import RandomVideo
 from seeded import MODELS, TINY, recorded, save_checkpoint, seeded_model
 
@@ -120,7 +117,7 @@ def sampled(device: torch.device, folder: Path, windows_per_call: int = VIDEOS) 
     path = folder / "ema_0.9_000001.pt"
     if not path.is_file():
         save_checkpoint(path, seeded_model(TINY).state_dict(), TINY, 1)
-    model = VideoModel.load(path, respacing="3", device=device)
+    model = VideoModel.load(path, respacing="3", device=device, precision="float32")
     videos = torch.from_numpy(
         np.random.default_rng(0).integers(0, 256, (VIDEOS, TINY["T"], 3, 32, 32), dtype=np.uint8)
     )
@@ -238,29 +235,14 @@ CHECKS: tuple[Callable[[torch.device], Result], ...] = (
 )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    names = [check.__name__ for check in CHECKS]
-    parser.add_argument("--checks", nargs="+", default=names, choices=names, metavar="CHECK")
-    args = parser.parse_args(arguments)
+def checks(device: str, toy: bool, weights: Path, found: dict[str, Any]) -> Iterator[Row]:
+    """All of them, for `gpu.py`: what is checked, its verdict (`figure`: nothing is promised), and the figures."""
     torch.set_num_threads(1)
-    device = find_device(args.device)
-    failed = 0
-    for check in CHECKS:
-        if check.__name__ not in args.checks:
-            continue
+    place = find_device(device)
+    for check in CHECKS[: 2 if toy else None]:
         try:
-            result = check(device)
+            result = check(place)
         except Exception as error:  # the other checks go on
             result = Result(False, f"{type(error).__name__}: {error}")
-        failed += result.passed is False
         verdict = {True: "pass", False: "FAIL", None: "figure"}[result.passed]
-        print(
-            f"{verdict:7}{check.__name__:26}{result.figures}   ({check.__doc__.splitlines()[0]})", flush=True
-        )
-    return int(failed > 0)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        yield {"check": f"{check.__doc__}".splitlines()[0], "verdict": verdict, "figures": result.figures}

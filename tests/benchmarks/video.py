@@ -30,11 +30,13 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.documented import RESPACING, SAMPLER
 from benchmarks.sizes import SIZES, peak_bytes
 from literal import LiteralNetwork
 from seeded import save_checkpoint, seeded_model
 
 from viddiff.inference.cost import plan_cost
+from viddiff.report.judgement import judge
 from viddiff.report.pairs import Pair, compare_pairs
 from viddiff.tree.paths import CheckpointName, Evaluation
 from viddiff.tree.schedules import plan_of_mode
@@ -42,8 +44,8 @@ from viddiff.video_model import VideoModel
 from viddiff.window import Window
 
 RUN, CHECKPOINTS = "demo", Path("checkpoints")
-DEFAULT = "ema_0.999_004181_ddim_respace10"  # the documented sampler and steps
 ORIGINAL = "ema_0.999_004181"
+DEFAULT = f"{ORIGINAL}_{SAMPLER}_respace{RESPACING}"
 MODE = "autoreg_10_5_60_10"
 LARGE: dict[str, Any] = SIZES["default network"] | {"dataset": "bouncy_balls", "T": 300, "max_frames": 20}
 LARGE_MODE = "autoreg_20_10_300_36"
@@ -196,22 +198,23 @@ def records(reference: Evaluation, default: Evaluation) -> list[Path] | None:
 
 
 def quality_table(pairs: Sequence[Pair], default: str, reference: str) -> str:
-    """Each metric of both, and their difference with its interval and p."""
+    """Each metric in which something can be better, of both; their difference with interval and p; and the verdict."""
+    head = ("reference", "default", "difference", "95 % interval", "p", "p holm", "worse by", "verdict")
     lines = [
-        f"| {pairs[0].videos} videos | {reference} | {default} | difference | 95 % interval | p | p holm | |",
-        "| --- |" + " --- |" * 7,
+        f"{pairs[0].videos} videos; reference: {reference}; default: {default}",
+        f"| metric | {' | '.join(head)} |\n|{' --- |' * (1 + len(head))}",
     ]
     for pair in pairs:
-        if pair.difference is None:
-            lines.append(f"| {pair.metric} | {pair.verdict} |" + " |" * 6)
-            continue
-        ours, theirs = (record.metrics[pair.metric].mean for record in (pair.a, pair.b))
-        low, high = ("-" if bound is None else f"{bound:.3g}" for bound in pair.interval)
-        p, holm = ("-" if value is None else f"{value:.2g}" for value in (pair.difference.p, pair.p_holm))
-        lines.append(
-            f"| {pair.metric} | {theirs:.4g} | {ours:.4g} | {pair.difference.value:.3g} | {low} … {high} "
-            f"| {p} | {holm} | {pair.verdict_of(default, reference)} |"
-        )
+        judgement, found = judge(pair), pair.difference
+        if found is None or judgement.worse is None:
+            lines.append(f"| {pair.metric} |{' |' * (len(head) - 1)} {judgement.verdict} |")
+        elif pair.a.metrics[pair.metric].better:
+            ours, theirs = (record.metrics[pair.metric].mean for record in (pair.a, pair.b))
+            low, high = pair.interval
+            lines.append(
+                f"| {pair.metric} | {theirs:.4g} | {ours:.4g} | {found.value:.3g} | {low:.3g} … {high:.3g} | "
+                f"{found.p:.2g} | {pair.p_holm:.2g} | {judgement.worse:.1%} | {judgement.verdict} |"
+            )
     return "\n".join(lines)
 
 
