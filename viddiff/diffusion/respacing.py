@@ -9,8 +9,11 @@ from viddiff.errors import InputError
 BY_NOISE = ("logsnr", "karras")
 """Spacings that need the noise of each step: `viddiff.diffusion.spacing` computes them."""
 
+SPACINGS = ("ddim", "trailing", *BY_NOISE)
+"""What stands before a number of steps that are not spaced evenly from first to last."""
+
 _COUNT = "[1-9][0-9]{0,5}"
-RESPACING = f"(?:ddim|trailing|{'|'.join(BY_NOISE)})?{_COUNT}|{_COUNT}(?:,{_COUNT})+"
+RESPACING = f"(?:{'|'.join(SPACINGS)})?{_COUNT}|{_COUNT}(?:,{_COUNT})+"
 
 
 def respaced_steps(n_steps: int, spec: str) -> tuple[int, ...]:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import re
 
-
-def evaluations(sampler: str, levels: int) -> int:
-    """Network evaluations of a stage."""
-    return levels
+from viddiff.diffusion.sampler_names import evaluations
 
 
 def most_levels(sampler: str, count: int) -> int:

@@ -12,17 +12,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from viddiff.diffusion.respacing import RESPACING, respaced_steps
+from viddiff.diffusion.respacing import RESPACING, SPACINGS, check_respacing
+from viddiff.diffusion.sampler_names import parse_sampler
 from viddiff.errors import InputError, naming, unknown
 from viddiff.inference.modes import base_plan
 from viddiff.registry import declared_facts
 from viddiff.report.quality_names import most_levels
-from viddiff.tree.paths import DEFAULT_SAMPLER, NAMED_SAMPLERS, CheckpointName, Evaluation
+from viddiff.tree.paths import DEFAULT_SAMPLER, CheckpointName, Evaluation
 from viddiff.workflow.preflight import check_checkpoint, model_settings
 from viddiff.workflow.sections import Configuration, Metrics, Quality
 from viddiff.workflow.targets import Cell, check_count, check_metrics_length
 
-_SPACINGS = ("", "ddim")
 _REFERENCE = re.compile(rf"(?P<sampler>[a-z][^_]*)(?:_respace(?P<respacing>{RESPACING}))?")
 _ADVICE = (
     "the configuration has no section quality; it needs, for example, "
@@ -104,7 +104,7 @@ def check_quality(config: Configuration, grid: QualityGrid, lacking: Iterable[Ev
             model = model_settings(config, evaluation)
             if model and evaluation.checkpoint.respacing:
                 with naming(f"config key quality.{key}"):
-                    respaced_steps(model["diffusion_steps"], evaluation.checkpoint.respacing)
+                    check_respacing(model["diffusion_steps"], evaluation.checkpoint.respacing)
 
 
 def shows_quality(table: Path, grid: QualityGrid, deciding: Iterable[str]) -> bool:
@@ -141,9 +141,9 @@ def _check_deciding(quality: Quality, metrics: Metrics) -> None:
 def _sampler(entry: str) -> tuple[str, str]:
     """Sampler and spacing of `dpm_logsnr`."""
     sampler, _, spacing = entry.partition("_")
-    _check_sampler(sampler)
-    if spacing not in _SPACINGS:
-        raise unknown(f"spacing {spacing!r} of {entry!r}", spacing, filter(None, _SPACINGS))
+    parse_sampler(sampler)
+    if spacing not in ("", *SPACINGS):
+        raise unknown(f"spacing {spacing!r} of {entry!r}", spacing, SPACINGS)
     return sampler, spacing
 
 
@@ -152,14 +152,8 @@ def _reference(text: str) -> tuple[str, str]:
     match = _REFERENCE.fullmatch(text)
     if match is None:
         raise InputError(f"{text!r:.80} is not of the form <sampler>[_respace<spec>]: ancestral_respace250")
-    _check_sampler(match["sampler"])
+    parse_sampler(match["sampler"])
     return match["sampler"], match["respacing"] or ""
-
-
-def _check_sampler(name: str) -> None:
-    known = (DEFAULT_SAMPLER, *NAMED_SAMPLERS)
-    if name not in known:
-        raise unknown(f"sampler {name!r}", name, known)
 
 
 def _folder(checkpoint: str, sampler: str, respacing: str) -> str:
