@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from literal import literal_bucket, literal_forward
@@ -17,8 +18,14 @@ from torch import Tensor, nn
 from viddiff.checkpoint import load_checkpoint
 from viddiff.errors import InputError
 from viddiff.flat_config import config_format
-from viddiff.model.attention import Buckets, TemporalAttention, bucket_of, window_positions
-from viddiff.model.blocks import sinusoidal_embedding
+from viddiff.model.attention import (
+    Buckets,
+    TemporalAttention,
+    bucket_of,
+    norm_over_frames,
+    window_positions,
+)
+from viddiff.model.blocks import Upsample, sinusoidal_embedding
 from viddiff.model.build import build_model
 from viddiff.model.settings import CONDITIONING
 from viddiff.model.sizes import CHANNEL_MULT
@@ -167,6 +174,23 @@ def test_learned_variance_follows_the_mean_along_channels() -> None:
     torch.testing.assert_close(output[:, :, :3], run(plain, window()), atol=1e-5, rtol=0)
 
 
+def test_norm_over_frames_is_the_group_norm_of_each_place() -> None:
+    norm = nn.GroupNorm(32, 96)
+    torch.manual_seed(0)
+    for parameter in norm.parameters():
+        nn.init.normal_(parameter)
+    h = torch.randn(2, 5, 6, 96) * 3 + 7
+    wanted = norm(h.permute(0, 2, 3, 1).flatten(0, 1)).view(2, 6, 96, 5).permute(0, 3, 1, 2)
+    torch.testing.assert_close(norm_over_frames(norm, h), wanted, atol=1e-5, rtol=0)
+
+
+def test_doubling_convolves_every_pixel_repeated() -> None:
+    torch.manual_seed(0)
+    layer, h = Upsample(8), torch.randn(2, 8, 3, 5)
+    wanted = layer.conv(F.interpolate(h, scale_factor=2, mode="nearest"))
+    torch.testing.assert_close(layer(h), wanted, atol=1e-5, rtol=0)
+
+
 # What the network sees
 
 
@@ -234,13 +258,13 @@ def test_all_is_another_word_for_duplicate() -> None:
 
 
 @pytest.mark.parametrize("padding_sees_padding", [True, False])
-def test_padding_is_not_attended_to(padding_sees_padding: bool) -> None:
+def test_padding_is_not_attended_to(padding_sees_padding: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the normalisation, whose statistics span all frames of a window as in the original."""
     torch.manual_seed(0)
     layer = TemporalAttention(32, 2, 16, None)
     for parameter in layer.parameters():
         nn.init.normal_(parameter, std=0.2)
-    layer.norm = nn.Identity()
+    monkeypatch.setattr("viddiff.model.attention.norm_over_frames", lambda norm, h: h)
     used = torch.tensor([[True, True, True, False, False]])
     positions = window_positions(torch.tensor([[0, 2, 3, 7, 9]]), used, None, padding_sees_padding)
     h, emb = torch.randn(1, 5, 6, 32), torch.randn(1, 1, 16)

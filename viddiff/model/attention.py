@@ -137,24 +137,37 @@ class TemporalAttention(nn.Module):
         self, h: Float[Tensor, "B K P C"], emb: Float[Tensor, "B k E"], positions: Positions
     ) -> Float[Tensor, "B K P C"]:
         """Each of the P places is normalised over its K frames. Axes: b, place p, head n, frames t and s, feature f."""
-        batch, frames, places, channels = h.shape
-        h = h.permute(0, 2, 3, 1).reshape(batch * places, channels, frames)
-        h = self.norm(h).view(batch, places, channels, frames).permute(0, 3, 1, 2).contiguous()
+        h = norm_over_frames(self.norm, h)
         qkv = self.qkv(h).unflatten(-1, (3, self.heads, -1))
-        q, k, v = qkv.permute(3, 0, 1, 4, 2, 5)  # b t n p f
-        q = q * self.scale
-        to_places = (0, 3, 2, 1, 4)  # b t n p · to b p n t ·, and back
-        logits = q.permute(to_places) @ k.permute(0, 3, 2, 4, 1)  # b p n t s
-        on_keys = q @ self.rpe_k(positions, emb).permute(0, 1, 3, 4, 2)  # b t n p s
-        on_queries = k @ (self.rpe_q(positions, emb) * self.scale).permute(0, 1, 3, 4, 2)  # b s n p t
-        logits = logits + on_keys.permute(to_places) + on_queries.permute(0, 3, 2, 4, 1)
+        q, k, v = qkv.permute(3, 0, 2, 4, 1, 5).contiguous()  # b p n t f
+        on_keys, on_queries = self._on_encodings(qkv, emb, positions)
+        logits = (q @ k.transpose(-1, -2) + on_keys + on_queries) * self.scale  # b p n t s
         if positions.blocked is not None:
             logits = logits.masked_fill(positions.blocked[:, None, None], -torch.inf)
         weights = logits.softmax(dim=-1)
-        out = (weights @ v.permute(to_places)).permute(0, 3, 1, 2, 4)  # b t p n f
-        on_values = weights.permute(to_places) @ self.rpe_v(positions, emb).transpose(2, 3)  # b t n p f
-        out = (out + on_values.transpose(2, 3)).reshape(batch, frames, places, channels)
+        out = (weights @ v).permute(0, 3, 1, 2, 4)  # b t p n f
+        on_values = weights.permute(0, 3, 2, 1, 4) @ self.rpe_v(positions, emb).transpose(2, 3)  # b t n p f
+        out = (out + on_values.transpose(2, 3)).flatten(3)
         return h + self.proj_out(out)
+
+    def _on_encodings(
+        self, qkv: Float[Tensor, "B K P 3 heads F"], emb: Float[Tensor, "B k E"], positions: Positions
+    ) -> tuple[Float[Tensor, "B P heads K K"], Float[Tensor, "B P heads K K"]]:
+        """Queries times encodings of keys, and keys times encodings of queries: for each pair t, s of frames."""
+        q_and_k = qkv[:, :, :, :2].permute(3, 0, 1, 4, 2, 5)  # 2 b t n p f
+        encodings = torch.stack([self.rpe_k(positions, emb), self.rpe_q(positions, emb)])
+        on_keys, on_queries = q_and_k @ encodings.permute(0, 1, 2, 4, 5, 3)  # b t n p s, b s n p t
+        return on_keys.permute(0, 3, 2, 1, 4), on_queries.permute(0, 3, 2, 4, 1)
+
+
+def norm_over_frames(norm: nn.GroupNorm, h: Float[Tensor, "B K P C"]) -> Float[Tensor, "B K P C"]:
+    """What `norm` makes of each place's frames, `[C, K]`, without bringing them into that order."""
+    groups = (norm.num_groups, -1)
+    mean = h.mean(dim=1, keepdim=True).unflatten(-1, groups).mean(dim=-1, keepdim=True)
+    h = h - mean.expand(-1, -1, -1, -1, h.shape[-1] // norm.num_groups).flatten(3)
+    variance = h.square().mean(dim=1, keepdim=True).unflatten(-1, groups).mean(dim=-1, keepdim=True)
+    scale = (variance + norm.eps).rsqrt() * norm.weight.unflatten(0, groups)
+    return torch.addcmul(norm.bias, h, scale.flatten(3))
 
 
 class SpatialAttention(nn.Module):

@@ -85,11 +85,26 @@ class Downsample(nn.Module):
 
 
 class Upsample(nn.Module):
-    """Double the resolution: nearest neighbour, then a convolution."""
+    """Double the resolution: nearest neighbour, then a convolution.
+
+    Both at once are a transposed convolution of stride 2, with 4 products for each output where the convolution of
+    repeated pixels has 9.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, h: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C h w"]:
-        return self.conv(F.interpolate(h, scale_factor=2, mode="nearest"))
+        return F.conv_transpose2d(h, doubling_kernel(self.conv.weight), self.conv.bias, stride=2, padding=1)
+
+
+def doubling_kernel(weight: Float[Tensor, "D C 3 3"]) -> Float[Tensor, "C D 4 4"]:
+    """The kernel by which a transposed convolution of stride 2 does what `weight` does to pixels repeated twice.
+
+    Along one axis, output `o` sees the repeated pixels `o - 1, o, o + 1`, two of which are the same: their weights are
+    added. So the kernel is `[w_2, w_1 + w_2, w_0 + w_1, w_0]`.
+    """
+    kernel = F.pad(weight.flip(2, 3).transpose(0, 1), (1, 1, 1, 1))
+    kernel = kernel[:, :, :-1] + kernel[:, :, 1:]
+    return kernel[..., :-1] + kernel[..., 1:]
