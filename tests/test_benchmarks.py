@@ -15,7 +15,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from benchmarks import apart, fvd, gpu, gpu_checks, gpu_network, gpu_videos, sizes, video
+from benchmarks import apart, fvd, gpu, gpu_checks, gpu_network, gpu_videos, sizes, startup, video
 from report.fake_metrics import summary, write_metrics
 from seeded import TINY, save_checkpoint, seeded_model
 
@@ -163,6 +163,12 @@ def test_the_costs_of_fvd(capsys, monkeypatch):
     finally:
         torch.set_num_threads(threads)
     assert seen == [9, 16] and "1 video of 16 frames" in capsys.readouterr().out
+
+
+def test_what_a_job_costs_before_its_first_evaluation(capsys):
+    startup.main(["--repeat", "1", "--no-cluster"])
+    line = capsys.readouterr().out
+    assert line.startswith("to the first evaluation") and all(part in line for part in startup.PARTS_OF_START)
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -43,6 +45,14 @@ def test_the_speed_of_a_training_is_that_of_its_job():
             progress(step)
         (bar,) = tqdm._instances
         assert (bar.initial, bar.n, bar.total) == (60, 62, 100)
+
+
+def test_no_job_waits_for_what_it_does_not_need():
+    code = (
+        "import sys, viddiff.workflow.job; print(*{'torch', 'jsonschema', 'tqdm', 'pandas'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 def test_names_are_typed(work):

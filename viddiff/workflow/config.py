@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
 
 from viddiff.dataset_settings import DatasetSettings
 from viddiff.errors import InputError, one_line, unknown, unreadable
@@ -102,6 +101,8 @@ def _laid_over(base: Any, top: Mapping[str, Any]) -> dict[str, Any]:
 
 def load_schema(path: Path | str) -> dict[str, Any]:
     """Read the schema, a YAML file."""
+    from jsonschema import Draft202012Validator
+
     schema = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     Draft202012Validator.check_schema(schema)
     return schema

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
-
-from jsonschema import Draft202012Validator, validators
-from jsonschema.exceptions import ValidationError
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from viddiff.errors import InputError, unknown
+
+if TYPE_CHECKING:  # jobs, whose configuration was checked when they were planned, do not wait for it
+    from jsonschema.exceptions import ValidationError
+    from jsonschema.protocols import Validator
 
 _NAMES = {
     "object": "a mapping",
@@ -21,23 +23,26 @@ _NAMES = {
     "boolean": "true or false",
     "null": "empty",
 }
-# JSON takes 8.0 for a whole number; who counts with it does not. It has no NaN and infinity, but YAML does.
-_Validator = validators.extend(
-    Draft202012Validator,
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
-        {
-            "integer": lambda _, value: isinstance(value, int) and not isinstance(value, bool),
-            "number": lambda _, value: (
-                isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-            ),
-        }
-    ),
-)
+
+
+@cache
+def _validator() -> type[Validator]:
+    """JSON takes 8.0 for a whole number; who counts with it does not. It has no NaN and infinity, but YAML does."""
+    from jsonschema import Draft202012Validator, validators
+
+    types = {
+        "integer": lambda _, value: isinstance(value, int) and not isinstance(value, bool),
+        "number": lambda _, value: (
+            isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        ),
+    }
+    checker = Draft202012Validator.TYPE_CHECKER.redefine_many(types)
+    return validators.extend(Draft202012Validator, type_checker=checker)
 
 
 def check_schema(config: Any, schema: Mapping[str, Any]) -> None:
     """Raise `InputError` for the first key that is unknown, missing or wrong, as the schema says."""
-    errors = sorted(_Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
+    errors = sorted(_validator()(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
     if errors:
         raise InputError(_describe(errors[0]))
 

@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tqdm import tqdm
-
 from viddiff.errors import InputError, one_line
 from viddiff.inference.user_modes import register_modes
 from viddiff.tree.paths import Evaluation
@@ -183,6 +181,8 @@ class LoggedProgress:
 @contextmanager
 def step_bar(total: int) -> Iterator[Callable[[int], None]]:
     """A progress bar of training steps. It begins at the first that it is told: its speed is that of this job."""
+    from tqdm import tqdm
+
     with tqdm(total=total, unit="step", mininterval=5.0) as bar:
         begun = False
 
