@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-SAMPLER, RESPACING = "ddim", "10"
+SAMPLER, RESPACING = "dpm", "10"
 ORIGINAL_STEPS = 1000

@@ -167,12 +167,12 @@ def network(device: str, toy: bool, weights: Path, found: Found) -> Iterator[Row
     for name in NETWORKS:
         net = Network(name, device, toy, 300)
         literal = LiteralNetwork(net.model.network)
-        with FlopCounterMode(display=False) as counter:
-            net.call("float32", 1, literal)()
-        flops = counter.get_total_flops()
+        theirs_flops, flops = (operations(net, own) for own in (literal, None))
         parameters = sum(value.numel() for value in net.model.network.parameters()) / 1e6
-        shape = f"{net.frames} frames of {net.size}x{net.size}"
-        yield f"{name}: {parameters:.1f} M parameters, {shape}, {flops / 1e9:.1f} GFLOP a window"
+        yield (
+            f"{name}: {parameters:.1f} M parameters, windows of {net.frames} frames of {net.size}x{net.size}, "
+            f"{flops / 1e9:.1f} GFLOP each (original: {theirs_flops / 1e9:.1f})"
+        )
         for rows in dict.fromkeys((1, 2) if toy else (1, WINDOWS_PER_CALL, most_useful(net))):
             exact = net.call("float32", rows, None)()
             theirs = None
@@ -187,6 +187,7 @@ def network(device: str, toy: bool, weights: Path, found: Found) -> Iterator[Row
                     yield f"{name}, {precision}, {rows} windows in a call: out of memory"
                     continue
                 theirs = seconds if precision == ORIGINAL else theirs
+                rate = 1e-12 * (theirs_flops if own else flops) / seconds
                 peak = figure(found.get("card", []), "TFLOP/s", precision=precision)
                 yield {
                     "network": name,
@@ -194,13 +195,20 @@ def network(device: str, toy: bool, weights: Path, found: Found) -> Iterator[Row
                     "precision": precision,
                     "ms per window": 1e3 * seconds,
                     "times as fast": theirs and theirs / seconds,
-                    "TFLOP/s": 1e-12 * flops / seconds,
-                    "of the peak": peak and f"{1e-10 * flops / seconds / peak:.0f} %",
+                    "TFLOP/s": rate,
+                    "of the peak": peak and f"{rate / peak:.0%}",
                     "GB": torch.cuda.max_memory_allocated(place) / 1e9 if place.type == "cuda" else None,
                     "from float32": largest(output, exact),
                     "called again": largest(output, call()),
                     "row alone": largest(output[:1], alone()),
                 }
+
+
+def operations(net: Network, literal: LiteralNetwork | None) -> int:
+    """Floating point operations of convolutions and products of matrices, for a window."""
+    with FlopCounterMode(display=False) as counter:
+        net.call("float32", 1, literal)()
+    return counter.get_total_flops()
 
 
 def most_useful(net: Network) -> int:

@@ -1,6 +1,6 @@
 """One number: how much less a whole video costs than by the original's way, and what that does to its quality.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/video.py [--whole] [--checkpoint ema_0.999_004181_ddim_respace10]
+    OMP_NUM_THREADS=1 python tests/benchmarks/video.py [--whole] [--checkpoint ema_0.999_004181_dpm_respace10]
         [--reference ema_0.999_004181] [--mode autoreg_10_5_60_10] [--rounds 3]
 
 The original's way: its network, computed operation by operation as its code does (`tests/literal.py`), ancestral
@@ -35,6 +35,7 @@ from benchmarks.sizes import SIZES, peak_bytes
 from literal import LiteralNetwork
 from seeded import save_checkpoint, seeded_model
 
+from viddiff.diffusion.sampler_names import evaluations
 from viddiff.inference.cost import plan_cost
 from viddiff.report.judgement import judge
 from viddiff.report.pairs import Pair, compare_pairs
@@ -87,7 +88,7 @@ class Way(NamedTuple):
 
 def documented(path: Path, name: CheckpointName) -> Way:
     model = VideoModel.load(path, sampler=name.sampler, respacing=name.respacing, device="cpu")
-    return Way(model, model.diffusion.n_steps)
+    return Way(model, evaluations(name.sampler, model.diffusion.n_steps))
 
 
 def originals(path: Path, respacing: str = "") -> Way:
