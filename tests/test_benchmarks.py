@@ -121,6 +121,13 @@ def test_a_section_that_fails_and_one_without_time_cost_a_line_each(toy_gpu, mon
     assert "failing: RuntimeError: unspecified launch failure" in out and "| 1 |" in out
 
 
+def test_without_a_gpu_there_is_one_line(monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SystemExit):
+        gpu.main([])
+    assert "error: device is cuda, but PyTorch finds no GPU here" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("part", "arguments", "reason"),
     [

@@ -24,6 +24,7 @@ from benchmarks import gpu_checks, gpu_network, gpu_videos
 from benchmarks.apart import Part, PartFailed, Row, TimeOver, rows_of
 
 from viddiff.device import find_device
+from viddiff.errors import InputError
 
 # What each is called, its title, and the most seconds that it may take; the last takes what is left.
 SECTIONS: dict[str, tuple[Part, str, float]] = {
@@ -40,7 +41,9 @@ SECTIONS: dict[str, tuple[Part, str, float]] = {
 def cell(value: Any) -> str:
     if value is None:
         return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def show(row: Row, header: list[str]) -> list[str]:
@@ -66,7 +69,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--output", type=Path, help="JSON file to write")
     args = parser.parse_args(arguments)
-    find_device(args.device)
+    try:
+        find_device(args.device)
+    except InputError as error:
+        parser.error(str(error))
     start, failed = time.monotonic(), False
     found: dict[str, list[Row]] = {}
     for name in args.sections:
