@@ -64,10 +64,11 @@ class Panel:
 
 @dataclass(frozen=True)
 class Words:
-    """What the legend says of the reference, the band, the bars, filled markers and empty ones."""
+    """What the legend says of the reference, the band, the levels, the bars, filled markers and empty ones."""
 
     reference: str
     band: str
+    levels: Mapping[Level, str]
     bars: str
     filled: str
     empty: str
@@ -204,7 +205,13 @@ def _handles(names: Sequence[str], kinds: Sequence[Level], words: Words) -> list
         ),
         Patch(color=web_colour(KNOWN), alpha=_BAND, label=words.band),
         *(
-            Line2D([], [], color=web_colour(_LEVELS[kind][1]), linestyle=_LEVELS[kind][0], label=kind)
+            Line2D(
+                [],
+                [],
+                color=web_colour(_LEVELS[kind][1]),
+                linestyle=_LEVELS[kind][0],
+                label=words.levels[kind],
+            )
             for kind in kinds
         ),
         Line2D([], [], color=faint, marker="|", markersize=9, linestyle="", label=words.bars),

@@ -86,7 +86,7 @@ def is_logarithmic(axis: str) -> bool:
 def label_of(metric: str, summary: Summary) -> str:
     """What a metric is, for an axis."""
     unit = f" in {summary.unit}" if short_unit(summary.unit) else f", {summary.unit}" if summary.unit else ""
-    return f"{metric_name(metric)}{unit}{_better(summary)}"
+    return f"{metric_name(metric)}{unit}{better_words(summary)}"
 
 
 def curve_name(metric: str) -> str:
@@ -99,7 +99,8 @@ def metric_name(metric: str) -> str:
     return metric.upper() if metric in _ABBREVIATIONS else metric
 
 
-def _better(summary: Summary) -> str:
+def better_words(summary: Summary) -> str:
+    """Which values are better, in brackets, for an axis."""
     better = {
         "higher": " (higher is better)",
         "lower": " (lower is better)",
@@ -153,7 +154,7 @@ def _along_axis(
         "" if lines else f"not defined: {summary.undefined}" if summary.undefined else "no curve is recorded"
     )
     n_obs = records[0].obs_length if axis == "frame" else 0
-    label = f"{curve_name(metric)}{_better(summary)}"
+    label = f"{curve_name(metric)}{better_words(summary)}"
     return CurvePicture([*lines, *([truth] if truth else [])], axis, label, n_obs, reason)
 
 

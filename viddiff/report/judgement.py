@@ -20,6 +20,8 @@ from viddiff.report.records import Record
 TOLERANCE = 0.03
 """By how much the point estimate may be worse."""
 
+POWER = 0.8
+
 AS_GOOD, NO_WORSE, BETTER = "as good", "no worse", "better"
 WORSE, UNCLEAR, TOO_FEW = "worse", "unclear", "too few videos"
 SUFFICIENT = (AS_GOOD, NO_WORSE, BETTER)
@@ -30,9 +32,9 @@ SUFFICIENT = (AS_GOOD, NO_WORSE, BETTER)
 class Judgement:
     """The verdict on a pair, a sampler and the reference.
 
-    worse: by how much, relative; below 0 it is better; low, high: the 95 % interval of that; shown: the smallest
-    difference that the test is sure to show, as Student's t has it with the error that was found, at the strictest
-    level of Holm's. All are `None` if the pair is not compared.
+    worse: by how much, relative; below 0 it is better; low, high: the 95 % interval of that; shown: how large a
+    difference the test would show with probability `POWER`, by Student's t with the error that was found, at the
+    strictest level of Holm's. All are `None` if the pair is not compared.
     """
 
     worse: float | None
@@ -62,8 +64,8 @@ def judge(pair: Pair) -> Judgement:
     scale = scale_of(pair.b, pair.metric)
     low, high = sorted(_relative(sign * end, scale) for end in pair.interval if end is not None)
     worse = _relative(sign * found.value, scale)
-    level = ALPHA / pair.tests
-    shown = _relative(float(stats.t.isf(level / 2, pair.videos - 1)) * found.error, scale)
+    rejects, exceeds = stats.t.isf([ALPHA / pair.tests / 2, 1 - POWER], pair.videos - 1)
+    shown = _relative(float(rejects + exceeds) * found.error, scale)
     return Judgement(worse, low, high, shown, _verdict(pair, worse))
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from viddiff.render.trade_off import Level, Panel, Point, Words, draw_trade_off
-from viddiff.report.curves import label_of
+from viddiff.report.curves import better_words, metric_name
 from viddiff.report.judgement import TOLERANCE, scale_of
 from viddiff.report.quality import Quality, Row
+from viddiff.report.text_table import short_unit
 
 
 def draw_quality(path: Path | str, quality: Quality) -> None:
@@ -21,6 +22,7 @@ def draw_quality(path: Path | str, quality: Quality) -> None:
     words = Words(
         reference=f"reference: {first.sampler},\n{first.per_stage} evaluations of a stage",
         band=f"within {TOLERANCE:.0%} of it",
+        levels={"truth": "truth", "floor": "floor: another true video"},
         bars="95 % interval of the difference\nfrom the reference",
         filled="no worse than the reference",
         empty="worse, or unclear",
@@ -31,7 +33,7 @@ def draw_quality(path: Path | str, quality: Quality) -> None:
 def _panel(quality: Quality, mode: str, metric: str) -> Panel:
     reference = quality.references[mode]
     summary = reference.record.metrics[metric]
-    label = label_of(metric, summary)
+    label = f"{metric_name(metric)}{short_unit(summary.unit)}{better_words(summary)}"
     if summary.mean is None:
         return Panel(label, {}, None, 0.0, {}, summary.undefined)
     samplers: dict[str, list[Point]] = {}

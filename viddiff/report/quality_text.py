@@ -10,6 +10,7 @@ from viddiff.report.judgement import (
     AS_GOOD,
     BETTER,
     NO_WORSE,
+    POWER,
     TOLERANCE,
     TOO_FEW,
     UNCLEAR,
@@ -89,7 +90,10 @@ def warnings(quality: Quality) -> Iterator[str]:
     }
     told = [f"{name} {_percent(value)} %" for name, value in shown.items() if value is not None]
     if told:
-        yield f"the smallest difference that {videos} videos are sure to show (median of samplers): {', '.join(told)}"
+        yield (
+            f"the smallest difference that {videos} videos would show in {POWER:.0%} of cases (median of samplers): "
+            f"{', '.join(told)}"
+        )
     name, large = max(((name, value or 0.0) for name, value in shown.items()), key=lambda item: item[1])
     if TOLERANCE < large < math.inf:
         yield (
@@ -158,8 +162,9 @@ def _tables(rows: Sequence[Row], metrics: Sequence[str], cells: _Cells) -> list[
     names = {
         "sampler": [row.sampler if row.pairs else f"{row.sampler} (reference)" for row in rows],
         "a stage": [str(row.per_stage) for row in rows],
-        "a video": [str(row.per_video) for row in rows],
     }
+    if cells is _means:
+        names["a video"] = [str(row.per_video) for row in rows]
     lines: list[str] = []
     part: dict[str, list[str]] = {}
     for name in metrics:

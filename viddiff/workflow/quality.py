@@ -15,10 +15,10 @@ from pathlib import Path
 from viddiff.diffusion.respacing import RESPACING, SPACINGS, check_respacing
 from viddiff.diffusion.sampler_names import parse_sampler
 from viddiff.errors import InputError, naming, unknown
-from viddiff.inference.modes import base_plan
+from viddiff.inference.modes import base_plan, parse_mode
 from viddiff.registry import declared_facts
 from viddiff.report.quality_names import most_levels
-from viddiff.tree.paths import DEFAULT_SAMPLER, CheckpointName, Evaluation
+from viddiff.tree.paths import DEFAULT_SAMPLER, CheckpointName, Evaluation, check_run
 from viddiff.workflow.preflight import check_checkpoint, model_settings
 from viddiff.workflow.sections import Configuration, Metrics, Quality
 from viddiff.workflow.targets import Cell, check_count, check_metrics_length
@@ -53,6 +53,10 @@ def read_quality(quality: Quality, metrics: Metrics) -> QualityGrid:
     """
     with naming("config key quality.checkpoint"):
         _check_plain(quality.checkpoint)
+    with naming("config key quality.run"):
+        check_run(quality.run)
+    with naming("config key quality.videos"):
+        check_count(quality.videos, quality.samples)
     _check_deciding(quality, metrics)
     with naming("config key quality.reference"):
         reference = _folder(quality.checkpoint, *_reference(quality.reference))
@@ -140,9 +144,9 @@ def _check_deciding(quality: Quality, metrics: Metrics) -> None:
 
 def _sampler(entry: str) -> tuple[str, str]:
     """Sampler and spacing of `dpm_logsnr`."""
-    sampler, _, spacing = entry.partition("_")
+    sampler, mark, spacing = entry.partition("_")
     parse_sampler(sampler)
-    if spacing not in ("", *SPACINGS):
+    if mark and spacing not in SPACINGS:
         raise unknown(f"spacing {spacing!r} of {entry!r}", spacing, SPACINGS)
     return sampler, spacing
 
@@ -167,12 +171,10 @@ def _without_sampler(evaluation: Evaluation) -> CheckpointName:
 
 
 def _cell(quality: Quality, folder: str, mode: str) -> Cell:
-    with naming("config key quality"):
-        evaluation = Evaluation.named(quality.run, folder, mode)
     with naming("config key quality.modes"):
-        T = evaluation.mode.given("T")
-        base_plan(evaluation.mode)
-        check_metrics_length(evaluation.mode, T)
-    with naming("config key quality.videos"):
-        check_count(quality.videos, quality.samples)
+        parsed = parse_mode(mode)
+        T = parsed.given("T")
+        base_plan(parsed)
+        check_metrics_length(parsed, T)
+    evaluation = Evaluation(quality.run, CheckpointName.parse(folder), parsed)
     return Cell(evaluation, quality.videos, quality.samples, T)
