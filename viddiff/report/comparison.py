@@ -122,7 +122,7 @@ def _notes(record: Record) -> list[str]:
     return list(dict.fromkeys(chain.from_iterable(notes)))
 
 
-def _stages(evaluation: Evaluation) -> int | None:
+def stages_of(evaluation: Evaluation) -> int | None:
     """Stages of the mode's plan; None if its name does not determine them."""
     try:
         return len(base_plan(evaluation.mode).stages)
