@@ -22,6 +22,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from viddiff.call_size import CallSize, windows_that_fit
 from viddiff.checkpoint import load_checkpoint
 from viddiff.device import find_device
 from viddiff.diffusion.denoiser import Denoise, Network, clipped, evaluated_in, network_denoiser, noting
@@ -147,14 +148,17 @@ class VideoModel:
         numbers = range(len(given)) if indices is None else indices
         if len(numbers) != len(given):
             raise InputError(f"indices are {len(numbers)}, must be one for each of {len(given)} videos")
-        stages, batches = len(completion.plan.stages), given.split(WINDOWS_PER_CALL)
+        calls = completion.call_size()
+        at_once = completion.videos_at_once(calls)
+        stages, batches = len(completion.plan.stages), given.split(at_once)
 
         def run(count: int, batch: Tensor) -> UInt8[np.ndarray, "b T C H W"]:
-            first = count * WINDOWS_PER_CALL
+            first = count * at_once
             return completion.run(
                 batch,
                 numbers[first : first + len(batch)],
                 sample,
+                calls=calls,
                 progress=lambda done: progress(count * stages + done, len(batches) * stages),
             ).frames
 
@@ -206,10 +210,7 @@ class VideoModel:
         finite: list[Tensor] = []
         # Inference mode is quicker, but forbids the gradient that guides.
         with torch.inference_mode(guidance_weight is None), torch.no_grad():
-            denoise = evaluated_in(
-                partial(numerics, self.precision, self.device),
-                self._denoiser(window, guidance_weight, finite),
-            )
+            denoise = self._denoiser(window, guidance_weight, finite)
             levels = self.diffusion.levels()
             frames = find_sampler(self.sampler)(denoise, noise(), levels, noise)
             if not torch.stack([*finite, frames.isfinite().all()]).all():
@@ -218,12 +219,31 @@ class VideoModel:
                 )
             return frames
 
+    def call_size(
+        self, frames: int, wanted: int | None = None, guidance_weight: float | None = None
+    ) -> CallSize:
+        """The most windows of so many frames in a network call: as wanted, by default as many as fit on a GPU.
+
+        On a processor it is one, see `viddiff.precision.rows_per_call`.
+        """
+        if wanted is not None or self.device.type != "cuda":
+            return CallSize(rows_per_call(self.device, wanted or WINDOWS_PER_CALL))
+        level = self.diffusion.levels()[0]
+
+        def evaluate(window: Window) -> None:
+            with torch.inference_mode(guidance_weight is None), torch.no_grad():
+                self._denoiser(window, guidance_weight, [])(window.frames, level)
+
+        return CallSize(windows_that_fit(evaluate, (frames, 3, *frame_size(self.config)), self.device))
+
     def _denoiser(self, window: Window, guidance_weight: float | None, finite: list[Tensor]) -> Denoise:
         """finite: gets whether each estimate of the network's is finite, before it is clipped."""
         if guidance_weight is None:
-            return clipped(noting(network_denoiser(self.network, self.diffusion, window), finite))
-        free = noting(network_denoiser(self.network, self.diffusion, all_latent(window)), finite)
-        return clipped(guided(clipped(free), window, guidance_weight))
+            denoise = clipped(noting(network_denoiser(self.network, self.diffusion, window), finite))
+        else:
+            free = noting(network_denoiser(self.network, self.diffusion, all_latent(window)), finite)
+            denoise = clipped(guided(clipped(free), window, guidance_weight))
+        return evaluated_in(partial(numerics, self.precision, self.device), denoise)
 
 
 @dataclass(frozen=True)
@@ -254,20 +274,29 @@ class Completion:
             )
         return given[:, : self.plan.length]
 
+    def call_size(self, wanted: int | None = None) -> CallSize:
+        """The most windows in a network call, see `VideoModel.call_size`."""
+        largest = max(stage.places for stage in self.plan.stages)
+        return self.model.call_size(largest, wanted, self.guidance_weight)
+
+    def videos_at_once(self, calls: CallSize, wanted: int | None = None) -> int:
+        """How many videos are completed at once: in modes whose stages wait for each other, they alone fill calls."""
+        return wanted or max(calls.most, WINDOWS_PER_CALL)
+
     def run(
         self,
         videos: UInt8[Tensor, "B T C H W"],
         indices: Sequence[int],
         sample: int,
         *,
-        windows_per_call: int = WINDOWS_PER_CALL,
+        calls: CallSize | None = None,
         finished: Mapping[tuple[int, int], MadeStage] = MappingProxyType({}),
         keep: Callable[[int, int, MadeStage], None] = lambda row, stage, made: None,
         progress: Callable[[int], None] = lambda done: None,
     ) -> CompletedVideos:
         """Complete a batch of videos of T frames at once.
 
-        windows_per_call: the most windows in a network call, on a GPU. finished, keep, progress: as for
+        calls: the most windows in a network call, by default as `call_size` says. finished, keep, progress: as for
         `viddiff.inference.complete.complete`.
         """
         model = self.model
@@ -277,7 +306,7 @@ class Completion:
             to_model(videos).to(model.device),
             [SampleIdentity(model.sha256, str(self.mode), sampler, index, sample) for index in indices],
             lambda window, noise: model.sample_window(window, noise, self.guidance_weight),
-            windows_per_call=rows_per_call(model.device, windows_per_call),
+            windows_per_call=calls or self.call_size(),
             embed=self.embed,
             finished=finished,
             keep=keep,

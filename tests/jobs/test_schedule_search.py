@@ -8,6 +8,7 @@ import pytest
 import torch
 from seeded import TINY, save_checkpoint, seeded_model
 
+from viddiff.call_size import CallSize
 from viddiff.data import open_dataset
 from viddiff.data.bouncy_balls import write_bouncy_balls
 from viddiff.diffusion.denoiser import Estimate
@@ -112,7 +113,9 @@ def test_the_frames_that_tell_are_found_and_all_candidates_see_the_same():
 
     search = StageSearch(0, (6,), tuple(range(6)), (), 2)
     levels = [LEVEL, Level(0.6, 0.8, 700.0)]
-    found = list(choose(search, measured_errors(search, draw, mean_of_observed, levels, 4, batch_size=4)))
+    found = list(
+        choose(search, measured_errors(search, draw, mean_of_observed, levels, 4, calls=CallSize(4)))
+    )
     assert sorted(choice.frame for choice in found) == [2, 5]
     assert found[1].error < 1e-4 < found[0].error
     assert asked == [(count, number) for count in (0, 1) for number in (0, 2, 1, 3)]
@@ -124,7 +127,7 @@ def test_an_error_that_is_not_a_number_is_refused():
     def broken(window):
         return lambda x_t, level: Estimate(x_t * torch.nan, x_t.new_zeros(()))
 
-    errors = measured_errors(search, lambda *_: examples(1, 7, 1)[0], broken, [LEVEL], 1, batch_size=4)
+    errors = measured_errors(search, lambda *_: examples(1, 7, 1)[0], broken, [LEVEL], 1, calls=CallSize(4))
     with pytest.raises(InputError, match="stage 4: the network's prediction is not a number"):
         errors(0, [(0,)])
 

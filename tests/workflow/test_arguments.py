@@ -83,7 +83,7 @@ def test_config_of_the_command_line_has_types_and_is_laid_over(fresh):
     text = fresh.make("-n", "samples", "--config", "sampling={videos_per_job: 2}", "report={videos: 1}")
     assert "sample_0_1" in text
     line = fresh.refused("-n", "--config", "sampling={batch_size: four}").splitlines()[-1]
-    assert line == 'error: config key sampling.batch_size is "four", must be a whole number'
+    assert line == 'error: config key sampling.batch_size is "four", must be auto or a whole number'
 
 
 def test_a_demo_that_was_killed_says_how_to_go_on(fresh):

@@ -111,12 +111,18 @@ def test_a_network_of_the_users_gives_metrics():
             {"sampling": {"video_per_job": 5}},
             "config key sampling.video_per_job is unknown; did you mean videos_per_job? known: batch_size, ",
         ),
-        ({"sampling": {"batch_size": "8"}}, 'config key sampling.batch_size is "8", must be a whole number'),
+        (
+            {"sampling": {"batch_size": "8"}},
+            'config key sampling.batch_size is "8", must be auto or a whole number',
+        ),
         (
             {"sampling": {"batch_size": True}},
-            "config key sampling.batch_size is true, must be a whole number",
+            "config key sampling.batch_size is true, must be auto or a whole number",
         ),
-        ({"sampling": {"batch_size": 8.0}}, "config key sampling.batch_size is 8.0, must be a whole number"),
+        (
+            {"sampling": {"batch_size": 8.0}},
+            "config key sampling.batch_size is 8.0, must be auto or a whole number",
+        ),
         (
             {"training": {2024: {"dataset": "x", "T": 3, "steps": 1}}},
             "config key training has the key 2024, must be a text: write it in quotes",

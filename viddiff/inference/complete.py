@@ -7,7 +7,8 @@ each other run together, in all videos of the batch; each has noise of its own, 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from viddiff.call_size import CallSize
 from viddiff.inference.plan import Plan, waves
 from viddiff.inference.select import Embed, Selector, with_choices
 from viddiff.seeds import SampleIdentity, row_noise, stage_generator
@@ -53,7 +55,7 @@ def complete(
     identities: Sequence[SampleIdentity],
     sample: SampleWindow,
     *,
-    windows_per_call: int | None = None,
+    windows_per_call: int | CallSize | None = None,
     embed: Embed | None = None,
     finished: Mapping[tuple[int, int], MadeStage] = MappingProxyType({}),
     keep: Callable[[int, int, MadeStage], None] = lambda row, stage, made: None,
@@ -62,8 +64,8 @@ def complete(
     """Complete videos in [-1, 1]; their `plan.true_frames` are observed and kept, others are not read.
 
     identities: all that each video's noise depends on, so that it comes out the same in any batch.
-    windows_per_call: the most windows that `sample` is given at once; `None`: one of each video. It changes
-        nothing beyond rounding.
+    windows_per_call: the most windows that `sample` is given at once; `None`: one of each video. Where memory runs
+        out it is halved, and the call made again. It changes nothing beyond rounding.
     embed: by what plans that select frames at run time do so; others need none.
     finished: stages that an earlier call handed to `keep`, by row of the batch and number of the stage. They are not
         made again, and the result is the same.
@@ -78,6 +80,7 @@ def complete(
     if selector and true_frames:
         selector.see(frames, true_frames)
     chosen: list[dict[int, tuple[int, ...]]] = [{} for _ in videos]
+    calls = CallSize.of(windows_per_call or len(videos))
     done = 0
     for wave in waves(plan):
         tasks = []
@@ -96,8 +99,7 @@ def complete(
                     tasks.append(_Task(row, number, frames_observed, stage.latent))
                 if stage.n_select:
                     chosen[row][number] = frames_observed
-        for call in _calls(tasks, windows_per_call or len(videos)):
-            _run(call, frames, identities, sample)
+        for call in _made(tasks, calls, lambda call: _run(call, frames, identities, sample)):
             for task in call:
                 keep(task.row, task.stage, MadeStage(task.observed, frames[task.row, list(task.latent)]))
         if selector and wave[0] < last_choice:
@@ -107,12 +109,23 @@ def complete(
     return Completed(frames, tuple(with_choices(plan, choices) for choices in chosen))
 
 
-def _calls(tasks: Sequence[_Task], most: int) -> list[list[_Task]]:
-    """The tasks, at most `most` at a time, and only those whose windows have the same number of frames."""
+def _made(
+    tasks: Sequence[_Task], calls: CallSize, run: Callable[[Sequence[_Task]], None]
+) -> Iterator[Sequence[_Task]]:
+    """Run the tasks and yield those of each call: only such whose windows have the same number of frames."""
     by_size = defaultdict(list)
     for task in tasks:
         by_size[len(task.observed) + len(task.latent)].append(task)
-    return [same[i : i + most] for same in by_size.values() for i in range(0, len(same), most)]
+
+    def run_first(left: Sequence[_Task], most: int) -> Sequence[_Task]:
+        run(left[:most])
+        return left[:most]
+
+    for left in by_size.values():
+        while left:
+            made = calls.run(len(left), partial(run_first, left))
+            yield made
+            left = left[len(made) :]
 
 
 def _run(

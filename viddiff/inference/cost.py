@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from viddiff.diffusion.sampler_names import evaluations
-from viddiff.inference.plan import Plan, Stage, waves
+from viddiff.inference.plan import Plan, waves
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def plan_cost(plan: Plan, max_frames: int, diffusion_steps: int, sampler: str = 
     Raises `PlanError` if the plan cannot be executed in such windows, `InputError` for a wrong name of a sampler.
     """
     plan.check(max_frames)
-    windows = [_frames(stage) for stage in plan.stages]
+    windows = [stage.places for stage in plan.stages]
     chain, each = len(waves(plan)), evaluations(sampler, diffusion_steps)
     return PlanCost(
         stages=len(windows),
@@ -54,8 +54,3 @@ def plan_cost(plan: Plan, max_frames: int, diffusion_steps: int, sampler: str = 
         evaluations=len(windows) * each,
         sequential_evaluations=chain * each,
     )
-
-
-def _frames(stage: Stage) -> int:
-    """The places of the window that a stage fills."""
-    return len(stage.observed) + stage.n_select + len(stage.latent)

@@ -31,6 +31,11 @@ class Stage:
     latent: tuple[int, ...]
     n_select: int = 0
 
+    @property
+    def places(self) -> int:
+        """The places of a window that it fills."""
+        return len(self.observed) + self.n_select + len(self.latent)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -143,10 +148,8 @@ def _check_window(number: int, stage: Stage, max_frames: int) -> None:
         raise PlanError(f"stage {number} names {_some(repeated)} more than once")
     if stage.n_select < 0:
         raise PlanError(f"stage {number} selects {stage.n_select} frames, must be 0 or more")
-    if len(named) + stage.n_select > max_frames:
-        raise PlanError(
-            f"max_frames is {max_frames}, but stage {number} has {len(named) + stage.n_select} frames"
-        )
+    if stage.places > max_frames:
+        raise PlanError(f"max_frames is {max_frames}, but stage {number} has {stage.places} frames")
 
 
 def _check_frames(number: int, stage: Stage, known: set[int], may_make: range) -> None:

@@ -7,6 +7,7 @@ observed ones. By the chain rule the sum over stages bounds the bits of all gene
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from viddiff.inference.plan import Plan, Stage
 from viddiff.inference.select import Embed, chosen_plans
 from viddiff.jobs.job import Job
 from viddiff.jobs.prepare import check_videos, prepare
-from viddiff.precision import find_precision, rows_per_call
+from viddiff.precision import find_precision
 from viddiff.seeds import step_generator
 from viddiff.tree.elbos import ON_TRUTH, STAGE
 from viddiff.tree.fingerprint import claim
@@ -38,7 +39,7 @@ def measure_elbos(
     checkpoint: Path,
     videos: Sequence[int],
     *,
-    batch_size: int,
+    batch_size: int | None = None,
     alexnet: Path | None = None,
     precision: str = "auto",
 ) -> list[Path]:
@@ -47,9 +48,9 @@ def measure_elbos(
     Stages are kept as in `sample_videos`. The reverse transitions are those of ancestral sampling at the directory's
     noise levels, whatever its sampler.
 
-    batch_size: diffusion steps in a network call, on a GPU. alexnet: as in `VideoModel.completion`. precision: of the
-    directory's samples, for which it is claimed if it is new; ELBOs are of float32 beside samples of any precision.
-
+    batch_size: diffusion steps in a network call; `None`: as many as fit. alexnet: as in `VideoModel.completion`.
+    precision: of the directory's samples, for which it is claimed if it is new; ELBOs are of float32 beside samples of
+    any precision.
     Progress counts stages over all videos.
 
     Returns the files made. Raises `InputError` before any work if checkpoint, mode or videos do not fit, if the mode
@@ -70,22 +71,25 @@ def measure_elbos(
     of_samples = find_precision(precision, job.device) if precision == "auto" else precision
     claim(evaluation.directory, facts | {"precision": of_samples}, follow=["precision"])
 
+    calls = completion.call_size(batch_size)
     total = len(missing) * len(plan.stages)
     with job.recorded(f"elbos_{missing[0]:04d}") as made:
         for done, video in enumerate(missing):
             frames = to_model(torch.as_tensor(dataset.video(video, length=plan.length))).to(job.device)
             rows = np.zeros(len(plan.stages), STAGE)
-            partial = Partial(evaluation.partial_elbo(video), facts)
-            finished = partial.kept(dict.fromkeys(range(len(plan.stages)), STAGE))
+            kept = Partial(evaluation.partial_elbo(video), facts)
+            finished = kept.kept(dict.fromkeys(range(len(plan.stages)), STAGE))
             for number, stage in enumerate(plan_of_video(plan, frames, completion.embed).stages):
                 if number in finished:
                     rows[number] = finished[number]
                     continue
                 window = true_window(stage, frames)
                 identity = (model.sha256, str(evaluation.mode), model.respacing, video, number)
-                noise, size = _noise(identity, window), rows_per_call(job.device, batch_size)
+                measured = partial(
+                    window_bound, model.network, model.diffusion, window, _noise(identity, window)
+                )
                 try:
-                    bound = window_bound(model.network, model.diffusion, window, noise, size)
+                    bound = calls.run(model.diffusion.n_steps, measured)
                 except InputError as error:
                     raise InputError(f"{model.path}, video {video}, stage {number}: {error}") from error
                 rows[number] = (
@@ -99,12 +103,12 @@ def measure_elbos(
                     len(stage.latent),
                     ON_TRUTH if plan.stages[number].n_select else "",
                 )
-                partial.keep(number, rows[number, ...])
+                kept.keep(number, rows[number, ...])
                 job.progress(done * len(plan.stages) + number + 1, total)
             if not is_whole(evaluation.elbo(video)):  # as in sample_videos
                 save_npy(evaluation.elbo(video), rows)
             made.append(evaluation.elbo(video))
-            partial.discard()
+            kept.discard()
     return made
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from viddiff.call_size import CallSize
 from viddiff.data.base import VideoDataset
 from viddiff.device import device_name
 from viddiff.diffusion.sampler_names import evaluations
@@ -39,15 +40,16 @@ def sample_videos(
     videos: Sequence[int],
     sample: int,
     *,
-    batch_size: int,
+    batch_size: int | None = None,
     alexnet: Path | None = None,
     guidance_weight: float = 1.0,
     precision: str = "auto",
 ) -> list[Path]:
     """Complete test videos and write `evaluation.sample(video, sample)`; files that exist stay as they are.
 
-    batch_size: videos completed at once, and the most windows of a network call. It does not change the samples,
-        on a GPU not beyond rounding (`viddiff.precision.rows_per_call`).
+    batch_size: videos completed at once, and the most windows of a network call; `None`: as many as fit. Where memory
+        runs out, calls are halved. It does not change the samples, on a GPU not beyond rounding
+        (`viddiff.precision.rows_per_call`).
     alexnet, guidance_weight: as in `VideoModel.completion`.
     precision: of the network, see `viddiff.precision`; with `auto` a directory that has samples keeps theirs.
 
@@ -78,13 +80,15 @@ def sample_videos(
     model = in_precision(model, facts["precision"], evaluation.directory)
     completion = replace(completion, model=model)
 
-    batches = [missing[i : i + batch_size] for i in range(0, len(missing), batch_size)]
+    calls = completion.call_size(batch_size)
+    at_once = completion.videos_at_once(calls, batch_size)
+    batches = [missing[i : i + at_once] for i in range(0, len(missing), at_once)]
     total = len(batches) * len(plan.stages)
     windows, seconds = 0, 0.0
     with job.recorded(f"samples_{missing[0]:04d}-{sample}") as made:
         for number, batch in enumerate(batches):
             progress = partial(_progress, job, number * len(plan.stages), total)
-            done = _sample_batch(job, completion, dataset, batch, sample, facts, batch_size, progress)
+            done = _sample_batch(job, completion, dataset, batch, sample, facts, calls, progress)
             made += [evaluation.sample(video, sample) for video in batch]
             windows, seconds = windows + done[0], seconds + done[1]
     if windows:
@@ -126,7 +130,7 @@ def _sample_batch(
     batch: Sequence[int],
     sample: int,
     facts: dict[str, Any],
-    batch_size: int,
+    calls: CallSize,
     progress: Callable[[int], None],
 ) -> tuple[int, float]:
     """Complete a batch of videos and write their samples. Returns the windows that were made, and the seconds."""
@@ -145,7 +149,7 @@ def _sample_batch(
         given,
         batch,
         sample,
-        windows_per_call=batch_size,
+        calls=calls,
         finished=finished,
         keep=keep,
         progress=progress,

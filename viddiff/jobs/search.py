@@ -15,6 +15,7 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ import torch
 from jaxtyping import Float, Float64, UInt8
 from torch import Tensor
 
+from viddiff.call_size import CallSize
 from viddiff.data.base import VideoDataset
 from viddiff.diffusion.denoiser import Denoise, add_noise, clipped, network_denoiser
 from viddiff.diffusion.noise_schedule import Level
@@ -33,7 +35,7 @@ from viddiff.inference.modes import base_plan
 from viddiff.inference.search import Errors, StageSearch, choose
 from viddiff.jobs.job import Job
 from viddiff.jobs.prepare import prepare
-from viddiff.precision import full_float32, rows_per_call
+from viddiff.precision import full_float32
 from viddiff.seeds import generator_of
 from viddiff.tree.fingerprint import claim
 from viddiff.tree.schedules import (
@@ -64,12 +66,12 @@ Denoiser = Callable[[Window], Denoise]
 
 
 def search_stage(
-    job: Job, checkpoint: Path, stage: int, settings: SearchSettings, *, batch_size: int
+    job: Job, checkpoint: Path, stage: int, settings: SearchSettings, *, batch_size: int | None = None
 ) -> None:
     """Search the observed frames of one stage and write `stage_file(evaluation, stage)`, unless it is there.
 
     What is chosen is recorded at once: a search that was interrupted goes on from there, with the same result.
-    batch_size: windows in a network call, on a GPU. Progress counts the frames chosen.
+    batch_size: windows in a network call; `None`: as many as fit. Progress counts the frames chosen.
 
     Raises `InputError` before any work if checkpoint, mode or dataset do not fit, or if other stages were
     searched with another checkpoint, other videos or settings.
@@ -105,7 +107,7 @@ def search_stage(
         lambda window: clipped(network_denoiser(model.network, model.diffusion, window)),
         levels,
         settings.videos,
-        batch_size=rows_per_call(job.device, batch_size),
+        calls=model.call_size(search.count + len(search.latent), batch_size),
         device=job.device,
     )
     with job.recorded(f"optimal_stage_{stage}") as made:
@@ -134,7 +136,7 @@ def measured_errors(
     levels: Sequence[Level],
     videos: int,
     *,
-    batch_size: int,
+    calls: CallSize,
     device: str | torch.device = "cpu",
 ) -> Errors:
     """The errors of sets of observed frames in a stage, each the mean over `videos` draws.
@@ -146,9 +148,10 @@ def measured_errors(
         total = torch.zeros(len(observed), dtype=torch.float64)
         for number, level in enumerate(levels):
             examples = [draw(count, i) for i in range(number, videos, len(levels))]
-            total += noise_errors(
-                observed, search.latent, examples, level, denoiser, batch_size=batch_size, device=device
-            ).sum(dim=1)
+            measured = partial(
+                noise_errors, observed, search.latent, examples, level, denoiser, device=device
+            )
+            total += calls.run(len(observed) * len(examples), measured).sum(dim=1)
         means = (total / videos).tolist()
         if not all(map(math.isfinite, means)):
             raise InputError(f"stage {search.stage}: the network's prediction is not a number")
@@ -165,7 +168,6 @@ def noise_errors(
     examples: Sequence[Example],
     level: Level,
     denoiser: Denoiser,
-    *,
     batch_size: int,
     device: str | torch.device = "cpu",
 ) -> Float64[Tensor, "observed examples"]:

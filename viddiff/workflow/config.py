@@ -184,7 +184,8 @@ def _sampling(section: Mapping[str, Any], device: str) -> Sampling:
             "config key sampling.precision is tf32, which device cpu does not have; allowed with it: auto, float32, "
             "bfloat16"
         )
-    return Sampling(**section)
+    batch_size = None if section["batch_size"] == "auto" else section["batch_size"]
+    return Sampling(**{**section, "batch_size": batch_size})
 
 
 def _training(run: str, settings: Mapping[str, Any]) -> Training:

@@ -73,6 +73,8 @@ def _describe(error: ValidationError) -> str:
             missing = next(name for name in wanted if name not in found)
             return f"{where} lacks {missing}, which must be given"
         case "type":
+            if isinstance(wanted, list) and "pattern" in schema and "null" not in wanted:
+                return f"{where} is {shortened(found)}, must be {schema['description']}"
             kinds = [wanted] if isinstance(wanted, str) else wanted
             return f"{where} is {shortened(found)}, must be {' or '.join(_NAMES[kind] for kind in kinds)}"
         case "enum":

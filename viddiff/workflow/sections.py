@@ -56,10 +56,14 @@ class GridBlock:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How samples are made. batch_size: videos in the device's memory at once; precision: see `viddiff.precision`."""
+    """How samples are made.
+
+    batch_size: windows in a network call, and videos at once; `None`: as many as fit. precision: see
+    `viddiff.precision`.
+    """
 
     videos_per_job: int
-    batch_size: int
+    batch_size: int | None
     guidance_weight: float
     precision: str
 
