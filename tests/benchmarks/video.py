@@ -1,7 +1,7 @@
 """One number: how much less a whole video costs than by the original's way, and what that does to its quality.
 
     OMP_NUM_THREADS=1 python tests/benchmarks/video.py [--whole] [--checkpoint ema_0.999_004181_dpm_respace10]
-        [--reference ema_0.999_004181] [--mode autoreg_10_5_60_10] [--rounds 3]
+        [--reference ema_0.999_004181] [--mode autoreg_10_5_60_10] [--rounds 5]
 
 The original's way: its network, computed operation by operation as its code does (`tests/literal.py`), ancestral
 sampling, all diffusion steps, one window per call, float32. Against it stands `VideoModel`, by default with the sampler
@@ -50,8 +50,8 @@ DEFAULT = f"{ORIGINAL}_{SAMPLER}_respace{RESPACING}"
 MODE = "autoreg_10_5_60_10"
 LARGE: dict[str, Any] = SIZES["default network"] | {"dataset": "bouncy_balls", "T": 300, "max_frames": 20}
 LARGE_MODE = "autoreg_20_10_300_36"
-PART = 40  # diffusion steps of the original's stage that is timed
-CALLS = 20  # of the network, timed together
+PART = 10  # diffusion steps of the original's stage that is timed
+CALLS = 10  # of the network, timed together
 
 
 class Cost(NamedTuple):
@@ -245,7 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--reference", default=ORIGINAL, help="whose quality is compared with it")
     parser.add_argument("--mode", default=MODE)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--whole", action="store_true", help="make a whole video by the original's way, too")
     args = parser.parse_args(arguments)
     reference, default = (
@@ -270,7 +270,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         millions = sum(parameter.numel() for parameter in network.parameters()) / 1e6
         save_checkpoint(large, network.state_dict(), LARGE, 1)
         del network
-        costs = call_costs(large, name, LARGE_MODE, max(1, args.rounds - 1))
+        costs = call_costs(large, name, LARGE_MODE, max(1, args.rounds // 2))
         print("\n" + cost_table(f"{millions:.0f} M parameters, {LARGE_MODE}", *costs, name))
         sizes = " and ".join(f"{size / 1e9:.2f} GB" for size in peaks(large, name))
     print(f"Both reckoned from single network calls; a process takes {sizes} at its peak.\n", flush=True)
