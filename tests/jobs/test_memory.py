@@ -34,6 +34,7 @@ def tree(tmp_path_factory):
 def device(tree, tmp_path, monkeypatch):
     """A function that makes samples or ELBOs where windows share calls, as on a GPU; `holds`: so many at once."""
     monkeypatch.setattr("viddiff.video_model.rows_per_call", lambda device, most: most)
+
     def run(place, make, videos, *, holds, progress=lambda done, total: None, **more):
         (tmp_path / place).mkdir(exist_ok=True)
         monkeypatch.chdir(tmp_path / place)
