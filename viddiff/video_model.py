@@ -39,6 +39,7 @@ from viddiff.inference.select import Embed, l2_embedding
 from viddiff.metrics.lpips import embed as lpips_embedding
 from viddiff.metrics.lpips import shared_network
 from viddiff.metrics.weights import default_alexnet
+from viddiff.model.compiled import compile_network
 from viddiff.model.load import load_network
 from viddiff.model.sizes import frame_size
 from viddiff.precision import find_precision, numerics, rows_per_call, tell_precision
@@ -66,7 +67,7 @@ class VideoModel:
 
     path, step, sha256: the checkpoint's file, the training steps that it holds, its hash; config: all settings of the
     training, by the original's keys; sampler, respacing: as in the names of checkpoints' folders; precision: of its
-    network's evaluations in sampling, see `viddiff.precision`.
+    network's evaluations in sampling, see `viddiff.precision`; compiled: whether the network is.
     """
 
     path: Path
@@ -79,6 +80,7 @@ class VideoModel:
     respacing: str
     device: torch.device
     precision: str
+    compiled: bool = False
 
     @staticmethod
     def load(
@@ -88,6 +90,8 @@ class VideoModel:
         respacing: str = "",
         device: str | torch.device = "auto",
         precision: str = "auto",
+        compile: bool = False,
+        compile_cache: str | os.PathLike[str] | None = None,
     ) -> VideoModel:
         """Read a checkpoint of this project, of the original code or of its refactoring.
 
@@ -96,7 +100,8 @@ class VideoModel:
         diffusion steps are used, `25`, `ddim25`, `10,15,20`, `trailing25`, `logsnr25` or `karras25`, "" for those of
         the training; see `viddiff.diffusion.respacing` and `viddiff.diffusion.spacing`. device: see
         `viddiff.device.find_device`. precision: `float32`, `tf32` or `bfloat16`, by default `auto`, which is tf32
-        on GPUs that have it and else float32.
+        on GPUs that have it and else float32. compile, compile_cache: whether the network is compiled, and the folder
+        for that; see `viddiff.model.compiled`.
 
         Raises `InputError` for a wrong argument, and for a file that is absent, damaged or not a checkpoint.
         """
@@ -106,17 +111,21 @@ class VideoModel:
         tell_precision(precision, found_precision, found)
         checkpoint = load_checkpoint(path)
         config = with_defaults(checkpoint.config)
+        network: Network = load_network(checkpoint, found)
+        if compile:
+            network = compile_network(network, found, None if compile_cache is None else Path(compile_cache))
         return VideoModel(
             path=checkpoint.path,
             step=checkpoint.step,
             sha256=sha256_file(path),
             config=config,
-            network=load_network(checkpoint, found),
+            network=network,
             diffusion=diffusion_of(config, respacing),
             sampler=sampler,
             respacing=respacing,
             device=found,
             precision=found_precision,
+            compiled=compile,
         )
 
     def complete(

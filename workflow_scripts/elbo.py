@@ -14,5 +14,6 @@ with job(snakemake) as work:
         batch_size=work.config.sampling.batch_size,
         alexnet=work.input("alexnet"),
         precision=work.config.sampling.precision,
+        compiled=work.config.sampling.compile,
     )
     logging.info("made %s", ", ".join(path.name for path in made) or "nothing")

@@ -17,5 +17,6 @@ with job(snakemake) as work:
         alexnet=work.input("alexnet"),
         guidance_weight=sampling.guidance_weight,
         precision=sampling.precision,
+        compile_cache=sampling.used_compile_cache,
     )
     logging.info("made %s", ", ".join(path.name for path in made) or "nothing")

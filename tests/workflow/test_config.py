@@ -461,6 +461,11 @@ def test_the_precisions_are_those_of_the_library():
     assert configured().sampling.precision == "auto"
 
 
+def test_networks_are_compiled_only_if_asked_for():
+    assert configured().sampling.used_compile_cache is None
+    assert configured(sampling={"compile": True}).sampling.used_compile_cache == Path("results/.compiled")
+
+
 def test_tf32_on_the_cpu_is_refused_at_once():
     with pytest.raises(
         InputError,

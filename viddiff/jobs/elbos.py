@@ -42,6 +42,7 @@ def measure_elbos(
     batch_size: int | None = None,
     alexnet: Path | None = None,
     precision: str = "auto",
+    compiled: bool = False,
 ) -> list[Path]:
     """Write `evaluation.elbo(video)` of test videos, a row of `STAGE` for each stage; files that exist stay.
 
@@ -49,8 +50,9 @@ def measure_elbos(
     noise levels, whatever its sampler.
 
     batch_size: diffusion steps in a network call; `None`: as many as fit. alexnet: as in `VideoModel.completion`.
-    precision: of the directory's samples, for which it is claimed if it is new; ELBOs are of float32 beside samples of
-    any precision.
+    precision: of the directory's samples, for which it is claimed if it is new; compiled: whether they come
+    of a compiled network. ELBOs are of float32, by the network as it is, beside samples of any kind.
+
     Progress counts stages over all videos.
 
     Returns the files made. Raises `InputError` before any work if checkpoint, mode or videos do not fit, if the mode
@@ -69,7 +71,8 @@ def measure_elbos(
     check_steps(model.diffusion)
     facts = prepared.fingerprint(plan)
     of_samples = find_precision(precision, job.device) if precision == "auto" else precision
-    claim(evaluation.directory, facts | {"precision": of_samples}, follow=["precision"])
+    of_samples_too = {"precision": of_samples} | ({"compiled": True} if compiled else {})
+    claim(evaluation.directory, facts | of_samples_too, follow=["precision"])
 
     calls = completion.call_size(batch_size)
     total = len(missing) * len(plan.stages)

@@ -14,6 +14,7 @@ from viddiff.errors import InputError, naming
 from viddiff.inference.plan import Plan
 from viddiff.inference.recipe import expand
 from viddiff.jobs.job import Job
+from viddiff.model.compiled import check_compiler
 from viddiff.model.sizes import frame_size
 from viddiff.precision import find_precision
 from viddiff.tree.fingerprint import STAMPS
@@ -48,6 +49,7 @@ class Prepared:
             "variance": model.diffusion.variance,
             **videos_fingerprint(dataset),
             "precision": model.precision,
+            **({"compiled": True} if model.compiled else {}),
             "numerics": NUMERICS,
         }
 
@@ -71,23 +73,29 @@ def prepare(
     split: str | None = None,
     respaced: bool = True,
     precision: str = "float32",
+    compile_cache: Path | None = None,
 ) -> Prepared:
     """Load and check what an evaluation needs.
 
     split: of the dataset; `None`: the mode tells. respaced: whether the process has the diffusion steps that the
         checkpoint's folder names, or those of the training. precision: of the network, see `viddiff.precision`.
+        compile_cache: the folder for what is compiled, if the network is to be.
 
     Raises `InputError` if checkpoint, mode and dataset do not fit, or if the device cannot have the precision.
     """
     mode, name = job.evaluation.mode, job.evaluation.checkpoint
     with naming("config key sampling"):
         find_precision(precision, job.device)
+        if compile_cache is not None:
+            check_compiler(job.device)
     model = VideoModel.load(
         checkpoint,
         sampler=name.sampler,
         respacing=name.respacing if respaced else "",
         device=job.device,
         precision=precision,
+        compile=compile_cache is not None,
+        compile_cache=compile_cache,
     )
     check_step(name, model)
     dataset = job.open_videos(mode.dataset or model.config["dataset"], split or mode.split)

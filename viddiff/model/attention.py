@@ -161,7 +161,8 @@ class TemporalAttention(nn.Module):
 
 
 def norm_over_frames(norm: nn.GroupNorm, h: Float[Tensor, "B K P C"]) -> Float[Tensor, "B K P C"]:
-    """What `norm` makes of each place's frames, `[C, K]`, without bringing them into that order."""
+    """What `norm` makes of each place's frames, `[C, K]`, without bringing them into that order; in float32."""
+    h = h.float()  # also where products are of bfloat16
     groups = (norm.num_groups, -1)
     mean = h.mean(dim=1, keepdim=True).unflatten(-1, groups).mean(dim=-1, keepdim=True)
     h = h - mean.expand(-1, -1, -1, -1, h.shape[-1] // norm.num_groups).flatten(3)

@@ -147,8 +147,10 @@ def check_sampling(config: Configuration, evaluation: Evaluation, videos: int, d
 
 
 def check_precision(config: Configuration, evaluation: Evaluation) -> None:
-    """Raise `InputError` if an evaluation has samples of another precision than the new ones must or can have."""
+    """Raise `InputError` if an evaluation has samples of another precision than the new ones must or can have, or if
+    the network was compiled for these alone, or for the new ones."""
     directory, wanted = evaluation.directory, config.sampling.precision
+    check_claim(directory, {"compiled": config.sampling.compile or None})
     if wanted != "auto":
         check_claim(directory, {"precision": wanted})
     elif config.device == "cpu" and precision_of(directory) == "tf32":

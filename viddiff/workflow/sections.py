@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from viddiff.dataset_settings import DatasetSettings
@@ -59,13 +60,21 @@ class Sampling:
     """How samples are made.
 
     batch_size: windows in a network call, and videos at once; `None`: as many as fit. precision: see
-    `viddiff.precision`.
+    `viddiff.precision`; compile, compile_cache: whether networks are compiled, and the folder for that, see
+    `viddiff.model.compiled`.
     """
 
     videos_per_job: int
     batch_size: int | None
     guidance_weight: float
     precision: str
+    compile: bool
+    compile_cache: str
+
+    @property
+    def used_compile_cache(self) -> Path | None:
+        """The folder for what is compiled, if networks are."""
+        return Path(self.compile_cache) if self.compile else None
 
 
 @dataclass(frozen=True)

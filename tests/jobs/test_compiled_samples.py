@@ -1,0 +1,109 @@
+"""Samples of a compiled network: how it is asked for, what a directory remembers, what is refused. In most tests what
+PyTorch compiles is left as it is; `tests/faults/test_compiled_network.py` compiles."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from types import SimpleNamespace
+
+import pytest
+import torch
+from seeded import TINY, save_checkpoint, seeded_model
+
+from viddiff.data import open_dataset
+from viddiff.data.bouncy_balls import write_bouncy_balls
+from viddiff.errors import InputError
+from viddiff.jobs.elbos import measure_elbos
+from viddiff.jobs.job import Job
+from viddiff.jobs.sampling import sample_videos
+from viddiff.model.compiled import CompiledNetwork, check_compiler
+from viddiff.tree.paths import Evaluation
+from viddiff.window import Window
+
+EVALUATION = Evaluation.named("run", "model_000100_respace2", "autoreg_4_2_6_3")
+
+
+@pytest.fixture
+def make(tmp_path, monkeypatch):
+    """A function that samples a video, or measures its ELBO, with what would be compiled."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "set by nobody")
+    monkeypatch.setattr("viddiff.model.compiled.check_compiler", lambda device: None)
+    monkeypatch.setattr("viddiff.jobs.prepare.check_compiler", lambda device: None)
+    monkeypatch.setattr(torch, "compile", lambda network, mode: network)
+    write_bouncy_balls(tmp_path / "data", "test", 2, length=12)
+    save_checkpoint(tmp_path / "model.pt", seeded_model(TINY).state_dict(), TINY, 100)
+    job = Job(EVALUATION, lambda name, split: open_dataset(name, split, tmp_path / "data"))
+
+    def run(video, cache=None, *, elbo=False):
+        if elbo:
+            return measure_elbos(
+                job, tmp_path / "model.pt", [video], batch_size=8, compiled=cache is not None
+            )
+        return sample_videos(job, tmp_path / "model.pt", [video], 0, batch_size=1, compile_cache=cache)
+
+    return run
+
+
+def fingerprint():
+    return json.loads((EVALUATION.directory / "fingerprint.json").read_text())
+
+
+def test_a_directory_remembers_that_the_network_was_compiled_and_tells_each_new_size(make, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    make(0, tmp_path / "cache")
+    assert fingerprint()["compiled"] is True
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(tmp_path / "cache")
+    told = [line for line in caplog.messages if line.startswith("compiling the network for 1 windows of ")]
+    assert len(told) == len(set(told)) > 0
+    with pytest.raises(InputError, match="compiled was True, is now None"):
+        make(1)
+
+
+def test_without_compiling_nothing_of_it_is_in_the_fingerprint(make, tmp_path):
+    make(0)
+    assert "compiled" not in fingerprint()
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == "set by nobody"
+    with pytest.raises(InputError, match="compiled was None, is now True"):
+        make(1, tmp_path / "cache")
+
+
+def test_an_elbo_goes_beside_samples_of_a_compiled_network(make, tmp_path):
+    make(0, tmp_path / "cache")
+    assert make(0, tmp_path / "cache", elbo=True)
+
+
+def test_a_machine_without_a_compiler_is_told_in_one_line(monkeypatch):
+    monkeypatch.setattr("viddiff.model.compiled.importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"^compile is true, but Python's package triton is absent"):
+        check_compiler(torch.device("cuda"))
+
+    def absent():
+        raise RuntimeError("no compiler\nin two lines")
+
+    builder = SimpleNamespace(get_cpp_compiler=absent)  # torch's own takes seconds to load
+    monkeypatch.setitem(sys.modules, "torch._inductor.cpp_builder", builder)
+    with pytest.raises(
+        InputError, match=r"^compile is true, but no compiler of C\+\+ is found here: install g\+\+$"
+    ):
+        check_compiler(torch.device("cpu"))
+
+
+def test_on_a_gpu_a_result_outlives_the_next_call(monkeypatch):
+    """CUDA graphs write each result to the same place."""
+    place = torch.zeros(1, 2, 3, 4, 4)
+
+    def compiled(x_t, t, window, positions):
+        return place.copy_(x_t)
+
+    monkeypatch.setattr(torch, "compile", lambda network, mode: compiled)
+    monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: None)  # loads for seconds
+    network = CompiledNetwork(torch.nn.Identity(), torch.device("cuda"))
+    marks = torch.zeros(1, 2, dtype=torch.bool)
+    window = Window(torch.zeros_like(place), torch.arange(2)[None], marks, ~marks)
+    first = network(torch.ones_like(place), torch.ones(1), window)
+    network(torch.zeros_like(place), torch.ones(1), window)
+    assert first.all()

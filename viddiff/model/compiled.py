@@ -1,0 +1,91 @@
+"""A network compiled for the device: `torch.compile` fuses what lies between its products.
+
+The first window of a size takes minutes; what was compiled is kept in a folder that outlives the process, where several
+jobs may be at once. Results differ from those of the network as it is by rounding.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Num
+from torch import Tensor, nn
+
+from viddiff.errors import InputError
+from viddiff.window import Window, WindowFrames
+
+log = logging.getLogger(__name__)
+
+
+class CompiledNetwork:
+    """A `viddiff.diffusion.denoiser.Network` whose calls are compiled.
+
+    PyTorch compiles the first size of a window for itself, and at the second size for all; on a GPU it records each
+    size as a CUDA graph, so that small windows do not wait for the launch of each kernel.
+    """
+
+    def __init__(self, network: nn.Module, device: torch.device) -> None:
+        self.network = network
+        self._records = device.type == "cuda"
+        self._compiled = torch.compile(network, mode="reduce-overhead" if self._records else None)
+        self._sizes: set[tuple[int, ...]] = set()
+
+    def __call__(
+        self, x_t: WindowFrames, t: Num[Tensor, " B"], window: Window, positions: Any = None
+    ) -> Float[Tensor, "B K D H W"]:
+        """As the network's own."""
+        size = tuple(x_t.shape)
+        if size in self._sizes:
+            return self._call(x_t, t, window, positions)
+        log.info("compiling the network for %d windows of %d frames; minutes if it is new", *size[:2])
+        start = time.perf_counter()
+        output = self._call(x_t, t, window, positions)
+        log.info("compiled and run in %.1f s", time.perf_counter() - start)
+        self._sizes.add(size)
+        return output
+
+    def positions(self, window: Window) -> Any:
+        """As the network's own."""
+        return self.network.positions(window)
+
+    def _call(self, x_t: Tensor, t: Tensor, window: Window, positions: Any) -> Tensor:
+        if not self._records:
+            return self._compiled(x_t, t, window, positions)
+        torch.compiler.cudagraph_mark_step_begin()
+        return self._compiled(x_t, t, window, positions).clone()  # the next call overwrites it
+
+
+def compile_network(network: nn.Module, device: torch.device, cache: Path | None = None) -> CompiledNetwork:
+    """The network, to be compiled at its first calls.
+
+    cache: the folder for what is compiled, of the whole process from now on; `None`: PyTorch's own, in the machine's
+    temporary folder.
+
+    Raises `InputError` if this machine cannot compile for the device.
+    """
+    check_compiler(device)
+    if cache is not None:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(cache.absolute())  # the only way to tell PyTorch
+    return CompiledNetwork(network, device)
+
+
+def check_compiler(device: torch.device) -> None:
+    """Raise `InputError` unless there is what `torch.compile` needs: on a GPU Triton, else a compiler of C++."""
+    if device.type == "cuda":
+        if importlib.util.find_spec("triton") is None:
+            raise InputError(
+                "compile is true, but Python's package triton is absent, which compiles for GPUs"
+            )
+        return
+    from torch._inductor.cpp_builder import get_cpp_compiler  # slow to load
+
+    try:
+        get_cpp_compiler()
+    except Exception:  # of no public class
+        raise InputError("compile is true, but no compiler of C++ is found here: install g++") from None
