@@ -91,7 +91,6 @@ class VideoModel:
         device: str | torch.device = "auto",
         precision: str = "auto",
         compile: bool = False,
-        compile_cache: str | os.PathLike[str] | None = None,
     ) -> VideoModel:
         """Read a checkpoint of this project, of the original code or of its refactoring.
 
@@ -100,8 +99,8 @@ class VideoModel:
         diffusion steps are used, `25`, `ddim25`, `10,15,20`, `trailing25`, `logsnr25` or `karras25`, "" for those of
         the training; see `viddiff.diffusion.respacing` and `viddiff.diffusion.spacing`. device: see
         `viddiff.device.find_device`. precision: `float32`, `tf32` or `bfloat16`, by default `auto`, which is tf32
-        on GPUs that have it and else float32. compile, compile_cache: whether the network is compiled, and the folder
-        for that; see `viddiff.model.compiled`.
+        on GPUs that have it and else float32. compile: whether the network is compiled, see
+        `viddiff.model.compiled`.
 
         Raises `InputError` for a wrong argument, and for a file that is absent, damaged or not a checkpoint.
         """
@@ -113,7 +112,7 @@ class VideoModel:
         config = with_defaults(checkpoint.config)
         network: Network = load_network(checkpoint, found)
         if compile:
-            network = compile_network(network, found, None if compile_cache is None else Path(compile_cache))
+            network = compile_network(network, found)
         return VideoModel(
             path=checkpoint.path,
             step=checkpoint.step,

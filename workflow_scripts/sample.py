@@ -2,12 +2,15 @@
 
 import logging
 import os
+from pathlib import Path
 
 from viddiff.jobs.sampling import sample_videos
 from viddiff.workflow.job import job
 
 with job(snakemake) as work:
     sampling = work.config.sampling
+    if sampling.compile:  # PyTorch takes the folder from there alone
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(Path(sampling.compile_cache).absolute())
     made = sample_videos(
         work.on_device(os.environ),
         work.evaluation.checkpoint_file(),
@@ -17,6 +20,6 @@ with job(snakemake) as work:
         alexnet=work.input("alexnet"),
         guidance_weight=sampling.guidance_weight,
         precision=sampling.precision,
-        compile_cache=sampling.used_compile_cache,
+        compiled=sampling.compile,
     )
     logging.info("made %s", ", ".join(path.name for path in made) or "nothing")

@@ -462,8 +462,10 @@ def test_the_precisions_are_those_of_the_library():
 
 
 def test_networks_are_compiled_only_if_asked_for():
-    assert configured().sampling.used_compile_cache is None
-    assert configured(sampling={"compile": True}).sampling.used_compile_cache == Path("results/.compiled")
+    assert configured().sampling.compile is False
+    assert configured().sampling.compile_cache == "results/.compiled"
+    with pytest.raises(InputError, match=r'sampling\.compile is "yes", must be true or false'):
+        configured(sampling={"compile": "yes"})
 
 
 def test_tf32_on_the_cpu_is_refused_at_once():

@@ -73,20 +73,20 @@ def prepare(
     split: str | None = None,
     respaced: bool = True,
     precision: str = "float32",
-    compile_cache: Path | None = None,
+    compiled: bool = False,
 ) -> Prepared:
     """Load and check what an evaluation needs.
 
     split: of the dataset; `None`: the mode tells. respaced: whether the process has the diffusion steps that the
         checkpoint's folder names, or those of the training. precision: of the network, see `viddiff.precision`.
-        compile_cache: the folder for what is compiled, if the network is to be.
+        compiled: whether the network is.
 
     Raises `InputError` if checkpoint, mode and dataset do not fit, or if the device cannot have the precision.
     """
     mode, name = job.evaluation.mode, job.evaluation.checkpoint
     with naming("config key sampling"):
         find_precision(precision, job.device)
-        if compile_cache is not None:
+        if compiled:
             check_compiler(job.device)
     model = VideoModel.load(
         checkpoint,
@@ -94,8 +94,7 @@ def prepare(
         respacing=name.respacing if respaced else "",
         device=job.device,
         precision=precision,
-        compile=compile_cache is not None,
-        compile_cache=compile_cache,
+        compile=compiled,
     )
     check_step(name, model)
     dataset = job.open_videos(mode.dataset or model.config["dataset"], split or mode.split)

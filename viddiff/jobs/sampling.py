@@ -44,7 +44,7 @@ def sample_videos(
     alexnet: Path | None = None,
     guidance_weight: float = 1.0,
     precision: str = "auto",
-    compile_cache: Path | None = None,
+    compiled: bool = False,
 ) -> list[Path]:
     """Complete test videos and write `evaluation.sample(video, sample)`; files that exist stay as they are.
 
@@ -53,7 +53,7 @@ def sample_videos(
         (`viddiff.precision.rows_per_call`).
     alexnet, guidance_weight: as in `VideoModel.completion`.
     precision: of the network, see `viddiff.precision`; with `auto` a directory that has samples keeps theirs.
-    compile_cache: the folder for what is compiled, if the network is to be, see `viddiff.model.compiled`.
+    compiled: whether the network is, see `viddiff.model.compiled`.
 
     Progress counts stages over all batches. Each stage is kept as soon as it is made, see `viddiff.tree.partial`: a
     call that was killed goes on from there, and makes the same samples. Where frames are selected at run time, the
@@ -67,7 +67,7 @@ def sample_videos(
     missing = [video for video in videos if not is_whole(evaluation.sample(video, sample))]
     if not missing:
         return []
-    prepared = prepare(job, checkpoint, precision=precision, compile_cache=compile_cache)
+    prepared = prepare(job, checkpoint, precision=precision, compiled=compiled)
     model, dataset = prepared.model, prepared.dataset
     completion = model.completion(
         evaluation.mode,

@@ -1,16 +1,15 @@
 """A network compiled for the device: `torch.compile` fuses what lies between its products.
 
-The first window of a size takes minutes; what was compiled is kept in a folder that outlives the process, where several
-jobs may be at once. Results differ from those of the network as it is by rounding.
+The first window of a size takes minutes. PyTorch keeps what it compiled in the folder that the environment variable
+`TORCHINDUCTOR_CACHE_DIR` names, by default a temporary one; several processes may use it at once. Results differ from
+those of the network as it is by rounding.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import logging
-import os
 import time
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -61,17 +60,12 @@ class CompiledNetwork:
         return self._compiled(x_t, t, window, positions).clone()  # the next call overwrites it
 
 
-def compile_network(network: nn.Module, device: torch.device, cache: Path | None = None) -> CompiledNetwork:
+def compile_network(network: nn.Module, device: torch.device) -> CompiledNetwork:
     """The network, to be compiled at its first calls.
-
-    cache: the folder for what is compiled, of the whole process from now on; `None`: PyTorch's own, in the machine's
-    temporary folder.
 
     Raises `InputError` if this machine cannot compile for the device.
     """
     check_compiler(device)
-    if cache is not None:
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(cache.absolute())  # the only way to tell PyTorch
     return CompiledNetwork(network, device)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from viddiff.dataset_settings import DatasetSettings
@@ -70,11 +69,6 @@ class Sampling:
     precision: str
     compile: bool
     compile_cache: str
-
-    @property
-    def used_compile_cache(self) -> Path | None:
-        """The folder for what is compiled, if networks are."""
-        return Path(self.compile_cache) if self.compile else None
 
 
 @dataclass(frozen=True)
