@@ -127,7 +127,7 @@ def test_too_few_videos_give_no_answer():
     )
     assert set(verdicts(quality)) == {"too few videos"}
     text = told(quality)
-    assert "- no answer: the videos are too few." in text
+    assert "- no answer: the videos are too few" in text and "of cases" not in text
     assert "4 videos are too few: no adjusted p can fall below 0.25" in text
     assert "in 2 tests; that needs 7 videos or more" in text
 
@@ -208,7 +208,24 @@ def test_a_metric_that_is_not_defined_in_a_mode_decides_nothing_there():
     assert f"other decides nothing in {A}, where it is not defined: no borders" in text
     draw_quality("quality.png", quality)
     quality = compare(write("ddim_respace5", other=gone), deciding=["other"], references=references)
-    assert f"- {A}: none of these" in told(quality)
+    assert "- no answer: nothing could be compared" in told(quality)
+
+
+def test_what_is_not_compared_is_told_and_suffices_in_nothing():
+    references = [write("respace250", other=lower(EASY, protocol={"range": 1}))]
+    paths = [write(f"ddim_respace{n}", other=lower(EASY, protocol={"range": 2})) for n in (5, 9)]
+    quality = compare(*paths, deciding=["lpips", "other"], references=references)
+    assert not quality.all_rows[0].suffices(quality.deciding_in(A))
+    assert "note: other is not compared: other.range=2 and other.range=1 (2 times)" in told(quality)
+    alone = compare(*paths, deciding=["other"], references=references)
+    assert "- no answer: nothing could be compared" in told(alone)
+    two = [
+        write(folder, lpips=EASY[:2], fvd=of_sets([1.0, 2.0], pseudo_values=None))
+        for folder in ("respace250", "ddim_respace5")
+    ]
+    assert "fvd is not compared: of 2 videos it has no error" in told(
+        compare(two[1], deciding=["fvd", "lpips"], references=two[:1])
+    )
 
 
 def test_what_cannot_be_compared_is_refused():

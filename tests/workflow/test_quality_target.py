@@ -203,7 +203,7 @@ def test_a_run_of_the_workflow(fresh):
     fresh.make("quality")
     folder = fresh.root / "results"
     text = (folder / "quality.txt").read_text()
-    assert "- no answer: the videos are too few." in text and "decides nothing" not in text
+    assert "- no answer: the videos are too few" in text and "decides nothing" not in text
     assert (folder / "quality.png").stat().st_size > 10_000 and not (folder / "comparison.csv").exists()
     with open(folder / "quality.csv", newline="") as file:
         rows = list(csv.DictReader(file))

@@ -24,13 +24,15 @@ from viddiff.files.npz import load_arrays
 from viddiff.metrics.pair_tests import Difference, distances_differ, paired_difference, smallest_p
 from viddiff.metrics.settings import DDOF
 from viddiff.metrics.statistics import CONFIDENCE, holm, interval
-from viddiff.report.records import Record, differences
+from viddiff.report.records import Record, differences, is_of_sets
 from viddiff.report.summary import Summary
 from viddiff.tree.paths import RESULTS
 
 ALPHA = 1 - CONFIDENCE
 MOST_BYTES = 2**32  # of rows, unpacked
 LARGEST = 1e30  # number in a row
+
+_TOO_FEW = 2  # videos for a jackknife of what needs two
 
 _COLUMNS = [
     "metric",
@@ -167,6 +169,8 @@ def _difference(a: Record, b: Record, metric: str) -> Difference:
     for record, summary in ((a, ours), (b, theirs)):
         if summary.mean is None:
             raise InputError(f"it is not defined in {record.path}")
+        if summary.per_video is None and record.videos == _TOO_FEW and is_of_sets(metric):
+            raise InputError(f"of {_TOO_FEW} videos it has no error")
         if summary.per_video is None and record.videos > 1:
             raise InputError(
                 f"{record.path} does not tell its values by video: remove it to have it measured anew"

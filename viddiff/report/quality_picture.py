@@ -25,7 +25,7 @@ def draw_quality(path: Path | str, quality: Quality) -> None:
         levels={"truth": "truth", "floor": "floor: another true video"},
         bars="95 % interval of the difference\nfrom the reference",
         filled="no worse than the reference",
-        empty="worse, or unclear",
+        empty="worse, or it cannot be told",
     )
     draw_trade_off(path, rows, words)
 

@@ -11,6 +11,7 @@ from viddiff.report.judgement import (
     BETTER,
     NO_WORSE,
     POWER,
+    SUFFICIENT,
     TOLERANCE,
     TOO_FEW,
     UNCLEAR,
@@ -19,13 +20,12 @@ from viddiff.report.judgement import (
     fewest_videos,
     middle,
 )
-from viddiff.report.pairs import ALPHA
+from viddiff.report.pairs import ALPHA, Pair
 from viddiff.report.quality import Quality, Row
 from viddiff.report.text_table import align, decimals_of, short_unit
 
 WIDTH = 120  # of a terminal
 MISSING = "-"
-_GAP = 2
 _LARGE = 1000  # percent
 
 _Cells = Callable[[Sequence[Row], str], tuple[str, list[str]]]
@@ -43,7 +43,7 @@ _EXPLAINED = (
 
 
 def format_quality(quality: Quality) -> str:
-    """The comparison as text: for each mode means and differences, then the answer, then what to beware of."""
+    """The comparison as text: the deciding metrics of each mode and how much worse they are, the answer, its limits."""
     first = next(iter(quality.references.values()))
     run, checkpoint = first.record.names[:2]
     videos, samples = first.record.videos, first.record.samples
@@ -51,7 +51,7 @@ def format_quality(quality: Quality) -> str:
     for mode, reference in quality.references.items():
         rows = quality.rows[mode]
         lines += [f"mode: {mode}   stages: {reference.stages}", ""]
-        lines += _tables([reference, *rows], quality.metrics, _means)
+        lines += _tables([reference, *rows], quality.deciding, _means)
         lines += ["", f"mode: {mode}, worse than the reference by [%]", ""]
         lines += [*_tables(rows, quality.deciding_in(mode), _differences), ""]
     lines += [*_wrapped(answers(quality)), ""]
@@ -62,8 +62,9 @@ def answers(quality: Quality) -> Iterator[str]:
     """The fewest evaluations that suffice, for each mode and for all of them together."""
     needed = " and ".join(filter(None, [", ".join(quality.deciding[:-1]), quality.deciding[-1]]))
     yield f"The fewest network evaluations of a stage that are no worse than the reference in {needed}:"
-    if all(judgement.verdict == TOO_FEW for judgement in _deciding(quality)):
-        yield "- no answer: the videos are too few."
+    verdicts = {judgement.verdict for judgement in _deciding(quality)}
+    if verdicts.isdisjoint((*SUFFICIENT, WORSE, UNCLEAR)):
+        yield f"- no answer: {'the videos are too few' if TOO_FEW in verdicts else 'nothing could be compared'}"
         return
     for mode, reference in quality.references.items():
         metrics = quality.deciding_in(mode)
@@ -74,40 +75,58 @@ def answers(quality: Quality) -> Iterator[str]:
 
 
 def warnings(quality: Quality) -> Iterator[str]:
-    """What to beware of: few videos, and answers that more evaluations contradict."""
-    first = next(iter(quality.references.values()))
-    videos = first.record.videos
-    pairs = [row.pairs[name] for row in quality.all_rows for name in quality.deciding]
-    tests = max(pair.tests for pair in pairs)
-    least = max(pair.least for pair in pairs)
-    if least > ALPHA:
-        yield (
-            f"warning: {videos} videos are too few: no adjusted p can fall below {least:.2g}, so no difference of any "
-            f"size could be shown in {tests} tests; that needs {fewest_videos(tests)} videos or more"
-        )
-    shown = {
-        name: middle(judgement.shown for judgement in _deciding(quality, name)) for name in quality.deciding
-    }
-    told = [f"{name} {_percent(value)} %" for name, value in shown.items() if value is not None]
-    if told:
-        yield (
-            f"the smallest difference that {videos} videos would show in {POWER:.0%} of cases (median of samplers): "
-            f"{', '.join(told)}"
-        )
-    name, large = max(((name, value or 0.0) for name, value in shown.items()), key=lambda item: item[1])
-    if TOLERANCE < large < math.inf:
-        yield (
-            f"warning: that is more than {TOLERANCE:.0%}: what is not shown to differ need not be equal, look at how "
-            f"much the intervals leave; {TOLERANCE:.0%} of {name} takes some "
-            f"{_rounded(videos * (large / TOLERANCE) ** 2)} videos"
-        )
+    """What to beware of: what so few videos can show, what does not decide, what more evaluations contradict."""
+    yield from _resolution(quality)
     for mode, reference in quality.references.items():
         if undefined := [name for name in quality.deciding if name not in quality.deciding_in(mode)]:
             reason = reference.record.metrics[undefined[0]].undefined
             yield f"note: {', '.join(undefined)} decides nothing in {mode}, where it is not defined: {reason}"
         yield from _contradictions(quality, mode)
-    for name in quality.metrics:
+    lacking: dict[str, int] = {}
+    for pair in _pairs(quality):
+        if pair.difference is None and pair.metric in quality.deciding_in(pair.b.names[2]):
+            reason = f"{pair.metric} is {pair.verdict}"
+            lacking[reason] = lacking.get(reason, 0) + 1
+    yield from (
+        f"note: {reason}{f' ({count} times)' if count > 1 else ''}" for reason, count in lacking.items()
+    )
+    first = next(iter(quality.references.values()))
+    for name in quality.deciding:
         yield from (f"note: {text}" for text in first.record.metrics[name].warnings)
+
+
+def _resolution(quality: Quality) -> Iterator[str]:
+    """How small a difference so many videos show."""
+    videos = next(iter(quality.references.values())).record.videos
+    tested = [pair for pair in _pairs(quality) if pair.difference is not None]
+    few = max(tested, key=lambda pair: pair.tests, default=None)
+    too_few = few is not None and few.least > ALPHA
+    if few is not None and too_few:
+        yield (
+            f"warning: {videos} videos are too few: no adjusted p can fall below {few.least:.2g}, so no difference of "
+            f"any size could be shown in {few.tests} tests; that needs {fewest_videos(few.tests)} videos or more"
+        )
+    shown = {
+        name: middle(judgement.shown for judgement in _deciding(quality, name)) for name in quality.deciding
+    }
+    told = [f"{name} {_percent(value)} %" for name, value in shown.items() if value is not None]
+    if told and not too_few:
+        yield (
+            f"the smallest difference that {videos} videos would show in {POWER:.0%} of cases (median of samplers): "
+            f"{', '.join(told)}"
+        )
+    name, large = max(((name, value or 0.0) for name, value in shown.items()), key=lambda item: item[1])
+    if TOLERANCE < large < math.inf and not too_few:
+        yield (
+            f"warning: that is more than {TOLERANCE:.0%}: what is not shown to differ need not be equal, look at how "
+            f"much the intervals leave; {TOLERANCE:.0%} of {name} takes some "
+            f"{_rounded(videos * (large / TOLERANCE) ** 2)} videos"
+        )
+
+
+def _pairs(quality: Quality) -> list[Pair]:
+    """The pairs of all rows in the deciding metrics."""
+    return [row.pairs[name] for row in quality.all_rows for name in quality.deciding]
 
 
 def _deciding(quality: Quality, name: str | None = None) -> list[Judgement]:
@@ -209,7 +228,7 @@ def _percent(value: float | None) -> str:
         return MISSING
     percent = 100 * value
     if abs(percent) >= _LARGE:
-        return "large" if percent > 0 else "-large"
+        return f">{_LARGE}" if percent > 0 else f"<-{_LARGE}"
     return f"{percent:z.{1 if abs(percent) < 9.95 else 0}f}"
 
 
