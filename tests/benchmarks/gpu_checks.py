@@ -122,7 +122,8 @@ def sampled(device: torch.device, folder: Path, windows_per_call: int = VIDEOS) 
         np.random.default_rng(0).integers(0, 256, (VIDEOS, TINY["T"], 3, 32, 32), dtype=np.uint8)
     )
     completion = model.completion(MODE)
-    return completion.run(videos, range(VIDEOS), 0, windows_per_call=windows_per_call).frames
+    calls = completion.call_size(windows_per_call)
+    return completion.run(videos, range(VIDEOS), 0, calls=calls).frames
 
 
 def levels(first: np.ndarray, second: np.ndarray) -> str:

@@ -32,9 +32,9 @@ WARMING = "ddim", "1"
 
 
 def made(
-    net: Network, mode: str, way: tuple[str, str], videos: int, windows: int
+    net: Network, mode: str, way: tuple[str, str], videos: int, windows: int | None = None
 ) -> tuple[float, np.ndarray]:
-    """Seconds for some videos of noise, and their frames."""
+    """Seconds for some videos of noise, and their frames. windows: of a call, by default as many as memory holds."""
     model = replace(
         net.model, sampler=way[0], respacing=way[1], diffusion=diffusion_of(net.model.config, way[1])
     )
@@ -42,8 +42,9 @@ def made(
     r = np.random.default_rng(0)
     shape = (videos, completion.plan.length, 3, net.size, net.size)
     given = torch.from_numpy(r.integers(0, 256, shape, dtype=np.uint8))
+    calls = completion.call_size(windows)
     start = clock(net.device)
-    frames = completion.run(given, range(videos), 0, windows_per_call=windows).frames
+    frames = completion.run(given, range(videos), 0, calls=calls).frames
     return clock(net.device) - start, frames
 
 
@@ -78,8 +79,8 @@ def videos(device: str, toy: bool, weights: Path, found: Found) -> Iterator[Row]
         mode = net.mode("autoreg", length, observed)
         stages = len(net.model.completion(mode).plan.stages)
         one = figure(found.get("network", []), "ms per window", network=name, windows=1, precision=ORIGINAL)
-        made(net, mode, WARMING, count, WINDOWS_PER_CALL)
-        seconds = made(net, mode, (SAMPLER, RESPACING), count, WINDOWS_PER_CALL)[0] / count
+        made(net, mode, WARMING, count)
+        seconds = made(net, mode, (SAMPLER, RESPACING), count)[0] / count
         theirs = one and 1e-3 * one * stages * ORIGINAL_STEPS
         yield {
             "network": name,

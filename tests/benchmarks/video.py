@@ -122,7 +122,7 @@ def make_video(way: Way, mode: str) -> None:
     """Complete a video of noise."""
     completion, size = way.model.completion(mode), way.model.config["image_size"]
     videos = torch.zeros((1, completion.plan.length, 3, size, size), dtype=torch.uint8)
-    completion.run(videos, [0], 0, windows_per_call=1)
+    completion.run(videos, [0], 0)  # a processor has one window in a call
 
 
 def video_costs(path: Path, name: CheckpointName, mode: str, rounds: int) -> tuple[Cost, Cost]:
