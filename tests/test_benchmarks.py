@@ -72,7 +72,8 @@ def toy_gpu(monkeypatch):
     monkeypatch.setattr(
         gpu_network, "seconds_of", lambda function, device, *rest: gpu_network.once(function, device)
     )
-    monkeypatch.setattr(torch, "compile", lambda network: network)
+    monkeypatch.setattr(torch, "compile", lambda network, **options: network)
+    monkeypatch.setattr("viddiff.model.compiled.check_compiler", lambda device: None)
     monkeypatch.setattr(gpu_checks, "MODELS", ["seed_default"])
     threads = torch.get_num_threads()
     yield

@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +43,14 @@ GAIN = 1.05  # by which twice as many windows must be faster to be worth a trial
 class Network:
     """A network of random weights on a device, as a checkpoint that is loaded; and its transcription."""
 
-    def __init__(self, name: str, device: str, toy: bool, frames: int):
+    def __init__(self, name: str, device: str, toy: bool, frames: int, compile: bool = False):
         """frames: of the videos that it is trained on."""
         self.name, self.device = name, find_device(device)
         config = {"dataset": "bouncy_balls"} | (TINY if toy else SIZES[name] | {"T": frames})
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "ema_0.9_000001.pt")
             save_checkpoint(path, seeded_model(config).state_dict(), config, 1)
-            self.model = VideoModel.load(path, device=device)
+            self.model = VideoModel.load(path, device=device, compile=compile)
         self.frames, self.size = self.model.config["max_frames"], self.model.config["image_size"]
 
     def windows(self, rows: int) -> tuple[Tensor, Tensor, Window]:
@@ -232,8 +231,8 @@ def compiled(device: str, toy: bool, weights: Path, found: Found) -> Iterator[Ro
     rows = 2 if toy else WINDOWS_PER_CALL
     for precision in sorted(usable(place), key=lambda precision: precision == "float32"):
         for name in NETWORKS:
-            net = Network(name, device, toy, 300)
-            net.model = replace(net.model, network=torch.compile(net.model.network))
+            torch.compiler.reset()  # else PyTorch compiles the second network for any size
+            net = Network(name, device, toy, 300, compile=True)
             call = net.call(precision, rows, None)
             start = time.perf_counter()
             call()
