@@ -15,7 +15,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from benchmarks import apart, fvd, gpu, gpu_checks, gpu_network, gpu_videos, sizes, startup, video
+from benchmarks import animations, apart, fvd, gpu, gpu_checks, gpu_network, gpu_videos, sizes, startup, video
 from report.fake_metrics import summary, write_metrics
 from seeded import TINY, save_checkpoint, seeded_model
 
@@ -171,6 +171,14 @@ def test_the_costs_of_fvd(capsys, monkeypatch):
     finally:
         torch.set_num_threads(threads)
     assert seen == [9, 16] and "1 video of 16 frames" in capsys.readouterr().out
+
+
+def test_the_speed_of_animations(capsys, monkeypatch):
+    monkeypatch.setattr(animations, "REPEAT", 1)
+    animations.main(["--frames", "11", "--sizes", "8"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(": ")[0] for line in lines] == ["8x8, smooth", "8x8, noisy"]
+    assert all("gif " in line and "mp4 " in line for line in lines)
 
 
 def test_what_a_job_costs_before_its_first_evaluation(capsys):

@@ -17,6 +17,7 @@ from PIL import Image
 from viddiff.files.write import atomic_path
 from viddiff.render.canvas import enlarge
 from viddiff.render.pages import FPS, MARKS, Clip, Page, check_fps, fitting_board
+from viddiff.render.palette import to_palette
 
 _HOLD, _BLANK = 700, 500  # milliseconds that the last frame and the blank page after it are shown
 
@@ -46,10 +47,10 @@ def write_gif(
 
     pages = []
     for index, (image,) in enumerate(board.pictures()):
-        picture, colours = _to_palette(image)
+        picture, colours = to_palette(image, 256 - len(MARKS))
         page = board.page(index)
-        page[place] = enlarge(picture, board.scale)
-        pages.append(_paletted(page, colours))
+        page[place] = enlarge(picture + np.uint8(len(MARKS)), board.scale)
+        pages.append(_paletted(page, np.concatenate([MARKS, colours])))
     pages.append(_paletted(board.page(None), MARKS))
 
     duration = round(100.0 / fps) * 10
@@ -58,23 +59,6 @@ def write_gif(
         pages[0].save(
             temporary, format="GIF", save_all=True, append_images=pages[1:], duration=durations, loop=0
         )
-
-
-def _to_palette(
-    image: UInt8[np.ndarray, "H W 3"],
-) -> tuple[UInt8[np.ndarray, "H W"], UInt8[np.ndarray, "n 3"]]:
-    """Palette entries of an image's pixels, and the palette: `MARKS`, then at most 250 colours."""
-    free = 256 - len(MARKS)
-    packed = image.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
-    values, entries = np.unique(packed, return_inverse=True)
-    colours = np.stack([values >> 16, values >> 8 & 255, values & 255], axis=1).astype(np.uint8)
-    if len(colours) > free:
-        # Maximum coverage keeps the worst error small: a small bright spot does not lose its colour.
-        quantized = Image.fromarray(image).quantize(free, Image.Quantize.MAXCOVERAGE)
-        entries = np.asarray(quantized, dtype=np.intp)
-        colours = np.asarray((quantized.getpalette() or [])[: 3 * free], dtype=np.uint8).reshape(-1, 3)
-    palette = np.concatenate([MARKS, colours])
-    return entries.reshape(image.shape[:2]).astype(np.uint8) + np.uint8(len(MARKS)), palette
 
 
 def _paletted(page: Page, colours: UInt8[np.ndarray, "n 3"]) -> Image.Image:
