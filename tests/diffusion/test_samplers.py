@@ -12,6 +12,16 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from gaussian import (
+    MEAN,
+    SAMPLERS,
+    SPREAD,
+    even_levels,
+    gaussian,
+    generator_noise,
+    no_noise,
+    values,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seeded import MODELS, recorded, seeded_noise
@@ -20,17 +30,15 @@ from torch import Tensor
 from viddiff.diffusion.denoiser import Estimate, clipped, estimate_of, network_denoiser
 from viddiff.diffusion.noise_schedule import CLEAN, Level
 from viddiff.diffusion.process import diffusion_of
+from viddiff.diffusion.sampler_names import evaluations
 from viddiff.diffusion.samplers.ancestral import ancestral, reverse_transition
+from viddiff.diffusion.samplers.base import find_sampler
 from viddiff.diffusion.samplers.base import sampler as samplers
 from viddiff.diffusion.samplers.ddim import ddim
 from viddiff.flat_config import DEFAULTS, with_defaults
 from viddiff.window import Window
 
 WITH_FIRST = [name for name in MODELS if name != "refactored"]
-
-
-def no_noise() -> Tensor:
-    raise AssertionError("drew noise")
 
 
 def in_turn(draws: Sequence[Tensor]) -> Callable[[], Tensor]:
@@ -91,49 +99,6 @@ def test_ddim_chain_is_the_recorded_one(name: str) -> None:
     assert difference[~amplified].max() < 1e-3
 
 
-# A Gaussian target: every value is N(MEAN, SPREAD²), so the best estimate of x_0 is known, and so is where the
-# probability flow takes any x: (x - alpha MEAN) / sqrt(alpha² SPREAD² + sigma²) is constant along it.
-MEAN, SPREAD = 0.3, 0.4
-
-
-def gaussian(x_t: Tensor, level: Level, v: float = -1.0) -> Estimate:
-    gain = SPREAD**2 * level.alpha / (SPREAD**2 * level.alpha**2 + level.sigma**2)
-    return Estimate(MEAN + gain * (x_t - level.alpha * MEAN), x_t.new_tensor(v))
-
-
-def standardised(x_t: Tensor, level: Level) -> Tensor:
-    return (x_t - level.alpha * MEAN) / math.hypot(level.alpha * SPREAD, level.sigma)
-
-
-def even_levels(n_steps: int) -> list[Level]:
-    """alpha = cos(angle), sigma = sin(angle), at even angles from nearly pure noise down to one step above 0."""
-    angles = np.linspace(0.0, 0.49 * math.pi, n_steps + 1)[:0:-1]
-    return [Level(math.cos(angle), math.sin(angle), float(i)) for i, angle in enumerate(angles)]
-
-
-def values(x: Tensor) -> Tensor:
-    """Values as windows of one frame of one value."""
-    return x[:, None, None, None, None]
-
-
-def generator_noise(n: int, seed: int = 0) -> Callable[[], Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    return lambda: values(torch.randn(n, generator=generator, dtype=torch.float64))
-
-
-def test_ddim_converges_with_order_1() -> None:
-    steps = [20, 40, 80, 160, 320]
-    x_t = values(torch.linspace(-2.0, 2.0, 9, dtype=torch.float64))
-    errors = []
-    for n_steps in steps:
-        levels = even_levels(n_steps)
-        exact = MEAN + SPREAD * standardised(x_t, levels[0])
-        errors.append(float((ddim(gaussian, x_t, levels, no_noise) - exact).abs().max()))
-    slopes = np.diff(np.log(errors)) / np.diff(np.log(steps))
-    assert errors[-1] < 5e-3
-    np.testing.assert_allclose(slopes[-3:], -1.0, atol=0.05)
-
-
 @settings(deadline=None)
 @given(
     st.sampled_from(["linear", "cosine"]),
@@ -152,7 +117,7 @@ def test_ddim_with_eta_1_is_ancestral_with_the_small_variance(
     torch.testing.assert_close(a, b, atol=1e-9, rtol=0)
 
 
-@pytest.mark.parametrize("sampler", samplers.names())
+@pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("v", [-1.0, 0.0, 1.0])
 def test_samples_have_the_targets_mean_and_variance(sampler: str, v: float) -> None:
     n = 40_000
@@ -161,7 +126,7 @@ def test_samples_have_the_targets_mean_and_variance(sampler: str, v: float) -> N
         math.hypot(levels[0].alpha * SPREAD, levels[0].sigma) * generator_noise(n, 1)()
         + levels[0].alpha * MEAN
     )
-    x = samplers.find(sampler)(partial(gaussian, v=v), x_t, levels, generator_noise(n, 2))
+    x = find_sampler(sampler)(partial(gaussian, v=v), x_t, levels, generator_noise(n, 2))
     assert abs(float(x.mean()) - MEAN) < 5 * SPREAD / math.sqrt(n)
     # The standard error of the variance is 0.7%; 200 steps add up to 2% (small variance: less, large: more).
     assert abs(float(x.var()) / SPREAD**2 - 1.0) < 0.06
@@ -232,35 +197,79 @@ def test_samplers_are_called_alike(sampler: str) -> None:
         assert parameter.kind is parameter.KEYWORD_ONLY and parameter.default is not parameter.empty
 
 
-@pytest.mark.parametrize(("sampler", "draws"), [(ancestral, 9), (ddim, 0)])
-def test_levels_are_visited_once_and_the_last_step_adds_no_noise(sampler: Callable, draws: int) -> None:
-    levels, seen, drawn = even_levels(10), [], []
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("n_steps", [1, 2, 3, 10])
+def test_levels_are_walked_down_and_the_last_step_adds_no_noise(sampler: str, n_steps: int) -> None:
+    levels, seen, drawn = even_levels(n_steps), [], []
 
     def denoise(x_t: Tensor, level: Level) -> Estimate:
         seen.append(level)
         return gaussian(x_t, level)
 
     def noise() -> Tensor:
-        drawn.append(None)
+        drawn.append(True)
         return values(torch.zeros(3, dtype=torch.float64))
 
-    x = sampler(denoise, values(torch.zeros(3, dtype=torch.float64)), levels, noise)
-    assert seen == levels
-    assert len(drawn) == draws
+    x = find_sampler(sampler)(denoise, values(torch.zeros(3, dtype=torch.float64)), levels, noise)
+    assert list(dict.fromkeys(seen)) == levels and seen == sorted(seen)
+    assert len(seen) == evaluations(sampler, n_steps)
+    stochastic = sampler in ("ancestral", "sde-dpm") or sampler.startswith("ddim-eta")
+    assert len(drawn) == (n_steps - 1 if stochastic else 0)
     assert torch.isfinite(x).all()
 
 
-@pytest.mark.parametrize("sampler", samplers.names())
-@pytest.mark.parametrize("steps", [1, 20])
-def test_pure_noise_and_single_steps(sampler: str, steps: int) -> None:
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("spec", ["1", "2", "3", "20", "karras4", "logsnr4"])
+def test_pure_noise_and_few_steps(sampler: str, spec: str) -> None:
     """With 20 linear steps the last beta is 1: the noisiest frames hold no signal (alpha = 0)."""
-    diffusion = diffusion_of(DEFAULTS | {"diffusion_steps": 20}, str(steps))
-    levels = diffusion.levels()
-    assert steps == 1 or levels[0].alpha == 0.0
-    x = samplers.find(sampler)(
-        clipped(gaussian), values(torch.ones(3)), levels, lambda: values(torch.zeros(3))
-    )
-    assert torch.isfinite(x).all()
+    levels = diffusion_of(DEFAULTS | {"diffusion_steps": 20}, spec).levels()
+    assert spec in ("1", "2", "3") or levels[0].alpha == 0.0
+    x = find_sampler(sampler)(clipped(gaussian), values(torch.ones(3)), levels, lambda: values(torch.ones(3)))
+    assert torch.isfinite(x).all() and x.abs().max() <= 1.0
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+@pytest.mark.parametrize("spec", ["1", "2", "trailing1", "trailing2", "karras2", "logsnr5"])
+def test_the_ends_of_long_schedules(sampler: str, schedule: str, spec: str) -> None:
+    """In float32, as networks compute: the noisiest cosine step has sigma / alpha 20,000."""
+    levels = diffusion_of(DEFAULTS | {"noise_schedule": schedule}, spec).levels()
+    x_t, noise = values(torch.linspace(-3.0, 3.0, 7)), lambda: values(torch.linspace(3.0, -3.0, 7))
+    x = find_sampler(sampler)(clipped(gaussian), x_t, levels, noise)
+    assert torch.isfinite(x).all() and x.abs().max() <= 1.0 + 1e-6
+
+
+@pytest.mark.parametrize("sampler", [name for name in SAMPLERS if name != "ancestral"])
+def test_only_ancestral_sampling_uses_the_place_of_the_variance(sampler: str) -> None:
+    made = [
+        find_sampler(sampler)(
+            partial(gaussian, v=v), generator_noise(4, 1)(), even_levels(8), generator_noise(4, 2)
+        )
+        for v in (-1.0, torch.linspace(-1.0, 1.0, 4))
+    ]
+    assert torch.equal(*made)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@settings(deadline=None, max_examples=20)
+@given(
+    spec=st.sampled_from(["", "7", "3,2", "ddim8", "trailing7", "logsnr7", "karras7"]),
+    schedule=st.sampled_from(["linear", "noisier_linear", "cosine"]),
+    seed=st.integers(0, 1000),
+    rows=st.integers(1, 5),
+)
+def test_a_row_is_the_same_in_any_batch(sampler: str, spec: str, schedule: str, seed: int, rows: int) -> None:
+    levels = diffusion_of(DEFAULTS | {"diffusion_steps": 40, "noise_schedule": schedule}, spec).levels()
+    draws = [values(torch.randn(rows, generator=torch.Generator().manual_seed(seed + i))) for i in range(41)]
+
+    def made(part: slice) -> Tensor:
+        noise = in_turn([draw[part] for draw in draws[1:]])
+        return find_sampler(sampler)(clipped(gaussian), draws[0][part], levels, noise)
+
+    whole = made(slice(None))
+    assert torch.isfinite(whole).all()
+    for row in range(rows):
+        assert torch.equal(made(slice(row, row + 1)), whole[row : row + 1])
 
 
 def test_clipping_keeps_estimates_where_frames_live() -> None:
