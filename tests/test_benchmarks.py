@@ -15,7 +15,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from benchmarks import animations, apart, fvd, gpu, gpu_checks, gpu_network, gpu_videos, sizes, startup, video
+from benchmarks import animations, apart, fvd, gpu, gpu_checks, gpu_network, gpu_videos, sizes, solvers, startup, video
 from report.fake_metrics import summary, write_metrics
 from seeded import TINY, save_checkpoint, seeded_model
 
@@ -235,3 +235,16 @@ def test_the_quality_of_two_evaluations(tmp_path, monkeypatch):
     mean = values.mean()
     assert psnr[1:5] == ["psnr", f"{mean:.4g}", f"{mean - 1:.4g}", "-1"]
     assert float(psnr[6]) < 0.05 and psnr[8:10] == [f"{1 / mean:.1%}", "worse"]
+
+
+def test_the_table_of_solvers(tmp_path, capsys, monkeypatch):
+    tiny = TINY | {"diffusion_steps": 40}
+    save_checkpoint(tmp_path / "tiny.pt", seeded_model(tiny).state_dict(), tiny, 1)
+    monkeypatch.setattr(solvers, "LATENT", 2)
+    (tmp_path / "data" / "bouncy_balls").mkdir(parents=True)
+    torch.save(torch.rand(1, 100, 1, 32, 32), tmp_path / "data" / "bouncy_balls" / "test.pt")
+    arguments = f"--checkpoint={tmp_path}/tiny.pt --data={tmp_path}/data --windows=1 --evaluations 1 4"
+    solvers.main([*arguments.split(), "--rows", "ddim", "heun:karras", "--references", "ddim:4"])
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    assert rows[0] == "| sampler | 1 | 4 |" and rows[2].startswith("| ddim | ") and rows[2].endswith(" | 0 |")
+    assert rows[3].startswith("| heun:karras | ") and solvers.most_levels("heun", 50) == 25
