@@ -180,6 +180,15 @@ def restored(before, after):
     )
 
 
+@pytest.mark.parametrize("users", [True, False])
+def test_networks_are_evaluated_in_an_order_that_is_the_same_each_time(users, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", users)
+    for context in (numerics("float32", "cpu"), full_float32()):
+        with context:
+            assert torch.backends.cudnn.deterministic is True
+        assert torch.backends.cudnn.deterministic is users
+
+
 def test_float32_holds_where_the_caller_computes_in_bfloat16():
     with torch.autocast("cpu", torch.bfloat16), numerics("float32", "cpu"):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
