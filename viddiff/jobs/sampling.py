@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from viddiff.data.base import VideoDataset
 from viddiff.device import device_name
 from viddiff.diffusion.sampler_names import evaluations
 from viddiff.errors import InputError
+from viddiff.files.background import Background
 from viddiff.files.npy import is_whole
 from viddiff.files.write import save_npy, write_text
 from viddiff.inference.complete import MadeStage
@@ -55,7 +56,7 @@ def sample_videos(
     precision: of the network, see `viddiff.precision`; with `auto` a directory that has samples keeps theirs.
     compiled: whether the network is, see `viddiff.model.compiled`.
 
-    Progress counts stages over all batches. Each stage is kept as soon as it is made, see `viddiff.tree.partial`: a
+    Progress counts stages over all batches. Each stage is kept while the next is made, see `viddiff.tree.partial`: a
     call that was killed goes on from there, and makes the same samples. Where frames are selected at run time, the
     plan as it was executed is written beside each sample. How long it took is recorded in the directory, see
     `viddiff.tree.timing`.
@@ -87,11 +88,12 @@ def sample_videos(
     batches = [missing[i : i + at_once] for i in range(0, len(missing), at_once)]
     total = len(batches) * len(plan.stages)
     windows, seconds = 0, 0.0
-    with job.recorded(f"samples_{missing[0]:04d}-{sample}") as made:
+    name = f"samples_{missing[0]:04d}-{sample}"
+    with job.recorded(name) as made, Background(calls.most) as background:
         for number, batch in enumerate(batches):
             progress = partial(_progress, job, number * len(plan.stages), total)
-            done = _sample_batch(job, completion, dataset, batch, sample, facts, calls, progress)
-            made += [evaluation.sample(video, sample) for video in batch]
+            work = _Batch(job, completion, batch, sample, facts, background, made)
+            done = work.sample(dataset, calls, progress)
             windows, seconds = windows + done[0], seconds + done[1]
     if windows:
         timing = Timing(
@@ -125,46 +127,51 @@ def _progress(job: Job, before: int, total: int, stages: int) -> None:
     job.progress(before + stages, total)
 
 
-def _sample_batch(
-    job: Job,
-    completion: Completion,
-    dataset: VideoDataset,
-    batch: Sequence[int],
-    sample: int,
-    facts: dict[str, Any],
-    calls: CallSize,
-    progress: Callable[[int], None],
-) -> tuple[int, float]:
-    """Complete a batch of videos and write their samples. Returns the windows that were made, and the seconds."""
-    evaluation, plan = job.evaluation, completion.plan
-    given = torch.stack([torch.as_tensor(dataset.video(video, plan.length)) for video in batch])
-    kept = [Partial(evaluation.partial(video, sample), facts) for video in batch]
-    finished = finished_stages(kept, plan, given.shape[2:])
-    if finished:
-        log.info("%d stages were finished before", len(finished))
+@dataclass(frozen=True)
+class _Batch:
+    """Videos that are completed at once. background: writes what is made; made: gets the samples that are written."""
 
-    def keep(row: int, stage: int, made: MadeStage) -> None:
-        kept[row].keep(stage, stage_record(made))
+    job: Job
+    completion: Completion
+    videos: Sequence[int]
+    number: int
+    facts: dict[str, Any]
+    background: Background
+    made: list[Path]
 
-    start = time.perf_counter()
-    completed = completion.run(
-        given,
-        batch,
-        sample,
-        calls=calls,
-        finished=finished,
-        keep=keep,
-        progress=progress,
-    )
-    seconds = time.perf_counter() - start
-    for video, frames, executed, stages in zip(batch, completed.frames, completed.plans, kept, strict=True):
-        if completion.embed:
-            write_text(evaluation.executed_plan(video, sample), executed.to_json())
-        path = evaluation.sample(video, sample)
+    def sample(
+        self, dataset: VideoDataset, calls: CallSize, progress: Callable[[int], None]
+    ) -> tuple[int, float]:
+        """Complete the videos. Returns the windows that were made, and the seconds."""
+        plan = self.completion.plan
+        given = torch.stack([torch.as_tensor(dataset.video(video, plan.length)) for video in self.videos])
+        kept = [Partial(self.job.evaluation.partial(video, self.number), self.facts) for video in self.videos]
+        finished = finished_stages(kept, plan, given.shape[2:])
+        if finished:
+            log.info("%d stages were finished before", len(finished))
+
+        def keep(row: int, stage: int, made: MadeStage) -> None:
+            self.background.do(partial(kept[row].keep, stage, stage_record(made)))
+
+        start = time.perf_counter()
+        completed = self.completion.run(
+            given, self.videos, self.number, calls=calls, finished=finished, keep=keep, progress=progress
+        )
+        seconds = time.perf_counter() - start
+        for row, stages in enumerate(kept):
+            frames, executed = completed.frames[row], completed.plans[row]
+            self.background.do(partial(self._write, self.videos[row], frames, executed, stages))
+        return len(self.videos) * len(plan.stages) - len(finished), seconds
+
+    def _write(self, video: int, frames: np.ndarray, executed: Plan, stages: Partial) -> None:
+        evaluation = self.job.evaluation
+        if self.completion.embed:
+            write_text(evaluation.executed_plan(video, self.number), executed.to_json())
+        path = evaluation.sample(video, self.number)
         if not is_whole(path):  # a job that the cluster gave up may have gone on and made it
             save_npy(path, frames)
+        self.made.append(path)
         stages.discard()
-    return len(batch) * len(plan.stages) - len(finished), seconds
 
 
 def finished_stages(
