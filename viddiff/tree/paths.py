@@ -147,33 +147,41 @@ class Evaluation:
         """The evaluation directory."""
         return self.root.joinpath(*self.names)
 
+    @cached_property
+    def _samples(self) -> Path:
+        return self.directory / "samples"
+
+    @cached_property
+    def _videos(self) -> Path:
+        return self.directory / "videos"
+
     def checkpoint_file(self, folder: str | Path = CHECKPOINTS) -> Path:
         """The checkpoint's file below the folder of all runs."""
         return Path(folder, self.run, f"{self.checkpoint.stem}.pt")
 
     def sample(self, video: int, sample: int) -> Path:
         """One completion of one test video: uint8 `[T, C, H, W]`."""
-        return self.directory / "samples" / f"{sample_name(video, sample)}.npy"
+        return self._samples / f"{sample_name(video, sample)}.npy"
 
     def partial(self, video: int, sample: int) -> Path:
         """The folder of a sample under way: a file `stage_<n:04d>.npy` for each stage that is done."""
-        return self.directory / "samples" / ".partial" / sample_name(video, sample)
+        return self._samples / ".partial" / sample_name(video, sample)
 
     def executed_plan(self, video: int, sample: int) -> Path:
         """The plan by which a sample was made, of modes that choose frames at run time."""
-        return self.directory / "samples" / f"{sample_name(video, sample)}.plan.json"
+        return self._samples / f"{sample_name(video, sample)}.plan.json"
 
     def animation(self, video: int, sample: int, ext: str) -> Path:
         """The same as an animation. ext: one of `ANIMATIONS`."""
-        return self.directory / "videos" / f"{sample_name(video, sample)}.{ext}"
+        return self._videos / f"{sample_name(video, sample)}.{ext}"
 
     def beside_truth(self, video: int, sample: int) -> Path:
         """The same beside the true video."""
-        return self.directory / "videos" / f"beside-truth_{video:04d}-{sample}.mp4"
+        return self._videos / f"beside-truth_{video:04d}-{sample}.mp4"
 
     def video_grid(self, videos: int, samples: int) -> Path:
         """The first `samples` samples of each of the first `videos` test videos, all beside the true videos."""
-        return self.directory / "videos" / f"grid_{videos}-{samples}.mp4"
+        return self._videos / f"grid_{videos}-{samples}.mp4"
 
     def metrics(self, videos: int, samples: int, T: int, ext: str = "pkl") -> Path:
         """Metrics of the first `samples` samples of the first `videos` test videos of `T` frames."""
