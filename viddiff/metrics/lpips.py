@@ -37,7 +37,7 @@ SMALLEST_FRAME = 31  # below, nothing is left after the second pooling
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 STRIDE_AND_PADDING = ((4, 2), (1, 2), (1, 1), (1, 1), (1, 1))
 POOL_BEFORE = (1, 2)
-PIXELS_PER_CHUNK = 2**17
+PIXELS_PER_CHUNK = 2**19
 
 
 @torch.no_grad()
