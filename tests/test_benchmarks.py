@@ -15,7 +15,19 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from benchmarks import animations, apart, fvd, gpu, gpu_checks, gpu_network, gpu_videos, sizes, solvers, startup, video
+from benchmarks import (
+    animations,
+    apart,
+    fvd,
+    gpu,
+    gpu_checks,
+    gpu_network,
+    gpu_videos,
+    sizes,
+    solvers,
+    startup,
+    video,
+)
 from report.fake_metrics import summary, write_metrics
 from seeded import TINY, save_checkpoint, seeded_model
 
