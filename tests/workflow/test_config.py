@@ -463,7 +463,7 @@ def test_the_precisions_are_those_of_the_library():
 
 def test_networks_are_compiled_only_if_asked_for():
     assert configured().sampling.compile is False
-    assert configured().sampling.compile_cache == "results/.compiled"
+    assert configured().sampling.compile_cache == ".compiled"
     with pytest.raises(InputError, match=r'sampling\.compile is "yes", must be true or false'):
         configured(sampling={"compile": "yes"})
 

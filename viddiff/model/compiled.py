@@ -14,8 +14,9 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Num
-from torch import Tensor, nn
+from torch import Tensor
 
+from viddiff.diffusion.denoiser import Network
 from viddiff.errors import InputError
 from viddiff.window import Window, WindowFrames
 
@@ -29,7 +30,7 @@ class CompiledNetwork:
     size as a CUDA graph, so that small windows do not wait for the launch of each kernel.
     """
 
-    def __init__(self, network: nn.Module, device: torch.device) -> None:
+    def __init__(self, network: Network, device: torch.device) -> None:
         self.network = network
         self._records = device.type == "cuda"
         self._compiled = torch.compile(network, mode="reduce-overhead" if self._records else None)
@@ -60,7 +61,7 @@ class CompiledNetwork:
         return self._compiled(x_t, t, window, positions).clone()  # the next call overwrites it
 
 
-def compile_network(network: nn.Module, device: torch.device) -> CompiledNetwork:
+def compile_network(network: Network, device: torch.device) -> CompiledNetwork:
     """The network, to be compiled at its first calls.
 
     Raises `InputError` if this machine cannot compile for the device.
