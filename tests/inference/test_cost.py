@@ -74,3 +74,12 @@ def test_frames_chosen_at_run_time_fill_their_places():
 def test_a_plan_that_does_not_fit_the_windows_has_no_cost():
     with pytest.raises(PlanError, match="max_frames is 3"):
         plan_cost(plan_of("autoreg", 12, 4, 4, 2), 3, 10)
+
+
+def test_samplers_that_evaluate_twice_cost_twice():
+    plan = plan_of("autoreg", 12, 4, 4, 2)
+    plain, heun = (plan_cost(plan, 4, 10, sampler) for sampler in ("dpm", "heun"))
+    assert plain == plan_cost(plan, 4, 10)
+    assert (plain.diffusion_steps, heun.diffusion_steps) == (10, 10)
+    assert heun.evaluations == 19 * plain.stages and plain.evaluations == 10 * plain.stages
+    assert heun.sequential_evaluations == 19 * plain.chain

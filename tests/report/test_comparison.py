@@ -131,6 +131,8 @@ def test_rows_measured_differently_say_in_what(changes, expected):
         ("model_000100", {"diffusion_steps": 1000, "timestep_respacing": "ddim25"}, 250),
         ("model_000100_ddim_respace8", {"diffusion_steps": 1000}, 80),
         ("model_000100_respaceddim50", None, 500),
+        ("model_000100_heun_respacekarras50", None, 990),
+        ("model_000100_unipc-order3_respacelogsnr8", None, 80),
     ],
 )
 def test_network_evaluations(checkpoint, config, expected):
