@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import viddiff
 from viddiff.data.bouncy_balls import write_bouncy_balls
 from viddiff.errors import InputError
 from viddiff.files.write import write_json
+from viddiff.model.compiled import CompiledNetwork
 from viddiff.window import Window
 
 PATH = "ema_0.9999_000100.pt"
@@ -219,6 +221,25 @@ def test_what_cannot_be_completed_is_refused_in_one_line_before_any_work(
     with pytest.raises(InputError, match=message) as error:
         model.complete(videos_of(videos), **arguments)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("weight", [None, 1.0])
+def test_a_trial_calls_the_network_itself_with_windows_of_the_size(model, monkeypatch, weight):
+    called = []
+
+    def windows_that_fit(evaluate, shape, device):
+        index = torch.arange(shape[0]).expand(2, -1)
+        evaluate(Window(torch.zeros(2, *shape), index, index == 0, index > 0))
+        return 17
+
+    hook = model.network.register_forward_hook(lambda module, inputs, output: called.append(inputs[0].shape))
+    monkeypatch.setattr("viddiff.video_model.windows_that_fit", windows_that_fit)
+    compiled = CompiledNetwork(model.network, torch.device("cpu"))
+    monkeypatch.setattr(CompiledNetwork, "_call", None)
+    there = replace(model, network=compiled, device=torch.device("cuda"))
+    assert there.call_size(4, None, weight).most == 17 and there.call_size(4, 5, weight).most == 5
+    hook.remove()
+    assert called == [(2, 4, 3, 32, 32)] and model.call_size(4).most == 1
 
 
 def test_measuring(videos):

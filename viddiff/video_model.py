@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -39,7 +39,7 @@ from viddiff.inference.select import Embed, l2_embedding
 from viddiff.metrics.lpips import embed as lpips_embedding
 from viddiff.metrics.lpips import shared_network
 from viddiff.metrics.weights import default_alexnet
-from viddiff.model.compiled import compile_network
+from viddiff.model.compiled import CompiledNetwork, compile_network
 from viddiff.model.load import load_network
 from viddiff.model.sizes import frame_size
 from viddiff.precision import find_precision, numerics, rows_per_call, tell_precision
@@ -237,10 +237,14 @@ class VideoModel:
         if wanted is not None or self.device.type != "cuda":
             return CallSize(rows_per_call(self.device, wanted or WINDOWS_PER_CALL))
         level = self.diffusion.levels()[0]
+        network = self.network
+        if isinstance(network, CompiledNetwork):  # compiling for the trial's sizes would take minutes
+            network = network.network
+        model = replace(self, network=network)
 
         def evaluate(window: Window) -> None:
             with torch.inference_mode(guidance_weight is None), torch.no_grad():
-                self._denoiser(window, guidance_weight, [])(window.frames, level)
+                model._denoiser(window, guidance_weight, [])(window.frames, level)
 
         return CallSize(windows_that_fit(evaluate, (frames, 3, *frame_size(self.config)), self.device))
 
