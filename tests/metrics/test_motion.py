@@ -11,6 +11,7 @@ from viddiff.metrics.baselines import last_frame_repeated
 from viddiff.metrics.frozen import frozen, frozen_against_time
 from viddiff.metrics.motion import motion, motion_against_time
 from viddiff.metrics.seam import SMALLEST, seam
+from viddiff.metrics.sets import RowsOfVideos, measure_set
 
 OBS, LENGTH, STEP = 4, 34, 3
 PLAN = Facts(OBS, (*[-1] * OBS, *(frame // STEP for frame in range(LENGTH - OBS))))
@@ -125,6 +126,16 @@ def test_frozen_is_the_share_of_transitions_that_stand_still():
     assert frozen(half_still, half_still, PLAN) == pytest.approx(
         0.5, abs=0.02
     )  # the truth repeats frames, too
+
+
+def test_frozen_of_each_video_is_its_own_share():
+    """The threshold is that of all true videos, else two modes that differ in one transition would seem to differ in
+    every video."""
+    made, truth = np.random.default_rng(2).uniform(0.0, 0.2, (2, 8, LENGTH - 1))
+    found = measure_set("frozen", set_metric.find("frozen"), RowsOfVideos(truth, made[:, None]), PLAN)
+    shares = [frozen(video[None], truth, PLAN) for video in made]
+    np.testing.assert_allclose(found.pseudo_values, shares, atol=1e-12)
+    assert len(set(shares)) > 1
 
 
 def test_last_frame_repeated_is_all_frozen():

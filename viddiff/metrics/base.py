@@ -102,7 +102,8 @@ class SetMetric:
     `curve(made, truth, facts)`: the same resolved along an axis, as the positions and a value at each; `axis` is what
     the positions are. `fewest_videos`: fewer are an error. `biased_below`: with fewer videos a value is mostly bias,
     and a warning says so. `floor`: whether a value means something only beside that of other true videos.
-    `meaning`: for a reader of the page, in a sentence or two.
+    `whole_truth`: the truth's rows give but a threshold, which stays that of all videos when the jackknife leaves out
+    completions. `meaning`: for a reader of the page, in a sentence or two.
     """
 
     compute: Callable[[Rows, Rows, Facts], float]
@@ -115,6 +116,7 @@ class SetMetric:
     fewest_videos: int = 1
     biased_below: int = 0
     floor: bool = False
+    whole_truth: bool = False
     meaning: str = ""
 
 

@@ -4,6 +4,9 @@
 
 over videos v and transitions t between generated frames, with the changes c of `changes.py`. So about 1 % of the
 truth's own are frozen, by definition; more if true frames repeat.
+
+q is that of all videos when the jackknife leaves one out. It would not do for a percentile (Efron 1982, chapter 3):
+with few videos, q jumps from one rank to the next.
 """
 
 from __future__ import annotations
@@ -11,21 +14,23 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from viddiff.metrics.base import Facts, MetricSettings, Rows, set_metric
 from viddiff.metrics.changes import between_made_frames
 
 PERCENTILE = 1.0
+AllTrue = Float[np.ndarray, "W D"]  # of W true videos, of V of which there are completions
 
 
 def protocol(settings: MetricSettings) -> dict[str, Any]:
     return {
         "transitions": "between generated frames",
-        "threshold": f"at or below percentile {PERCENTILE:g} of the true changes, linear between ranks",
+        "threshold": f"at or below percentile {PERCENTILE:g} of the true changes, linear between ranks, of all videos",
     }
 
 
-def frozen_against_time(made: Rows, truth: Rows, facts: Facts) -> tuple[list[float], list[float]]:
+def frozen_against_time(made: Rows, truth: AllTrue, facts: Facts) -> tuple[list[float], list[float]]:
     """The share of videos that are frozen into each frame: `frozen` is the mean of these."""
     chosen = between_made_frames(facts, truth)
     still = made[:, chosen] <= np.percentile(truth[:, chosen], PERCENTILE)
@@ -37,6 +42,7 @@ def frozen_against_time(made: Rows, truth: Rows, facts: Facts) -> tuple[list[flo
     descriptor="changes",
     protocol=protocol,
     better="truth",
+    whole_truth=True,
     unit="share",
     curve=frozen_against_time,
     axis="frame",
@@ -45,7 +51,7 @@ def frozen_against_time(made: Rows, truth: Rows, facts: Facts) -> tuple[list[flo
         "steps stand still."
     ),
 )
-def frozen(made: Rows, truth: Rows, facts: Facts) -> float:
+def frozen(made: Rows, truth: AllTrue, facts: Facts) -> float:
     """The share of frozen transitions, in [0, 1].
 
     Raises `InputError` if no generated frame follows another, and if the true videos stand still.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int
 
 from viddiff.errors import InputError
 from viddiff.metrics.base import Facts, Rows, SetMetric
@@ -121,10 +121,13 @@ def _jackknifed(
     videos = len(rows.truth)
     if videos - 1 < entry.fewest_videos:
         return None
+
+    def of_some(kept: Int[np.ndarray, " n"]) -> list[float | list[float]]:
+        truth = rows.truth if entry.whole_truth else rows.truth[kept]
+        return [compute(made[kept], truth, facts) for made in _by_sample(rows)]
+
     try:
-        result = jackknife(
-            lambda kept: [compute(made[kept], rows.truth[kept], facts) for made in _by_sample(rows)], videos
-        )
+        result = jackknife(of_some, videos)
     except InputError:
         return None
     _check(name, result.pseudo_values)
