@@ -65,9 +65,13 @@ def test_without_compiling_nothing_of_it_is_in_the_fingerprint(make):
         make(1, compiled=True)
 
 
-def test_an_elbo_goes_beside_samples_of_a_compiled_network(make):
-    make(0, compiled=True)
-    assert make(0, compiled=True, elbo=True)
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("first", [True, False])
+def test_an_elbo_goes_beside_samples_of_any_network(make, first, compiled):
+    make(0, compiled=first)
+    held = fingerprint()
+    assert make(0, compiled=compiled, elbo=True)
+    assert fingerprint() == held
 
 
 def test_a_machine_without_a_compiler_is_told_in_one_line(monkeypatch):

@@ -50,8 +50,8 @@ def measure_elbos(
     noise levels, whatever its sampler.
 
     batch_size: diffusion steps in a network call; `None`: as many as fit. alexnet: as in `VideoModel.completion`.
-    precision: of the directory's samples, for which it is claimed if it is new; compiled: whether they come
-    of a compiled network. ELBOs are of float32, by the network as it is, beside samples of any kind.
+    precision: of the samples, for which the directory is claimed if it is new; compiled: whether they come of a
+    compiled network. ELBOs are of float32, by the network as it is, beside samples of any kind.
 
     Progress counts stages over all videos.
 
@@ -72,7 +72,7 @@ def measure_elbos(
     facts = prepared.fingerprint(plan)
     of_samples = find_precision(precision, job.device) if precision == "auto" else precision
     of_samples_too = {"precision": of_samples} | ({"compiled": True} if compiled else {})
-    claim(evaluation.directory, facts | of_samples_too, follow=["precision"])
+    claim(evaluation.directory, facts | of_samples_too, follow=["precision", "compiled"])
 
     calls = completion.call_size(batch_size)
     total = len(missing) * len(plan.stages)

@@ -80,7 +80,7 @@ def sample_videos(
     check_videos(dataset, missing, plan)
     facts = prepared.fingerprint(plan, completion.guidance_weight)
     facts = claim(evaluation.directory, facts, ["precision"] if precision == "auto" else [])
-    model = in_precision(model, facts["precision"], evaluation.directory)
+    model = in_precision(model, str(facts.get("precision")), evaluation.directory)
     completion = replace(completion, model=model)
 
     calls = completion.call_size(batch_size)

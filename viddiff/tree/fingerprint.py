@@ -22,7 +22,7 @@ def claim(directory: Path, fingerprint: dict[str, Any], follow: Sequence[str] = 
     """Write the fingerprint of an evaluation directory, or compare it with the one that is there.
 
     The first of several jobs that come at once writes it; nobody sees half of it. Values are plain JSON. follow: fields
-    in which the one that is there decides. Returns the fingerprint with these as they are there.
+    in which the one that is there decides, whether it has them or not. Returns the fingerprint with these as there.
 
     Raises `InputError` on a difference: it names the directory, each field and both values, and the ways out; and
     where there are results but no fingerprint, as in trees of the original code.
@@ -41,7 +41,8 @@ def claim(directory: Path, fingerprint: dict[str, Any], follow: Sequence[str] = 
         except FileExistsError:
             _await_content(path)  # another job was first
     present = read_fingerprint(path)
-    held = fingerprint | {name: present[name] for name in follow if name in present}
+    decided = {name: present[name] for name in follow if name in present}
+    held = {name: value for name, value in fingerprint.items() if name not in follow} | decided
     _compare(directory, present, {name: held.get(name) for name in {*present, *held}})
     return held
 
