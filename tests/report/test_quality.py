@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -186,6 +187,21 @@ def test_an_answer_needs_all_deciding_metrics_and_one_for_all_modes_all_modes():
 def test_more_evaluations_that_do_not_suffice_are_told():
     text = told(compare(write("ddim_respace5"), write("ddim_respace9", lpips=EASY + 5)))
     assert f"{A}: ddim suffices with 5 evaluations, but not with 9 (lpips)" in text
+
+
+def test_samples_of_another_precision_than_the_references_are_told():
+    reference, *paths = (
+        write(folder, lpips=EASY) for folder in ("respace250", "ddim_respace5", "dpm_respace9")
+    )
+    said = ({"precision": "float32"}, {"precision": "float32"}, {"precision": "tf32", "compiled": True})
+    for path, fingerprint in zip((reference, *paths), said, strict=True):
+        (path.parent / "fingerprint.json").write_text(json.dumps(fingerprint))
+    text = told(compare(*paths, references=[reference]))
+    assert (
+        f"warning: samples were made in different precisions, float32: {STEM}_respace250; "
+        f"tf32, compiled: {STEM}_dpm_respace9"
+    ) in text
+    assert "different precisions" not in told(compare(paths[0], references=[reference]))
 
 
 def test_the_resolution_of_the_test_is_told():

@@ -21,7 +21,7 @@ from viddiff.files.json_files import read_json
 from viddiff.files.write import write_text
 from viddiff.inference.modes import base_plan
 from viddiff.report.comparison_text import COUNTS, NAMES, format_table
-from viddiff.report.records import Record, differences, matching_baselines, mixed_precision, read_bound
+from viddiff.report.records import Record, differences, matching_baselines, mixed_numerics, read_bound
 from viddiff.report.summary import AGGREGATES, Estimate, Summary
 from viddiff.tree.paths import RESULTS, Evaluation
 
@@ -59,7 +59,7 @@ def comparison_table(
     table = table[[*NAMES, *metrics, *COUNTS]].astype(dict.fromkeys(COUNTS, "Int64"))
     table = table.assign(protocol=differences(records))
     notes = [_notes(record) for record in records]
-    notes[0] = [*notes[0], *reasons, *mixed_precision(records)]
+    notes[0] = [*notes[0], *reasons, *mixed_numerics(records)]
     return table.assign(notes=list(map(" | ".join, notes))) if any(notes) else table
 
 

@@ -22,6 +22,7 @@ from viddiff.report.judgement import (
 )
 from viddiff.report.pairs import ALPHA, Pair
 from viddiff.report.quality import Quality, Row
+from viddiff.report.records import mixed_numerics
 from viddiff.report.text_table import align, decimals_of, short_unit
 
 WIDTH = 120  # of a terminal
@@ -75,8 +76,10 @@ def answers(quality: Quality) -> Iterator[str]:
 
 
 def warnings(quality: Quality) -> Iterator[str]:
-    """What to beware of: what so few videos can show, what does not decide, what more evaluations contradict."""
+    """What to beware of: what so few videos can show, other precisions, what does not decide, what more evaluations
+    contradict."""
     yield from _resolution(quality)
+    yield from (f"warning: {text}" for text in _mixed(quality))
     for mode, reference in quality.references.items():
         if undefined := [name for name in quality.deciding if name not in quality.deciding_in(mode)]:
             reason = reference.record.metrics[undefined[0]].undefined
@@ -122,6 +125,14 @@ def _resolution(quality: Quality) -> Iterator[str]:
             f"much the intervals leave; {TOLERANCE:.0%} of {name} takes some "
             f"{_rounded(videos * (large / TOLERANCE) ** 2)} videos"
         )
+
+
+def _mixed(quality: Quality) -> list[str]:
+    """What is of another precision than the reference of its mode, if anything is."""
+    others = [
+        row for row in quality.all_rows if row.record.numerics != quality.references[row.mode].record.numerics
+    ]
+    return mixed_numerics([row.record for row in (*quality.references.values(), *others)])
 
 
 def _pairs(quality: Quality) -> list[Pair]:

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from viddiff.files.json_files import read_json, short_text, whole_number
 from viddiff.metrics.settings import is_of_network
 from viddiff.registry import declared, declared_facts
 from viddiff.report.summary import Summary
-from viddiff.tree.fingerprint import precision_of
+from viddiff.tree.fingerprint import numerics_of
 from viddiff.tree.paths import BASELINES, RESULTS, Baseline, Evaluation
 
 
@@ -26,8 +27,8 @@ class Record:
     """What a metrics file says.
 
     names: run, checkpoint and mode; evaluation: `None` of a baseline, which no model makes; test_videos: the SHA-256 of
-    their frames; protocol: what holds for all of its metrics; precision: in which the samples were made, "" if nothing
-    tells.
+    their frames; protocol: what holds for all of its metrics; numerics: the precision in which the samples were made,
+    and whether by a compiled network, "" if nothing tells.
     """
 
     path: Path
@@ -41,7 +42,7 @@ class Record:
     test_videos: str
     metrics: Mapping[str, Summary]
     protocol: Mapping[str, Any]
-    precision: str = ""
+    numerics: str = ""
 
     @staticmethod
     def read(path: Path, root: str | Path = RESULTS) -> Record:
@@ -49,7 +50,7 @@ class Record:
         evaluation = Evaluation.parse(path.parent, root)
         with reading(path, "a metrics file"):
             record = _read(path, read_json(path), evaluation.names, evaluation)
-        return replace(record, precision=precision_of(path.parent))
+        return replace(record, numerics=numerics_of(path.parent))
 
     @staticmethod
     def read_baseline(path: Path) -> Record | str:
@@ -131,15 +132,20 @@ def differences(records: Sequence[Record]) -> list[str]:
     ]
 
 
-def mixed_precision(records: Sequence[Record]) -> list[str]:
+def mixed_numerics(records: Sequence[Record]) -> list[str]:
     """A line on the precisions in which the records' samples were made, if these are not the same."""
-    modes: dict[str, dict[str, None]] = {}
+    evaluations: dict[str, list[tuple[str, str, str]]] = {}
     for record in records:
-        if record.precision:
-            modes.setdefault(record.precision, {})[record.names[2]] = None
-    if len(modes) < 2:
+        if record.numerics:
+            evaluations.setdefault(record.numerics, []).append(record.names)
+    if len(evaluations) < 2:
         return []
-    told = (f"{precision}: {', '.join(names)}" for precision, names in modes.items())
+    every = list(chain.from_iterable(evaluations.values()))
+    differing = [part for part in range(3) if len({names[part] for names in every}) > 1]
+    told = (
+        f"{numerics}: {', '.join('/'.join(names[part] for part in differing) for names in found)}"
+        for numerics, found in evaluations.items()
+    )
     return [f"samples were made in different precisions, {'; '.join(told)}"]
 
 

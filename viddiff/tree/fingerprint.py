@@ -62,8 +62,18 @@ def read_fingerprint(path: Path) -> dict[str, Any]:
 
 def precision_of(directory: Path) -> str:
     """The precision of the samples in an evaluation directory; "" where nothing tells."""
+    return str(_present(directory).get("precision", ""))
+
+
+def numerics_of(directory: Path) -> str:
+    """The same, and whether their network was compiled: `tf32, compiled`."""
+    compiled = ["compiled"] if _present(directory).get("compiled") else []
+    return ", ".join(filter(None, [precision_of(directory), *compiled]))
+
+
+def _present(directory: Path) -> dict[str, Any]:
     path = directory / NAME
-    return str(read_fingerprint(path).get("precision", "")) if path.exists() else ""
+    return read_fingerprint(path) if path.exists() else {}
 
 
 def _compare(directory: Path, present: dict[str, Any], wanted: dict[str, Any]) -> None:

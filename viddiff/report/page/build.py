@@ -22,7 +22,7 @@ from viddiff.report.page.content import (
 from viddiff.report.page.figures import curve_figures
 from viddiff.report.page.pairs import findings, read_pairs
 from viddiff.report.page.records import cost_table, own_timings, protocol_cards, provenance_card
-from viddiff.report.records import Record, differences, matching_baselines, mixed_precision, read_bound
+from viddiff.report.records import Record, differences, matching_baselines, mixed_numerics, read_bound
 from viddiff.tree.paths import Evaluation
 
 
@@ -99,7 +99,7 @@ def build_page(
         rows += own
         videos = group.videos
         shown.append(Group(group.title, places, videos.fps, videos.width, videos.height, videos.videos))
-    remarks.update(dict.fromkeys(mixed_precision([row.record for row in rows])))
+    remarks.update(dict.fromkeys(mixed_numerics([row.record for row in rows])))
     evaluations = {
         name: one.evaluation
         for group, own_names in zip(groups, names, strict=True)
