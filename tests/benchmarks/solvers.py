@@ -22,7 +22,7 @@ from torch import Tensor
 
 from viddiff.data import open_dataset
 from viddiff.diffusion.process import diffusion_of
-from viddiff.diffusion.sampler_names import evaluations
+from viddiff.report.quality_names import most_levels
 from viddiff.video import to_model
 from viddiff.video_model import VideoModel
 from viddiff.window import Window
@@ -44,11 +44,6 @@ def windows(model: VideoModel, data: Path, count: int) -> Window:
     frames = to_model(torch.stack([torch.as_tensor(videos.video(index, K)) for index in range(count)]))
     index = torch.arange(K).expand(count, K)
     return Window(frames, index, index < K - LATENT, index >= K - LATENT)
-
-
-def most_levels(sampler: str, allowed: int) -> int:
-    """The most noise levels for which a sampler makes no more evaluations than allowed."""
-    return max(levels for levels in range(1, allowed + 1) if evaluations(sampler, levels) <= allowed)
 
 
 def end(model: VideoModel, window: Window, sampler: str, respacing: str) -> Tensor:
