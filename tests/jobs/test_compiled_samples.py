@@ -90,6 +90,13 @@ def test_a_machine_without_a_compiler_is_told_in_one_line(monkeypatch):
         check_compiler(torch.device("cpu"))
 
 
+class Uncompiled(torch.nn.Identity):
+    """A network that is never called: what it would be compiled to is."""
+
+    def positions(self, window, /):
+        return None
+
+
 def test_on_a_gpu_a_result_outlives_the_next_call(monkeypatch):
     """CUDA graphs write each result to the same place."""
     place = torch.zeros(1, 2, 3, 4, 4)
@@ -99,7 +106,7 @@ def test_on_a_gpu_a_result_outlives_the_next_call(monkeypatch):
 
     monkeypatch.setattr(torch, "compile", lambda network, mode: compiled)
     monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: None)  # loads for seconds
-    network = CompiledNetwork(torch.nn.Identity(), torch.device("cuda"))
+    network = CompiledNetwork(Uncompiled(), torch.device("cuda"))
     marks = torch.zeros(1, 2, dtype=torch.bool)
     window = Window(torch.zeros_like(place), torch.arange(2)[None], marks, ~marks)
     first = network(torch.ones_like(place), torch.ones(1), window)
