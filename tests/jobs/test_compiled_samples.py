@@ -97,6 +97,41 @@ class Uncompiled(torch.nn.Identity):
         return None
 
 
+class CannotCompile(RuntimeError):
+    """As PyTorch has it."""
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            CannotCompile("CppCompileError: C++ compile error\n\nCommand:\ng++"),
+            (
+                InputError,
+                r"^compile is true, but .* here \(CppCompileError: C\+\+ compile error Command: g\+\+\): ",
+            ),
+        ),
+        (CannotCompile("CUDA out of memory"), (CannotCompile, "memory")),
+        (RuntimeError("of a network that is wrong"), (RuntimeError, "^of a network")),
+    ],
+)
+def test_what_cannot_be_compiled_is_told_in_one_line(monkeypatch, error, told):
+    """As where Python's headers are missing, which only compiling shows. Other errors stay what they are."""
+
+    def fail(*arguments):
+        raise error
+
+    # The module of PyTorch's own takes seconds to load.
+    errors = SimpleNamespace(TorchDynamoException=CannotCompile)
+    monkeypatch.setitem(sys.modules, "torch._dynamo.exc", errors)
+    monkeypatch.setattr(torch, "compile", lambda network, mode: fail)
+    network = CompiledNetwork(Uncompiled(), torch.device("cpu"))
+    marks = torch.zeros(1, 2, dtype=torch.bool)
+    window = Window(torch.zeros(1, 2, 3, 4, 4), torch.arange(2)[None], marks, ~marks)
+    with pytest.raises(told[0], match=told[1]):
+        network(window.frames, torch.ones(1), window)
+
+
 def test_on_a_gpu_a_result_outlives_the_next_call(monkeypatch):
     """CUDA graphs write each result to the same place."""
     place = torch.zeros(1, 2, 3, 4, 4)

@@ -10,14 +10,17 @@ from __future__ import annotations
 import importlib.util
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from jaxtyping import Float, Num
 from torch import Tensor
 
+from viddiff.call_size import is_out_of_memory
 from viddiff.diffusion.denoiser import Network
-from viddiff.errors import InputError
+from viddiff.errors import InputError, one_line
 from viddiff.window import Window, WindowFrames
 
 log = logging.getLogger(__name__)
@@ -39,13 +42,14 @@ class CompiledNetwork:
     def __call__(
         self, x_t: WindowFrames, t: Num[Tensor, " B"], window: Window, positions: Any = None
     ) -> Float[Tensor, "B K D H W"]:
-        """As the network's own."""
+        """As the network's own. Raises `InputError` if it cannot be compiled here."""
         size = tuple(x_t.shape)
         if size in self._sizes:
             return self._call(x_t, t, window, positions)
         log.info("compiling the network for %d windows of %d frames; minutes if it is new", *size[:2])
         start = time.perf_counter()
-        output = self._call(x_t, t, window, positions)
+        with _one_line():
+            output = self._call(x_t, t, window, positions)
         log.info("compiled and run in %.1f s", time.perf_counter() - start)
         self._sizes.add(size)
         return output
@@ -59,6 +63,22 @@ class CompiledNetwork:
             return self._compiled(x_t, t, window, positions)
         torch.compiler.cudagraph_mark_step_begin()
         return self._compiled(x_t, t, window, positions).clone()  # the next call overwrites it
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    """What PyTorch cannot compile is an `InputError`, and whole in the log; that memory runs out stays as it is."""
+    try:
+        yield
+    except RuntimeError as error:
+        from torch._dynamo.exc import TorchDynamoException  # slow to load, but loaded by then
+
+        if is_out_of_memory(error) or not isinstance(error, TorchDynamoException):
+            raise
+        log.info("compiling failed", exc_info=True)
+        raise InputError(
+            f"compile is true, but the network cannot be compiled here ({one_line(error):.200}): the log has it whole"
+        ) from error
 
 
 def compile_network(network: Network, device: torch.device) -> CompiledNetwork:
