@@ -1,4 +1,4 @@
-"""Finished stages of what is under way, so that a job that is killed loses at most one that it had finished.
+"""Finished stages of what is under way, so that a job that is killed loses those of one network call at most.
 
     results/<run>/<checkpoint>/<mode>/samples/.partial/<name of the sample>/
         fingerprint.json       what the stages depend on: stages of anything else are refused
