@@ -89,6 +89,17 @@ def test_within_noise_the_estimate_decides_and_only_against_what_is_worse():
     assert unclear.worse == pytest.approx(1 / EASY.mean())
 
 
+def test_what_is_worse_does_not_suffice_because_it_is_compared_with_many_others():
+    shift = 0.5 + noise(1, 1.2) - noise(1, 1.2).mean()
+    bad = write("dpm_respace10", lpips=EASY + shift)
+    others = [write(f"ddim_respace{n}", lpips=EASY + noise(n, 1.0)) for n in range(20, 40)]
+    alone, together = (compare(bad, *more).all_rows[0] for more in ((), others))
+    assert alone.pairs["lpips"].p_holm < 0.05 < together.pairs["lpips"].p_holm
+    assert 0 < together.judgements["lpips"].worse < 0.03
+    assert [row.judgements["lpips"].verdict for row in (alone, together)] == ["worse", "unclear"]
+    assert not together.suffices(["lpips"])
+
+
 def test_higher_may_be_better():
     psnr = [{"psnr": lower(EASY + shift, higher_is_better=True)} for shift in (0.0, 2.0, -2.0)]
     reference, better, worse = (

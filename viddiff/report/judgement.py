@@ -53,8 +53,9 @@ def judge(pair: Pair) -> Judgement:
     """The verdict on a pair `a`, a sampler, and `b`, the reference, adjusted for all pairs of the metric.
 
     `better` or `worse`: the adjusted p is 0.05 or less. Else no difference is shown: then `as good` is a point estimate
-    that differs by 3 % at most, `no worse` one that is better by more, `unclear` one that is worse by more. `too few
-    videos`: no data whatever could have had such a p.
+    that differs by 3 % at most, `no worse` one that is better by more, `unclear` one that is worse by more, or that is
+    worse with a p of 0.05 or less before it is adjusted: else it would suffice once it is compared together with enough
+    others. `too few videos`: no data whatever could have had such a p.
     """
     found = pair.difference
     if found is None or found.error is None or pair.p_holm is None:
@@ -86,14 +87,14 @@ def middle(values: Iterable[float | None]) -> float | None:
 
 
 def _verdict(pair: Pair, worse: float) -> str:
-    assert pair.p_holm is not None
+    assert pair.p_holm is not None and pair.difference is not None and pair.difference.p is not None
     if pair.p_holm <= ALPHA:
         return WORSE if worse > 0 else BETTER
     if pair.least > ALPHA:
         return TOO_FEW
-    if abs(worse) <= TOLERANCE:
-        return AS_GOOD
-    return UNCLEAR if worse > 0 else NO_WORSE
+    if worse > 0 and (worse > TOLERANCE or pair.difference.p <= ALPHA):
+        return UNCLEAR
+    return AS_GOOD if worse >= -TOLERANCE else NO_WORSE
 
 
 def scale_of(reference: Record, metric: str) -> float:

@@ -37,7 +37,8 @@ _EXPLAINED = (
     "best near the truth, the difference of the distances from it, in percent of the reference's or the truth's value, "
     "the larger one",
     f"{AS_GOOD}: no difference is shown (adjusted p above {ALPHA:.2g}), and the estimate is within {TOLERANCE:.0%}; "
-    f"{NO_WORSE}: none is shown, and it is better by more; {UNCLEAR}: none is shown, but it is worse by more; "
+    f"{NO_WORSE}: none is shown, and it is better by more; {UNCLEAR}: none is shown, but it is worse by "
+    f"more, or worse with a p of {ALPHA:.2g} or less before it is adjusted; "
     f"{BETTER}, {WORSE}: a difference is shown; {TOO_FEW}: none could be",
     "all metrics, p, and p adjusted for all samplers and modes in that metric: in the table as CSV",
 )
