@@ -15,7 +15,7 @@ def draw_quality(path: Path | str, quality: Quality) -> None:
     """Write the picture as PNG. Raises `OutputError` if it cannot be written.
 
     A bar is as long as the 95 % interval of the difference from the reference: where it misses the reference's line,
-    the two differ, if that were the only test.
+    the two differ, if that were the only test; of metrics that are best near the truth, if both are on one side of it.
     """
     rows = {mode: [_panel(quality, mode, name) for name in quality.deciding] for mode in quality.references}
     first = next(iter(quality.references.values()))
