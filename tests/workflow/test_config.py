@@ -468,6 +468,12 @@ def test_networks_are_compiled_only_if_asked_for():
         configured(sampling={"compile": "yes"})
 
 
+@pytest.mark.parametrize("folder", ["results", "results/.compiled", "./results/../results/a", ""])
+def test_compiled_networks_lie_outside_the_results(folder):
+    with pytest.raises(InputError, match=r"sampling\.compile_cache is "):
+        configured(sampling={"compile_cache": folder})
+
+
 def test_tf32_on_the_cpu_is_refused_at_once():
     with pytest.raises(
         InputError,

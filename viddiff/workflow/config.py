@@ -19,6 +19,7 @@ from viddiff.files.nested import nested_parts
 from viddiff.flat_config import DEFAULTS, parse_rates
 from viddiff.metrics.settings import Extractor, FvdSettings, extractor_metrics
 from viddiff.registry import declared
+from viddiff.tree.paths import RESULTS
 from viddiff.tree.schedules import SearchSettings
 from viddiff.workflow.config_schema import check_schema, fill_defaults, key_name, shortened
 from viddiff.workflow.sections import (
@@ -183,6 +184,12 @@ def _sampling(section: Mapping[str, Any], device: str) -> Sampling:
         raise InputError(
             "config key sampling.precision is tf32, which device cpu does not have; allowed with it: auto, float32, "
             "bfloat16"
+        )
+    cache = section["compile_cache"]
+    if not cache or Path(cache).resolve().is_relative_to(Path(RESULTS).resolve()):
+        raise InputError(
+            f"config key sampling.compile_cache is {cache!r:.80}, must be a folder outside {RESULTS}/: PyTorch runs "
+            "what it finds there, and trees of results are passed on"
         )
     batch_size = None if section["batch_size"] == "auto" else section["batch_size"]
     return Sampling(**{**section, "batch_size": batch_size})
