@@ -147,7 +147,9 @@ def test_the_networks_sampler_is_guided_if_told(sampler: str) -> None:
     network, made = Mixing(), {}
     for weight in (None, 0.0, 1.0):
         generator = torch.Generator().manual_seed(0)
-        model = VideoModel(Path(), 0, "", DEFAULTS, network, diffusion, sampler, "", torch.device("cpu"))
+        model = VideoModel(
+            Path(), 0, "", DEFAULTS, network, diffusion, sampler, "", torch.device("cpu"), "float32"
+        )
         made[weight] = model.sample_window(
             w, lambda g=generator: torch.randn(w.frames.shape, generator=g), weight
         )

@@ -132,7 +132,8 @@ def metrics(number: int, note: str) -> dict[str, Any]:
 def cost(number: int) -> dict[str, Any]:
     return {
         "stages": 10 + number, "chain": 10, "diffusion_steps": 10, "max_frames": 10, "largest_window": 10,
-        "filled": 0.99, "selected": 0, "steps_from": "by the folder's name", "estimates": [],
+        "filled": 0.99, "selected": 0, "evaluations": 10 * (10 + number), "sequential_evaluations": 100,
+        "steps_from": "by the folder's name", "estimates": [],
     }  # fmt: skip
 
 

@@ -64,6 +64,8 @@ CARD = {
     "largest_window": 4,
     "filled": 1.0,
     "selected": 0,
+    "evaluations": 4000,
+    "sequential_evaluations": 4000,
     "steps_from": "as trained",
     "estimates": [{"device": "cpu", "seconds_per_evaluation": 0.1, "timings": ["results/a.json"]}],
 }
