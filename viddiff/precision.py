@@ -84,9 +84,23 @@ def rows_per_call(device: torch.device | str, batch_size: int) -> int:
 
 
 @contextmanager
+def in_order() -> Iterator[None]:
+    """A context in which transposed convolutions and gradients add in the same order each time.
+
+    On a GPU, by default, some do not.
+    """
+    before = torch.backends.cudnn.deterministic
+    try:
+        torch.backends.cudnn.deterministic = True
+        yield
+    finally:
+        torch.backends.cudnn.deterministic = before
+
+
+@contextmanager
 def _products(tf32: bool) -> Iterator[None]:
-    """A context in which float32 numbers are rounded to TF32 before they are multiplied, or not at all, and in which
-    transposed convolutions and gradients add in the same order each time: on a GPU, by default, some do not.
+    """A context in which float32 numbers are rounded to TF32 before they are multiplied, or not at all, always in the
+    same order.
 
     PyTorch 2.9 and newer has a switch for each kind of product. The older, common ones set them too, and are set first:
     whoever reads them, as compilation does, gets an error where they disagree with the new ones. What was set before is
@@ -99,16 +113,14 @@ def _products(tf32: bool) -> Iterator[None]:
         _agreed(lambda: torch.backends.cudnn.allow_tf32),
         _agreed(torch.get_float32_matmul_precision),
     )
-    in_order = torch.backends.cudnn.deterministic
     try:
-        torch.backends.cudnn.deterministic = True
         torch.backends.cudnn.allow_tf32 = tf32
         torch.set_float32_matmul_precision("high" if tf32 else "highest")
         for switch in switches:  # one that is not set itself follows one that stands for several
             switch.fp32_precision = "tf32" if tf32 and switch in gpu else "ieee"
-        yield
+        with in_order():
+            yield
     finally:
-        torch.backends.cudnn.deterministic = in_order
         if convolutions is not None:
             torch.backends.cudnn.allow_tf32 = convolutions
         if products is not None:

@@ -25,8 +25,8 @@ from viddiff.inference.complete import MadeStage
 from viddiff.inference.plan import Plan, Stage
 from viddiff.jobs.job import Job
 from viddiff.jobs.prepare import check_videos, prepare
-from viddiff.precision import PRECISIONS, lack_of
-from viddiff.tree.fingerprint import NAME, claim
+from viddiff.precision import PRECISIONS, lack_of, tell_precision
+from viddiff.tree.fingerprint import NAME, claim, numerics_of
 from viddiff.tree.partial import Partial
 from viddiff.tree.schedules import schedule_file
 from viddiff.tree.timing import Timing, record_timing
@@ -96,8 +96,9 @@ def sample_videos(
             done = work.sample(dataset, calls, progress)
             windows, seconds = windows + done[0], seconds + done[1]
     if windows:
+        numerics = numerics_of(evaluation.directory)
         timing = Timing(
-            device_name(job.device),
+            device_name(job.device) + ("" if numerics == "float32" else f", {numerics}"),
             windows * evaluations(model.sampler, model.diffusion.n_steps),
             seconds,
             evaluation.mode.given("max_frames"),
@@ -120,6 +121,7 @@ def in_precision(model: VideoModel, held: str, directory: Path) -> VideoModel:
             "to sample it anew"
         )
     log.info("precision: %s, as that of the samples in %s", held, directory)
+    tell_precision(held, held, model.device)
     return replace(model, precision=held)
 
 

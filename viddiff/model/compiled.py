@@ -98,9 +98,9 @@ def check_compiler(device: torch.device) -> None:
                 "compile is true, but Python's package triton is absent, which compiles for GPUs"
             )
         return
-    from torch._inductor.cpp_builder import get_cpp_compiler  # slow to load
-
     try:
+        from torch._inductor.cpp_builder import get_cpp_compiler  # slow to load
+
         get_cpp_compiler()
     except Exception:  # of no public class
         raise InputError("compile is true, but no compiler of C++ is found here: install g++") from None

@@ -30,6 +30,7 @@ from viddiff.diffusion.process import Diffusion, diffusion_of
 from viddiff.errors import InputError
 from viddiff.model.build import build_model
 from viddiff.model.sizes import frame_size
+from viddiff.precision import in_order
 from viddiff.training.config import TrainingConfig
 from viddiff.training.data_record import record_data
 from viddiff.training.ema import start_average, update_average
@@ -152,8 +153,9 @@ def forward_backward(
     parts = []
     for start in range(0, batch, size):
         rows = slice(start, start + size)
-        losses = _row_losses(model, diffusion, window, rows, t, noise, config)
-        (losses.loss.sum() / batch).backward()
+        with in_order():
+            losses = _row_losses(model, diffusion, window, rows, t, noise, config)
+            (losses.loss.sum() / batch).backward()
         parts.append((losses.loss.detach(), losses.latent_mse))
     losses = Losses(*(torch.cat(values).cpu() for values in zip(*parts, strict=True)))
     check_losses(losses.loss, t.cpu(), diffusion.n_steps, config, step)

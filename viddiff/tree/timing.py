@@ -20,9 +20,9 @@ from viddiff.tree.paths import Evaluation
 class Timing:
     """One job's time.
 
-    device: its name; window_evaluations: network evaluations, counted per window (a call with a batch of 8
-    windows is 8); seconds: what they took in all, wall time; max_frames: places of a window; image_size:
-    pixels of a side.
+    device: its name, and how the network computed if not in float32, as it is; window_evaluations: network
+    evaluations, counted per window (a call with a batch of 8 windows is 8); seconds: what they took in all, wall time;
+    max_frames: places of a window; image_size: pixels of a side.
 
     Raises `InputError` for counts below 1 or a time that is not positive.
     """
