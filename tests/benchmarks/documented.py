@@ -1,4 +1,4 @@
-"""What the documentation recommends, against which the original's way is measured (docs/speed.md)."""
+"""The way that the original's is measured against (docs/speed.md), until a comparison of quality has chosen one."""
 
 from __future__ import annotations
 
