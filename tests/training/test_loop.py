@@ -23,9 +23,11 @@ from viddiff.data.base import TrainingCrops
 from viddiff.diffusion.loss import Losses
 from viddiff.diffusion.process import diffusion_of
 from viddiff.errors import InputError
-from viddiff.training import loop
+from viddiff.training import loading, loop, step
 from viddiff.training.config import training_config
-from viddiff.training.loop import forward_backward, learning_rate, train, training_windows
+from viddiff.training.loading import training_windows
+from viddiff.training.loop import train
+from viddiff.training.step import forward_backward, learning_rate
 from viddiff.workflow.config import check_config, load_schema
 
 ROOT = Path(__file__).parents[2]
@@ -254,9 +256,9 @@ def test_a_loss_that_is_not_finite_stops_before_it_is_saved(tmp_path, data, stub
     def bad(*_):
         return Losses(torch.full((2,), torch.nan, requires_grad=True), torch.ones(2))
 
-    real = loop.training_loss
+    real = step.training_loss
     calls = iter([real, real, real, bad])  # the third is that before the first save
-    monkeypatch.setattr(loop, "training_loss", lambda *arguments: next(calls)(*arguments))
+    monkeypatch.setattr(step, "training_loss", lambda *arguments: next(calls)(*arguments))
     with pytest.raises(InputError) as error:
         train(config(), data, tmp_path)
     message = str(error.value)
@@ -320,7 +322,7 @@ def test_averages_of_initial_weights_are_warned_of(tmp_path, data, stub, caplog)
 
 def test_as_many_processes_load_as_the_job_has_cores(data, monkeypatch):
     asked = []
-    monkeypatch.setattr(loop, "DataLoader", lambda *_, num_workers, **__: asked.append(num_workers) or [])
+    monkeypatch.setattr(loading, "DataLoader", lambda *_, num_workers, **__: asked.append(num_workers) or [])
     for cores in (1, 4):
         list(training_windows(config(num_workers=-1), data, 0, cores))
     assert asked == [1, 3]
@@ -364,18 +366,18 @@ def run_script(tmp_path, root, training) -> object:
 
 
 def test_the_script_saves_and_ends_when_told_to(tmp_path, root, stub, monkeypatch, caplog):
-    real = loop.training_loss
+    real = step.training_loss
 
     def told(*arguments):
         os.kill(os.getpid(), signal.SIGTERM)
         return real(*arguments)
 
-    monkeypatch.setattr(loop, "training_loss", told)
+    monkeypatch.setattr(step, "training_loss", told)
     assert run_script(tmp_path, root, SETTINGS) == 3
     assert load_checkpoint(tmp_path / "run" / "model_000001.pt").step == 1
     assert "stopped at step 1 of 8, saved; the same call goes on from there" in caplog.messages
     assert not (tmp_path / "trained.json").exists()
-    monkeypatch.setattr(loop, "training_loss", real)
+    monkeypatch.setattr(step, "training_loss", real)
     assert run_script(tmp_path, root, SETTINGS) == 0
     assert json.loads((tmp_path / "trained.json").read_text()) == {"step": 8}
 

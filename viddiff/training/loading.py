@@ -1,0 +1,109 @@
+"""The batches of training steps, loaded by other processes ahead of time."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections.abc import Generator
+
+import numpy as np
+from jaxtyping import UInt8
+from torch.utils.data import DataLoader, Dataset
+
+from viddiff.data.base import TrainingCrops, VideoDataset
+from viddiff.errors import InputError
+from viddiff.training.config import TrainingConfig
+from viddiff.training.masks import sample_masks
+from viddiff.training.step import MASKS, step_seed
+from viddiff.training.windows import make_window
+from viddiff.window import Window
+
+
+def training_windows(
+    config: TrainingConfig, dataset: VideoDataset, start: int, cores: int = 1
+) -> Generator[Window, None, None]:
+    """The batches of training steps `start` to `config.steps - 1`, loaded by processes on `cores`.
+
+    Raises `InputError` for broken data.
+    """
+    workers = config.num_workers if config.num_workers >= 0 else max(1, cores - 1)
+    loader = DataLoader(
+        TrainingWindows(config, dataset),
+        batch_size=None,
+        sampler=range(start, config.steps),
+        num_workers=workers,
+        worker_init_fn=_ignore_signals,
+    )
+    windows = iter(loader)
+    try:
+        while True:
+            broken = None
+            try:
+                window = next(windows)
+            except StopIteration:
+                return
+            except (OSError, EOFError) as error:  # of the connection, since those of the data come as windows
+                time.sleep(1.0)  # until torch raises that the process is dead, if it is
+                broken = f"a process that loads data does not answer: {error!r}"
+            if broken is not None:
+                raise InputError(broken)  # not from the error, which keeps the processes
+            if isinstance(window, Exception):
+                raise window
+            yield window
+    finally:
+        del windows  # ends its processes, which ignore signals: as long as one is there, Python cannot exit
+
+
+def _ignore_signals(worker: int) -> None:
+    """A signal to stop goes to all processes of a job; only the one that trains decides what it means."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def killed_worker(error: RuntimeError) -> str | None:
+    """One line if an error, which can come up anywhere, is torch's way to tell that a process which loads data died."""
+    match = re.search(r"DataLoader worker \(pid.*?\) (.*)", str(error))
+    if match is None:
+        return None
+    return (
+        f"a process that loads data {match[1].strip().rstrip('.')}; the same call goes on from the newest "
+        "checkpoint; if memory was short, fewer num_workers need less"
+    )
+
+
+def available_cores() -> int:
+    """The processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class TrainingWindows(Dataset):
+    """Item n is the batch of training step n; it depends on the seed and n alone.
+
+    What is wrong with the data is an item too: raised in a worker, the message would become a traceback.
+    """
+
+    def __init__(self, config: TrainingConfig, dataset: VideoDataset):
+        self.config = config
+        self.crops = TrainingCrops(dataset, config.T, config.seed)
+
+    def __getitem__(self, step: int) -> Window | Exception:
+        try:
+            return self._window(step)
+        except (InputError, OSError) as error:
+            return error
+
+    def _window(self, step: int) -> Window:
+        config = self.config
+        generator = np.random.default_rng(step_seed(config.seed, step, MASKS))
+        observed, latent = sample_masks(
+            config.mask_distribution, config.T, config.max_frames, config.batch_size, generator
+        )
+        first = 2 * step * config.batch_size
+        videos = self._crops(first)
+        others = self._crops(first + config.batch_size) if config.pad_with_random_frames else None
+        return make_window(videos, others, observed, latent, config.max_frames, generator)
+
+    def _crops(self, first: int) -> UInt8[np.ndarray, "B T C H W"]:
+        return np.stack([self.crops[first + i].numpy() for i in range(self.config.batch_size)])
