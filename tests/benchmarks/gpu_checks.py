@@ -43,7 +43,7 @@ TRAINING = {key: TINY[key] for key in TINY if key != "T"} | {
     "T": 12,
     "batch_size": 2,
     "dropout": 0.1,
-    "ema_rate": "0.9",
+    "ema_rate": "0.1",
     "save_interval": 100,
     "num_workers": 0,
 }
