@@ -289,7 +289,7 @@ def grid_files(name):
 
 
 def training_data(run):
-    """The data that training needs first, and their check.
+    """The data that training needs first, those that it is watched on, and their check.
 
     Both records, of the check and of an earlier end of the training, may be there: they are made anew.
     """
@@ -297,7 +297,8 @@ def training_data(run):
     def input_files(wildcards):
         checked = [CALL.checks[run]] if run in CALL.checks else []
         make_anew(workflow, [TRAINED.format(run=run), *checked])
-        made = made_data(CONFIG.training[run].dataset, "train")
+        dataset = CONFIG.training[run].dataset
+        made = made_data(dataset, "train") + made_data(dataset, "test")
         return [*map(ancient, made), *checked]
 
     return input_files

@@ -4,6 +4,7 @@ import csv
 import logging
 import math
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -46,23 +47,23 @@ def test_rows_are_means_since_the_last():
 
 def test_rows_after_the_resumed_step_are_dropped(tmp_path):
     path = tmp_path / "run" / "log.csv"
-    log = csv_log(path, 0)
+    log = csv_log(path, LOG_COLUMNS, 0)
     for step in (10, 20, 30):
         log(row(step))
     with open(path, "a") as file:
         file.write("40,0.5,0.")  # killed while writing
-    csv_log(path, 20)(row(25))
+    csv_log(path, LOG_COLUMNS, 20)(row(25))
     assert steps(path) == [10, 20, 25]
-    assert csv_log(path, 0) and steps(path) == []
+    assert csv_log(path, LOG_COLUMNS, 0) and steps(path) == []
 
 
 def test_large_steps_are_written_in_full(tmp_path):
-    csv_log(tmp_path / "log.csv", 0)(row(12345678))
+    csv_log(tmp_path / "log.csv", LOG_COLUMNS, 0)(row(12345678))
     assert steps(tmp_path / "log.csv") == [12345678]
 
 
 def test_an_unwritable_log(tmp_path):
-    log = csv_log(tmp_path / "log.csv", 0)
+    log = csv_log(tmp_path / "log.csv", LOG_COLUMNS, 0)
     (tmp_path / "log.csv").unlink()
     (tmp_path / "log.csv").mkdir()
     with pytest.raises(OutputError, match=r"log\.csv"):
@@ -76,10 +77,15 @@ def test_wandb_gets_the_rows(tmp_path, monkeypatch):
         settings.update(arguments)
         return SimpleNamespace(log=lambda values, step: sent.append((step, values)))
 
-    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=init))
-    wandb_log(tmp_path / "group" / "abc123", "offline", {"lr": 1.0})(row(3) | {"loss_q0": math.nan})
+    kinds = {"Image": lambda path: f"image {path}", "Video": lambda path: f"video {path}"}
+    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=init, **kinds))
+    log = wandb_log(tmp_path / "group" / "abc123", "offline", {"lr": 1.0})
+    log(row(3) | {"loss_q0": math.nan})
+    log({"step": 4, "valid_rmse": 0.5, "samples.png": Path("a.png"), "samples.mp4": Path("a.mp4")})
     assert (settings["id"], settings["mode"], settings["config"]) == ("abc123", "offline", {"lr": 1.0})
     assert sent[0][0] == 3 and "loss_q0" not in sent[0][1]
+    files = {"samples.png": "image a.png", "samples.mp4": "video a.mp4"}
+    assert sent[1] == (4, {"step": 4, "valid_rmse": 0.5} | files)
 
 
 @pytest.mark.parametrize("fails_at", ["import", "init", "log"])
@@ -87,7 +93,9 @@ def test_a_wandb_failure_is_reported_once(tmp_path, monkeypatch, caplog, fails_a
     def fail(*_, **__):
         raise RuntimeError("no network")
 
-    module = SimpleNamespace(init=fail if fails_at == "init" else lambda **_: SimpleNamespace(log=fail))
+    module = SimpleNamespace(
+        Image=str, Video=str, init=fail if fails_at == "init" else lambda **_: SimpleNamespace(log=fail)
+    )
     monkeypatch.setitem(sys.modules, "wandb", None if fails_at == "import" else module)
     with caplog.at_level(logging.WARNING):
         log = wandb_log(tmp_path, "offline", {})

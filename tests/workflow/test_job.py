@@ -39,12 +39,14 @@ def with_device(work: Work, device: str) -> Work:
 
 
 def test_the_speed_of_a_training_is_that_of_its_job():
-    with step_bar(100) as progress:
-        progress(60)
+    with step_bar(100) as shown:
+        shown.step(60)
         for step in (61, 62):
-            progress(step)
+            shown.step(step)
         (bar,) = tqdm._instances
         assert (bar.initial, bar.n, bar.total) == (60, 62, 100)
+        shown.row({"loss": 0.012345})
+        assert "loss 0.01235" in str(bar)
 
 
 def test_no_job_waits_for_what_it_does_not_need():

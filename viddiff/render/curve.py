@@ -17,7 +17,7 @@ from viddiff.errors import InputError
 from viddiff.render.canvas import EMPTY, FAINT, INK, new_figure, save_figure, web_colour
 
 # Okabe and Ito's colours for lines.
-_LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f5539", "#000000")
+LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f5539", "#000000")
 _GREYS = {"truth": ("-", INK), "baseline": ((0, (5, 3)), FAINT), "second baseline": ((0, (1, 2)), FAINT)}
 
 Kind = Literal["mode", "companion", "truth", "baseline", "second baseline"]
@@ -84,7 +84,7 @@ def draw_lines(
     modes, colour = 0, ""
     for line in lines:
         if line.kind == "mode":
-            colour, modes = _LINES[modes % len(_LINES)], modes + 1
+            colour, modes = LINES[modes % len(LINES)], modes + 1
         _draw_line(axes, line, label, colour)
     if n_obs:
         _mark_observed(axes, n_obs)

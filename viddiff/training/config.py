@@ -17,20 +17,19 @@ WandbMode = Literal["off", "offline", "online"]
 # Keys of the flat config under another name here.
 _FLAT_NAME = {"seed": "fake_seed"}
 # Settings of the job, not of the model: no part of the flat config.
-_JOB_ONLY = ("steps", "wandb")
+_JOB_ONLY = ("steps", "wandb", "keep_last", "keep_every")
 # Keys of the original's config that change nothing here.
 WITHOUT_EFFECT = (
     "do_cond_marg",
     "fp16_scale_growth",
     "n_interesting_masks",
-    "n_valid_batches",
     "n_valid_repeats",
-    "sample_interval",
     "valid_microbatch",
 )
 # Keys that may change when a run goes on: they do not change the weights beyond rounding.
 FREE_KEYS = (
-    "save_interval", "save_latest_only", "log_interval", "num_workers", "microbatch", *WITHOUT_EFFECT
+    "save_interval", "save_latest_only", "log_interval", "sample_interval", "n_valid_batches", "num_workers",
+    "microbatch", *WITHOUT_EFFECT
 )  # fmt: skip
 # What the original's config can ask for and this program does not do.
 _FIXED = (
@@ -56,7 +55,11 @@ _BOUNDS = {
     "batch_size": (1, 999_999),
     "microbatch": (-1, _MOST),
     "save_interval": (1, _MOST),
+    "keep_last": (0, _MOST),
+    "keep_every": (0, _MOST),
     "log_interval": (1, _MOST),
+    "sample_interval": (1, _MOST),
+    "n_valid_batches": (0, _MOST),
     "lr_anneal_steps": (0, _MOST),
     "num_workers": (-1, 1024),
     "seed": (0, _MOST_STORED),
@@ -81,7 +84,11 @@ class TrainingConfig:
     ema_rate: str = DEFAULTS["ema_rate"]  # one or more, with commas
     save_interval: int = DEFAULTS["save_interval"]
     save_latest_only: bool = DEFAULTS["save_latest_only"]  # files `_latest` instead of one set per step
+    keep_last: int = 0  # sets that stay, the newest; 0: all
+    keep_every: int = 0  # beside these, sets of multiples of it stay; 0: none
     log_interval: int = DEFAULTS["log_interval"]
+    sample_interval: int = DEFAULTS["sample_interval"]  # steps between two looks at test videos
+    n_valid_batches: int = DEFAULTS["n_valid_batches"]  # of windows of test videos, at each of these
     num_workers: int = DEFAULTS["num_workers"]  # processes that load data; -1: the job's cores but one
     seed: int = DEFAULTS["fake_seed"]
     wandb: WandbMode = "off"
@@ -98,6 +105,14 @@ class TrainingConfig:
         if self.lr_anneal_steps and self.steps > self.lr_anneal_steps:
             raise InputError(
                 f"training key steps is {self.steps}; must not exceed lr_anneal_steps {self.lr_anneal_steps}"
+            )
+        if self.keep_every and not self.keep_last:
+            raise InputError(
+                f"training key keep_every is {self.keep_every}, but keep_last is 0: all sets stay"
+            )
+        if self.save_latest_only and self.keep_last:
+            raise InputError(
+                f"training key keep_last is {self.keep_last}, but save_latest_only keeps one set alone"
             )
         try:
             parse_rates(self.ema_rate)
@@ -158,7 +173,7 @@ def _two_sides(value: Any) -> bool:
 
 def _typed(key: str, value: Any) -> Any:
     """`value` if it has the key's type; whole numbers become floats where those are expected."""
-    if key in ("steps", "rp_alpha", "rp_beta", "rp_gamma"):
+    if key in ("steps", "keep_last", "keep_every", "rp_alpha", "rp_beta", "rp_gamma"):
         wanted: type = int
     elif key == "wandb":
         wanted = str

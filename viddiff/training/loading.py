@@ -90,11 +90,12 @@ class TrainingWindows(Dataset):
 
     def __getitem__(self, step: int) -> Window | Exception:
         try:
-            return self._window(step)
+            return self.batch(step)
         except (InputError, OSError) as error:
             return error
 
-    def _window(self, step: int) -> Window:
+    def batch(self, step: int) -> Window:
+        """The batch of a training step. Raises `InputError` or `OSError` for broken data."""
         config = self.config
         generator = np.random.default_rng(step_seed(config.seed, step, MASKS))
         observed, latent = sample_masks(

@@ -20,10 +20,10 @@ from torch import Tensor
 from viddiff.diffusion.loss import Losses
 from viddiff.errors import OutputError
 from viddiff.files.write import write_text
-from viddiff.training.run_files import LOG_COLUMNS
 
 Row = dict[str, float]  # column to figure; NaN where there is none
 Log = Callable[[Row], None]
+Facts = Mapping[str, float | Path]  # figures, and files of pictures and videos
 
 QUARTILES = 4
 logger = logging.getLogger(__name__)
@@ -77,16 +77,16 @@ def averaging_log(
     return record
 
 
-def csv_log(path: Path, step: int) -> Log:
-    """A log that appends rows to a file. Rows beyond `step` and half rows are dropped from it first."""
-    kept = [row for row in _read(path) if int(row["step"]) <= step]
-    lines = [",".join(LOG_COLUMNS), *(",".join(row[column] for column in LOG_COLUMNS) for row in kept)]
+def csv_log(path: Path, columns: Sequence[str], step: int) -> Log:
+    """A log that appends rows to a file, `step` first. Rows beyond `step` and half rows are dropped from it first."""
+    kept = [row for row in read_log(path, columns) if int(row["step"]) <= step]
+    lines = [",".join(columns), *(",".join(row[column] for column in columns) for row in kept)]
     write_text(path, "\n".join(lines) + "\n")
 
     def append(row: Row) -> None:
         try:
             with open(path, "a", encoding="utf-8", newline="") as file:
-                figures = (f"{row[column]:.6g}" for column in LOG_COLUMNS[1:])
+                figures = (f"{row[column]:.6g}" for column in columns[1:])
                 file.write(",".join([str(row["step"]), *figures]) + "\n")
         except OSError as error:
             raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
@@ -94,8 +94,13 @@ def csv_log(path: Path, step: int) -> Log:
     return append
 
 
-def wandb_log(run_dir: Path, mode: Literal["offline", "online"], config: Mapping[str, Any]) -> Log:
-    """A log to wandb; the run's id is the last folder's name. The first failure ends it, with a warning."""
+def wandb_log(
+    run_dir: Path, mode: Literal["offline", "online"], config: Mapping[str, Any]
+) -> Callable[[Facts], None]:
+    """A log to wandb; the run's id is the last folder's name. Files become pictures and videos.
+
+    The first failure ends it, with a warning.
+    """
     run: Any = None
     try:
         import wandb
@@ -111,14 +116,21 @@ def wandb_log(run_dir: Path, mode: Literal["offline", "online"], config: Mapping
     except Exception as error:  # whatever is wrong with wandb, training goes on
         logger.warning("no wandb log: %s", error)
 
-    def send(row: Row) -> None:
+    def send(row: Facts) -> None:
         nonlocal run
         if run is None:
             return
         try:
-            run.log(
-                {key: value for key, value in row.items() if not math.isnan(value)}, step=int(row["step"])
-            )
+            kinds = {".png": wandb.Image, ".mp4": wandb.Video}
+            files = {
+                key: kinds[value.suffix](str(value)) for key, value in row.items() if isinstance(value, Path)
+            }
+            figures = {
+                key: value
+                for key, value in row.items()
+                if not isinstance(value, Path) and not math.isnan(value)
+            }
+            run.log(figures | files, step=int(figures["step"]))
         except Exception as error:
             logger.warning("wandb log ends: %s", error)
             run = None
@@ -126,10 +138,10 @@ def wandb_log(run_dir: Path, mode: Literal["offline", "online"], config: Mapping
     return send
 
 
-def _read(path: Path) -> list[dict[str, str]]:
-    """The whole rows of a log file."""
+def read_log(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """The whole rows of a log file; none if there is no file."""
     if not path.is_file():
         return []
     with open(path, encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row.keys() >= set(LOG_COLUMNS)]
-    return [row for row in rows if all(row[column] for column in LOG_COLUMNS) and row["step"].isdecimal()]
+        rows = [row for row in csv.DictReader(file) if row.keys() >= set(columns)]
+    return [row for row in rows if all(row[column] for column in columns) and row["step"].isdecimal()]

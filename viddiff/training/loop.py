@@ -25,10 +25,13 @@ from viddiff.training.config import TrainingConfig
 from viddiff.training.data_record import record_data
 from viddiff.training.ema import start_average, update_average
 from viddiff.training.loading import available_cores, killed_worker, training_windows
-from viddiff.training.log import averaging_log, csv_log, wandb_log
+from viddiff.training.log import Log, averaging_log, csv_log, wandb_log
+from viddiff.training.run_files import LOG_COLUMNS
 from viddiff.training.soundness import check_norm, check_state
 from viddiff.training.state import TrainingState, resume_state, save_state
 from viddiff.training.step import forward_backward, learning_rate, loss_now
+from viddiff.training.thinning import thin_out
+from viddiff.training.watch import Watch
 
 logger = logging.getLogger(__name__)
 
@@ -42,12 +45,14 @@ def train(
     cores: int | None = None,
     progress: Callable[[int], None] = lambda step: None,
     stop: Callable[[], bool] = lambda: False,
+    watch: Watch = Watch(),  # noqa: B008 - it has no state
 ) -> int:
     """Train to `config.steps` updates, from the newest sound set of files in `run_dir` or from nothing.
 
     cores: what `num_workers: -1` shares, by default those that this process may use.
     progress: called with the number of updates made, once at the start and after each.
     stop: asked after each update; if true, save and return.
+    watch: is told of each step and of each row of the log.
 
     Returns the number of updates made; a run that is already beyond `config.steps` is left alone. Raises
     `InputError` if settings, data or files do not fit, if the loss or the weights are no longer finite, or if a
@@ -59,7 +64,7 @@ def train(
         raise InputError(f"image_size is {plain_size(size)}; {dataset.name} has {dataset.image_size}")
     try:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            return _train(config, dataset, run_dir, device, cores or available_cores(), progress, stop)
+            return _train(config, dataset, run_dir, device, cores or available_cores(), progress, stop, watch)
     except RuntimeError as error:
         killed = killed_worker(error)
         if killed is None:
@@ -75,6 +80,7 @@ def _train(
     cores: int,
     progress: Callable[[int], None],
     stop: Callable[[], bool],
+    watch: Watch,
 ) -> int:
     flat = config.to_flat()
     diffusion = diffusion_of(flat)
@@ -92,12 +98,15 @@ def _train(
         return state.step
     warn_of_initial_weights(config)
 
-    logs = [csv_log(run_dir / "log.csv", state.step)]
-    if config.wandb != "off":
-        logs.append(wandb_log(run_dir, config.wandb, flat))
+    logs: list[Log] = [csv_log(run_dir / "log.csv", LOG_COLUMNS, state.step), watch.logs]
+    wandb = wandb_log(run_dir, config.wandb, flat) if config.wandb != "off" else None
+    if wandb:
+        logs.append(wandb)
     record = averaging_log(config.log_interval, diffusion.n_steps, logs)
+    watch.begins(state)
     with closing(training_windows(config, dataset, state.step, cores)) as windows:
         for window in windows:
+            watch.loads(state, window)
             lr = learning_rate(config, state.step)
             for group in optimizer.param_groups:
                 group["lr"] = lr
@@ -113,9 +122,15 @@ def _train(
             record(state.step, losses, t, grad_norm.item(), lr)
             progress(state.step)
             stopping = stop()
-            if stopping or state.step % config.save_interval == 0 or state.step == config.steps:
+            saving = stopping or state.step % config.save_interval == 0 or state.step == config.steps
+            if saving:
                 check_state(state, loss_now(model, diffusion, window, config, state.step, device), config)
                 save_state(run_dir, state, flat, data)
+                if config.keep_last:
+                    thin_out(run_dir, config.keep_last, config.keep_every)
+            findings = watch.steps(state, saving)
+            if wandb and findings:
+                wandb({"step": state.step} | findings)
             if stopping:
                 break
     if state.step == config.steps:

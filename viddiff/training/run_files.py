@@ -24,6 +24,7 @@ LOG_COLUMNS = (
     "lr",
     "seconds_per_step",
 )
+VALIDATION_COLUMNS = ("step", "loss", *(f"loss_q{quartile}" for quartile in range(4)), "rmse", "motion")
 _NAME = re.compile(r"(?P<kind>opt|model|ema_[0-9][0-9.e-]*)_(?P<step>[0-9]+|latest)\.pt")
 
 
@@ -54,6 +55,16 @@ def set_path(run_dir: Path, kind: str, step: int | None) -> Path:
 def staged_path(run_dir: Path, kind: str) -> Path:
     """A file of the set that is being saved."""
     return run_dir / f".next-{kind}.pt"
+
+
+def kept_steps(steps: Iterable[int], keep_last: int, keep_every: int) -> list[int]:
+    """Of the steps of saved sets those that stay: the newest `keep_last`, and multiples of `keep_every`.
+
+    With `keep_last` 0 all stay.
+    """
+    ordered = sorted(set(steps))
+    newest = ordered[-keep_last:]
+    return [step for step in ordered if step in newest or (keep_every and step % keep_every == 0)]
 
 
 def step_inside(path: Path) -> int | None:

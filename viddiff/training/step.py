@@ -21,7 +21,7 @@ from viddiff.training.soundness import check_losses
 from viddiff.training.windows import loss_mask
 from viddiff.window import Window
 
-MASKS, NOISE, DROPOUT = range(3)  # purposes of randomness
+MASKS, NOISE, DROPOUT, VALIDATION = range(4)  # purposes of randomness
 
 
 def forward_backward(
@@ -34,10 +34,8 @@ def forward_backward(
 ) -> tuple[Losses, Int[Tensor, " B"]]:
     """Gradients of a batch's mean loss, by microbatches. Returns each window's losses and diffusion step."""
     batch = len(window.frames)
-    generator = torch.Generator(device).manual_seed(step_seed(config.seed, step, NOISE))
+    t, noise = drawn_noise(window, diffusion.n_steps, config.seed, step, device)
     torch.manual_seed(step_seed(config.seed, step, DROPOUT))
-    t = torch.randint(diffusion.n_steps, (batch,), generator=generator, device=device)
-    noise = torch.randn(window.frames.shape, generator=generator, device=device)
     size = batch if config.microbatch < 1 else config.microbatch
     parts = []
     for start in range(0, batch, size):
@@ -49,6 +47,15 @@ def forward_backward(
     losses = Losses(*(torch.cat(values).cpu() for values in zip(*parts, strict=True)))
     check_losses(losses.loss, t.cpu(), diffusion.n_steps, config, step)
     return losses, t.cpu()
+
+
+def drawn_noise(
+    window: Window, n_steps: int, seed: int, step: int, device: torch.device
+) -> tuple[Int[Tensor, " B"], Float[Tensor, "B K C H W"]]:
+    """The diffusion steps and the noise of a training step's windows."""
+    generator = torch.Generator(device).manual_seed(step_seed(seed, step, NOISE))
+    t = torch.randint(n_steps, (len(window.frames),), generator=generator, device=device)
+    return t, torch.randn(window.frames.shape, generator=generator, device=device)
 
 
 @torch.no_grad()
@@ -65,6 +72,24 @@ def loss_now(
     t = torch.full((1,), diffusion.n_steps // 2, device=device)
     noise = torch.randn(window.frames[:1].shape, generator=generator, device=device)
     return _row_losses(model, diffusion, window, slice(1), t, noise, config).loss.item()
+
+
+def losses_at(
+    model: Network,
+    diffusion: Diffusion,
+    window: Window,
+    level: int,
+    number: int,
+    config: TrainingConfig,
+    device: torch.device,
+) -> Float[Tensor, " B"]:
+    """The losses of a batch at one diffusion step, with noise that is of the batch's number alone, by microbatches."""
+    generator = torch.Generator(device).manual_seed(step_seed(config.seed, number, VALIDATION))
+    noise = torch.randn(window.frames.shape, generator=generator, device=device)
+    t = torch.full((len(noise),), level, device=device)
+    size = len(noise) if config.microbatch < 1 else config.microbatch
+    rows = [slice(start, start + size) for start in range(0, len(noise), size)]
+    return torch.cat([_row_losses(model, diffusion, window, part, t, noise, config).loss for part in rows])
 
 
 def _row_losses(

@@ -208,6 +208,8 @@ def _training(run: str, settings: Mapping[str, Any]) -> Training:
         rates,
         full["save_latest_only"],
         full["save_interval"],
+        full.get("keep_last", 0),
+        full.get("keep_every", 0),
         settings,
     )
 

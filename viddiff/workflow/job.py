@@ -178,25 +178,43 @@ class LoggedProgress:
             log.info("%d of %d", done, total)
 
 
+class StepBar:
+    """A progress bar of training steps, with the loss.
+
+    It begins at the first step that it is told: its speed is that of this job.
+    """
+
+    def __init__(self, bar: Any) -> None:
+        self._bar, self._begun = bar, False
+
+    def step(self, step: int) -> None:
+        """Show that so many steps are made."""
+        bar = self._bar
+        if self._begun:
+            bar.update(step - bar.n)
+            return
+        self._begun = True
+        bar.initial = bar.n = bar.last_print_n = step
+        bar.start_t = bar.last_print_t = time.time()
+        bar.refresh()
+
+    def row(self, row: Mapping[str, float]) -> None:
+        """Show the loss of a row of the training's log."""
+        self._bar.set_postfix_str(f"loss {row['loss']:.4g}", refresh=False)
+
+    def say(self, text: str) -> None:
+        """Log a line, and show it above the bar."""
+        log.info("%s", text)
+        self._bar.write(text, file=sys.stderr)
+
+
 @contextmanager
-def step_bar(total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar of training steps. It begins at the first that it is told: its speed is that of this job."""
+def step_bar(total: int) -> Iterator[StepBar]:
+    """A bar of so many training steps."""
     from tqdm import tqdm
 
     with tqdm(total=total, unit="step", mininterval=5.0) as bar:
-        begun = False
-
-        def show(step: int) -> None:
-            nonlocal begun
-            if not begun:
-                begun = True
-                bar.initial = bar.n = bar.last_print_n = step
-                bar.start_t = bar.last_print_t = time.time()
-                bar.refresh()
-            else:
-                bar.update(step - bar.n)
-
-        yield show
+        yield StepBar(bar)
 
 
 def _stop(number: int, frame: object) -> None:

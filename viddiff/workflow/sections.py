@@ -39,6 +39,8 @@ class Training:
     ema_rates: tuple[float, ...]
     save_latest_only: bool
     save_interval: int
+    keep_last: int
+    keep_every: int
     settings: Mapping[str, Any]
 
 

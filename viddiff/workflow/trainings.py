@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from viddiff.training.run_files import check_resumable, is_trained, run_files, set_path, trained_step
+from viddiff.training.run_files import (
+    check_resumable,
+    is_trained,
+    kept_steps,
+    run_files,
+    set_path,
+    trained_step,
+)
 from viddiff.tree.paths import CHECKPOINTS, Evaluation
 from viddiff.workflow.sections import Configuration
 
@@ -64,7 +71,8 @@ def is_to_be_trained(config: Configuration, evaluation: Evaluation) -> bool:
         saved = range(training.save_interval, training.steps, training.save_interval)
         run_dir = Path(CHECKPOINTS, evaluation.run)
         done = trained_step(run_dir, training.ema_rates)
-        steps = [step for step in (*saved, training.steps) if step > done]
+        kept = kept_steps((*saved, training.steps), training.keep_last, training.keep_every)
+        steps = [step for step in kept if step > done]
     file = evaluation.checkpoint_file()
     made = {path for step in steps for path in trained_files(config, evaluation.run, step)}
     return str(file) in made and (training.save_latest_only or not file.is_file())
