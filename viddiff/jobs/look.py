@@ -87,9 +87,10 @@ class Look:
         }
 
     def _loss(self, state: TrainingState, diffusion: Any, quarter: int, batch: int) -> float:
+        network: Any = state.model
         window = TrainingWindows(self.config, self.held_out).batch(batch)
         level = (2 * quarter + 1) * diffusion.n_steps // (2 * QUARTERS)
-        return losses_at(state.model, diffusion, window, level, batch, self.config, self.device).mean().item()
+        return losses_at(network, diffusion, window, level, batch, self.config, self.device).mean().item()
 
     def samples(self, state: TrainingState) -> Row:
         """Complete the first videos with the first of the averages; the pictures of them."""

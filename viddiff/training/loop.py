@@ -130,7 +130,7 @@ def _train(
                     thin_out(run_dir, config.keep_last, config.keep_every)
             findings = watch.steps(state, saving)
             if wandb and findings:
-                wandb({"step": state.step} | findings)
+                wandb({"step": state.step, **findings})
             if stopping:
                 break
     if state.step == config.steps:

@@ -18,9 +18,13 @@ def thin_out(run_dir: Path, keep_last: int, keep_every: int) -> None:
     A file goes only if the opt file of its set knows it by its hash, which goes last: what somebody else put there
     stays, with a warning.
     """
-    files = [file for file in run_files(run_dir) if file.step is not None]
-    opts = {file.step: file.path for file in files if file.kind == "opt" and is_own(file.path)}
-    for step in sorted(opts.keys() - set(kept_steps(filter(None, opts), keep_last, keep_every))):
+    files = run_files(run_dir)
+    opts = {
+        file.step: file.path
+        for file in files
+        if file.step is not None and file.kind == "opt" and is_own(file.path)
+    }
+    for step in sorted(opts.keys() - set(kept_steps(opts, keep_last, keep_every))):
         hashes = load_tensors(opts[step], mmap=True)["sha256"]
         for file in files:
             if file.step != step or file.kind == "opt":
