@@ -12,12 +12,7 @@ for batch in CALL.batches["elbo"]:
         name:
             f"elbo_{batch.span}"
         input:
-            # The job itself refuses a checkpoint that is not the one of the existing results.
-            checkpoint=checkpoint_of,
-            data=ancient(data_of),
-            alexnet=ancient(selection_weights),
-            schedule=ancient(schedule_of),
-            repair=repair(batch.paths(ELBO)),
+            unpack(batch_inputs(batch.paths(ELBO))),
         output:
             [update(path) for path in batch.paths(ELBO)],
         log:

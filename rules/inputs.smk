@@ -1,6 +1,7 @@
 """Input functions: what the files of a rule are made from."""
 
 import os
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -123,7 +124,10 @@ def missing_splits():
 
 def schedule_of(wildcards):
     """The optimal schedule of a mode that has one."""
-    evaluation = evaluation_of(wildcards)
+    return schedule_for(evaluation_of(wildcards))
+
+
+def schedule_for(evaluation):
     optimal = evaluation.mode.optimal is not None
     return str(schedule_file(evaluation)) if optimal else []
 
@@ -137,12 +141,6 @@ def searched_stages_of(wildcards):
 
 def search_data_of(wildcards):
     return made_data(dataset_of(CONFIG, evaluation_of(wildcards)), "train")
-
-
-def selection_weights(wildcards):
-    """What a mode needs that selects frames by LPIPS."""
-    by_lpips = evaluation_of(wildcards).mode.recipe.distance == "lpips"
-    return ALEXNET if by_lpips else []
 
 
 def renewing_costs(files):
@@ -237,15 +235,31 @@ def grid_metrics(ext):
     return [cell.metrics(ext) for cell in GRID]
 
 
-def repair(patterns):
-    """No file. Lets a batch run whose files are all there, but one of them damaged."""
+def batch_inputs(patterns):
+    """For `unpack`: what samples and ELBOs are made from. One function, since Snakemake looks at each for each job.
+
+    A batch runs, too, if its files are all there, but one of them damaged.
+    """
 
     def input_files(wildcards):
         files = [path.format(**wildcards) for path in patterns] if CALL.damaged else []
         make_anew(workflow, CALL.damaged.intersection(files))
-        return []
+        return sampling_files(evaluation_of(wildcards))
 
     return input_files
+
+
+@cache  # the jobs of an evaluation read the same
+def sampling_files(evaluation):
+    """By their names. The job itself refuses a checkpoint that is not the one of files that are there."""
+    # By what observed frames are chosen.
+    by_lpips = evaluation.mode.recipe.distance == "lpips"
+    return {
+        "checkpoint": checkpoint_or_training(evaluation),
+        "data": ancient(videos_of(evaluation)),
+        "alexnet": ancient(ALEXNET) if by_lpips else [],
+        "schedule": ancient(schedule_for(evaluation)),
+    }
 
 
 def elbos_of(wildcards):
@@ -306,7 +320,8 @@ def training_data(run):
 
 def batch_videos(wildcards, output):
     """The numbers of the videos of a batch."""
-    return [int(Path(path).stem.partition("_")[2].partition("-")[0]) for path in output]
+    names = (path.rpartition("/")[2] for path in output)
+    return [int(re.search("_([0-9]+)", name)[1]) for name in names]
 
 
 def cells_of(wildcards):

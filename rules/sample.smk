@@ -12,12 +12,7 @@ for batch in CALL.batches["sample"]:
         name:
             f"sample_{batch.span}"
         input:
-            # The job itself refuses a checkpoint that is not the one of the existing samples.
-            checkpoint=checkpoint_of,
-            data=ancient(data_of),
-            alexnet=ancient(selection_weights),
-            schedule=ancient(schedule_of),
-            repair=repair(batch.paths(SAMPLE)),
+            unpack(batch_inputs(batch.paths(SAMPLE))),
         output:
             [update(path) for path in batch.paths(SAMPLE)],
         log:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 from snakemake.utils import update_config
 
 from viddiff.dataset_settings import DatasetSettings
@@ -46,6 +47,10 @@ def checked(**changes):
 
 def configured(**changes):
     return read_config(checked(**changes))
+
+
+def test_the_schema_is_one():
+    Draft202012Validator.check_schema(SCHEMA)  # not at each call, which would take a fifth of a second
 
 
 def test_the_shipped_configuration_is_valid():

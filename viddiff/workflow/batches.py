@@ -110,10 +110,13 @@ def missing_elbos(request: Request) -> Pairs:
 
 def damaged_files(missing: Mapping[str, Pairs]) -> list[str]:
     """Those of the missing `sample` and `elbo` files that are there, but cut off or no array files at all."""
-    paths = [e.sample(*pair) for e, pairs in missing["sample"].items() for pair in pairs]
-    paths += [e.elbo(video) for e, pairs in missing["elbo"].items() for video, _ in pairs]
-    there = {folder: files_in(folder) for folder in {path.parent for path in paths}}
-    return [str(path) for path in paths if path.name in there[path.parent] and not is_whole(path)]
+    samples, elbos = missing["sample"].items(), missing["elbo"].items()
+    folders = [
+        (e.sample(0, 0).parent, {f"{sample_name(*pair)}.npy" for pair in pairs}) for e, pairs in samples
+    ]
+    folders += [(e.elbo(0).parent, {e.elbo(video).name for video, _ in pairs}) for e, pairs in elbos]
+    there = [folder / name for folder, names in folders for name in names & files_in(folder).keys()]
+    return [str(path) for path in there if not is_whole(path)]
 
 
 def plan_batches(

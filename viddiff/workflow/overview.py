@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from viddiff.report.text_table import align, named_columns
-from viddiff.tree.paths import Evaluation
+from viddiff.tree.paths import Evaluation, sample_name
 from viddiff.workflow.batches import files_in, whole_in
 from viddiff.workflow.targets import Request
 
@@ -22,18 +22,18 @@ class Tally:
     damaged: int
 
     @staticmethod
-    def of(paths: list[Path]) -> Tally:
+    def of(folder: Path, names: Collection[str]) -> Tally:
         """Count files of one folder."""
-        folder = paths[0].parent
         found, whole = files_in(folder), whole_in(folder)
-        there = sum(path.name in whole for path in paths)
-        damaged = sum(path.name in found for path in paths) - there
-        return Tally(len(paths), there, len(paths) - there - damaged, damaged)
+        there = sum(name in whole for name in names)
+        damaged = sum(name in found for name in names) - there
+        return Tally(len(names), there, len(names) - there - damaged, damaged)
 
 
 def overview(request: Request) -> str:
     """A row for the samples, and one for the ELBOs, of each evaluation of a call; "" if it asks for none."""
-    rows = [(evaluation, kind, Tally.of(paths)) for evaluation, kind, paths in _asked_for(request)]
+    asked = _asked_for(request)
+    rows = [(evaluation, kind, Tally.of(folder, names)) for evaluation, kind, folder, names in asked]
     if not rows:
         return ""
     tallies = [tally for *_, tally in rows]
@@ -47,8 +47,10 @@ def overview(request: Request) -> str:
     return "\n".join([*heading, *align(columns)]) + "\n"
 
 
-def _asked_for(request: Request) -> Iterator[tuple[Evaluation, str, list[Path]]]:
+def _asked_for(request: Request) -> Iterator[tuple[Evaluation, str, Path, list[str]]]:
+    """Evaluation, kind, folder of the files and their names."""
     for evaluation, pairs in request.samples.items():
-        yield evaluation, "samples", [evaluation.sample(*pair) for pair in pairs]
+        names = [f"{sample_name(*pair)}.npy" for pair in pairs]
+        yield evaluation, "samples", evaluation.sample(0, 0).parent, names
     for evaluation, pairs in request.elbos.items():
-        yield evaluation, "ELBOs", [evaluation.elbo(video) for video, _ in pairs]
+        yield evaluation, "ELBOs", evaluation.elbo(0).parent, [evaluation.elbo(v).name for v, _ in pairs]
