@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
 
 import pytest
 import torch
@@ -42,6 +43,17 @@ def test_no_record_replaces_another(tmp_path):
         with recorded(tmp_path, "job", "cpu", {}):
             pass
     assert len(records(tmp_path)) == 3
+
+
+def test_what_is_not_installed_has_no_version(monkeypatch):
+    def found(package):
+        if package != "numpy":
+            raise PackageNotFoundError(package)
+        return version(package)
+
+    monkeypatch.setattr("viddiff.tree.provenance.version", found)
+    told = versions.__wrapped__()
+    assert told["viddiff"] is None and told["snakemake"] is None and told["numpy"] == version("numpy")
 
 
 def test_the_commit_is_told_where_there_is_one(tmp_path):

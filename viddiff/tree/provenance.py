@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
@@ -50,13 +50,21 @@ def recorded(
 def versions() -> dict[str, str | None]:
     """Of what decides about numbers: the code, if it is a git checkout its commit, and the libraries."""
     return {
-        **{name: version(name) for name in ("viddiff", "numpy", "snakemake")},
+        **{name: _version(name) for name in ("viddiff", "numpy", "snakemake")},
         "torch": torch.__version__,  # the build too
         "commit": _commit(Path(__file__).parent),
         "cuda": torch.version.cuda if torch.cuda.is_available() else None,
         "python": platform.python_version(),
         "platform": platform.platform(),
     }
+
+
+def _version(package: str) -> str | None:
+    """Of an installed package; `None` if it is none, as a source tree on Python's path is."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _commit(folder: Path) -> str | None:
