@@ -73,6 +73,10 @@ DEFAULTS: dict[str, Any] = {
     "rp_gamma": None,  # T
     "allow_interactions_between_padding": True,
 }
+# Keys that the original does not have: a flat config has them only where they are not at their default.
+OWN: dict[str, Any] = {
+    "prediction": "eps",  # beside eps and x_0, which predict_xstart tells
+}
 TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 # What sampling reads: of the data, the network and the diffusion.
 _CHECKED_KEYS = ("dataset", "max_frames", *tuple(DEFAULTS)[tuple(DEFAULTS).index("image_size") :])
@@ -104,7 +108,17 @@ def with_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
         wanted = int if DEFAULTS[key] is None else type(DEFAULTS[key])
         if type(full[key]) not in ((int, float) if wanted is float else (wanted,)):
             raise InputError(f"config key {key} is {full[key]!r:.60}; must be {TYPE_NAMES[wanted]}")
+    for key in OWN:
+        own_setting(full, key)
     return full
+
+
+def own_setting(config: Mapping[str, Any], key: str) -> Any:
+    """The value of one of the keys in `OWN`. Raises `InputError` if it has the wrong type."""
+    wanted, value = type(OWN[key]), config.get(key, OWN[key])
+    if type(value) not in ((int, float) if wanted is float else (wanted,)):
+        raise InputError(f"config key {key} is {value!r:.60}; must be {TYPE_NAMES[wanted]}")
+    return value
 
 
 def config_format(config: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ import torch
 
 from viddiff.diffusion.noise_schedule import LINEAR
 from viddiff.errors import InputError
-from viddiff.flat_config import DEFAULTS
+from viddiff.flat_config import DEFAULTS, OWN
 from viddiff.model.build import build_model
 from viddiff.training.config import _FIXED, TrainingConfig, training_config
 from viddiff.training.masks import mask_distribution
@@ -25,7 +25,7 @@ SETTINGS = {"dataset": "bouncy_balls", "T": 60, "steps": 10}
 
 def defaults() -> dict[str, str]:
     """Every key that a user may write, and its default as the page writes it."""
-    known = {key: value for key, value in DEFAULTS.items() if key != "fake_seed"}
+    known = {key: value for key, value in (DEFAULTS | OWN).items() if key != "fake_seed"}
     for field in fields(TrainingConfig):
         if field.name != "network":
             known[field.name] = "required" if field.default is MISSING else field.default

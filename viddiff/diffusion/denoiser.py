@@ -14,13 +14,14 @@ from jaxtyping import Float, Num
 from torch import Tensor
 
 from viddiff.diffusion.noise_schedule import Level
+from viddiff.diffusion.prediction import PREDICTION
 from viddiff.diffusion.process import Diffusion
 from viddiff.window import Window, WindowFrames
 
 
 @runtime_checkable
 class Network(Protocol):
-    """What is trained: it predicts x_0 or eps of all frames of a window, as `Diffusion.predicts` says."""
+    """What is trained: it predicts x_0, eps or both mixed, of all frames of a window: see `Diffusion.predicts`."""
 
     def __call__(
         self, x_t: WindowFrames, t: Num[Tensor, " B"], window: Window, positions: Any = None, /
@@ -60,13 +61,8 @@ def add_noise(
     return alpha * x_0 + sigma * eps
 
 
-def x_0_from_eps(x_t: Tensor, eps: Tensor, alpha: float | Tensor, sigma: float | Tensor) -> Tensor:
-    """Ho et al. 2020, eq. 15: `x_0 = (x_t - sigma eps) / alpha`."""
-    return (x_t - sigma * eps) / alpha
-
-
 def prediction_and_v(diffusion: Diffusion, output: Tensor) -> tuple[Tensor, Tensor]:
-    """The network's raw output, taken apart: what it predicts, x_0 or eps, and v as in `Estimate`."""
+    """The network's raw output, taken apart: what it predicts, and v as in `Estimate`."""
     if diffusion.variance == "learned":
         prediction, v = output.chunk(2, dim=2)
         return prediction, v
@@ -78,8 +74,7 @@ def estimate_of(
 ) -> Estimate:
     """What the network's raw output for x_t says of the clean frames, in any range."""
     prediction, v = prediction_and_v(diffusion, output)
-    x_0 = prediction if diffusion.predicts == "x_0" else x_0_from_eps(x_t, prediction, alpha, sigma)
-    return Estimate(x_0, v)
+    return Estimate(PREDICTION[diffusion.predicts].x_0(x_t, prediction, alpha, sigma), v)
 
 
 def network_denoiser(model: Network, diffusion: Diffusion, window: Window) -> Denoise:
@@ -88,7 +83,8 @@ def network_denoiser(model: Network, diffusion: Diffusion, window: Window) -> De
     batch = window.frames.shape[0]
 
     def denoise(x_t: Tensor, level: Level) -> Estimate:
-        output = model(x_t, torch.full((batch,), level.t, device=x_t.device), window, positions)
+        seen = PREDICTION[diffusion.predicts].input(x_t, level.alpha, level.sigma)
+        output = model(seen, torch.full((batch,), level.t, device=x_t.device), window, positions)
         return estimate_of(diffusion, output.to(x_t.dtype), x_t, level.alpha, level.sigma)
 
     return denoise

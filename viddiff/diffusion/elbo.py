@@ -18,6 +18,7 @@ from torch import Tensor
 
 from viddiff.diffusion.denoiser import Estimate, Network, add_noise, estimate_of
 from viddiff.diffusion.likelihood import prior_bits, table_at, variational_bound
+from viddiff.diffusion.prediction import PREDICTION
 from viddiff.diffusion.process import Diffusion
 from viddiff.errors import InputError
 from viddiff.precision import full_float32
@@ -93,7 +94,8 @@ def _estimate(
     alpha, sigma = table_at(np.sqrt(alpha_bar), t), table_at(np.sqrt(1.0 - alpha_bar), t)
     x_t = add_noise(window.frames.expand_as(eps), eps, alpha, sigma)
     with full_float32():
-        output = model(x_t, diffusion.network_time(t), _repeated(window, len(t)))
+        seen = PREDICTION[diffusion.predicts].input(x_t, alpha, sigma)
+        output = model(seen, diffusion.network_time(t), _repeated(window, len(t)))
     estimate = estimate_of(diffusion, output, x_t, alpha, sigma)
     if not estimate.x_0.isfinite().all():
         raise InputError("the network's estimates of frames are not finite numbers")

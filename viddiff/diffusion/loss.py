@@ -7,8 +7,9 @@ from typing import NamedTuple
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from viddiff.diffusion.denoiser import Network, add_noise, prediction_and_v, x_0_from_eps
+from viddiff.diffusion.denoiser import Network, add_noise, prediction_and_v
 from viddiff.diffusion.likelihood import table_at, variational_bound
+from viddiff.diffusion.prediction import PREDICTION
 from viddiff.diffusion.process import Diffusion
 from viddiff.window import Window, WindowFrames
 
@@ -37,17 +38,16 @@ def training_loss(
     alpha_bar = table_at(diffusion.schedule.alpha_bar, t)
     alpha, sigma = alpha_bar.sqrt(), (1.0 - alpha_bar).sqrt()
     x_t = add_noise(x_0, noise, alpha, sigma)
-    output = model(x_t, diffusion.network_time(t), window)
+    kind = PREDICTION[diffusion.predicts]
+    output = model(kind.input(x_t, alpha, sigma), diffusion.network_time(t), window)
     prediction, v = prediction_and_v(diffusion, output)
     counted = loss_mask[:, :, None, None, None]
-    error = ((x_0 if diffusion.predicts == "x_0" else noise) - prediction) ** 2
+    error = (kind.target(x_0, noise, alpha, sigma) - prediction) ** 2
     latent_mse = (error.detach() * window.latent[:, :, None, None, None]).flatten(1).mean(dim=1)
     loss = (error * counted).flatten(1).mean(dim=1)
     if diffusion.loss == "mse" and diffusion.variance != "learned":
         return Losses(loss, latent_mse)
-    estimate = prediction
-    if diffusion.predicts == "eps":
-        estimate = x_0_from_eps(x_t, prediction, alpha, sigma)
+    estimate = kind.x_0(x_t, prediction, alpha, sigma)
     if diffusion.loss == "kl":
         bound = variational_bound(diffusion, x_0, x_t, estimate, v, t)
         return Losses(diffusion.n_steps * (bound * counted).flatten(1).mean(dim=1), latent_mse)

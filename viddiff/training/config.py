@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
+from viddiff.diffusion.settings import predicts
 from viddiff.errors import InputError, unknown
-from viddiff.flat_config import DEFAULTS, TYPE_NAMES, parse_rates, with_defaults
+from viddiff.flat_config import DEFAULTS, OWN, TYPE_NAMES, parse_rates, with_defaults
 from viddiff.model.sizes import WIDTH
 from viddiff.training.masks import check_mask_distribution
 
@@ -125,13 +126,14 @@ class TrainingConfig:
         return parse_rates(self.ema_rate)
 
     def to_flat(self) -> dict[str, Any]:
-        """The flat config, with exactly the original's keys, and one more if frames are not square."""
+        """The flat config, with exactly the original's keys, and more only where they are not at their default."""
         own = {
             _FLAT_NAME.get(item.name, item.name): getattr(self, item.name)
             for item in fields(self)
             if item.name not in (*_JOB_ONLY, "network")
         }
-        return with_defaults(dict(self.network) | own)
+        flat = with_defaults(dict(self.network) | own)
+        return {key: value for key, value in flat.items() if key not in OWN or value != OWN[key]}
 
 
 def training_config(settings: Mapping[str, Any]) -> TrainingConfig:
@@ -140,7 +142,7 @@ def training_config(settings: Mapping[str, Any]) -> TrainingConfig:
     Raises `InputError` that names a key which is unknown (with the nearest), missing, or of the wrong type.
     """
     own = {item.name: item for item in fields(TrainingConfig) if item.name != "network"}
-    known = {*own, *DEFAULTS} - set(_FLAT_NAME.values())
+    known = {*own, *DEFAULTS, *OWN} - set(_FLAT_NAME.values())
     values: dict[str, Any] = {}
     network: dict[str, Any] = {}
     for key, value in settings.items():
@@ -158,13 +160,25 @@ def training_config(settings: Mapping[str, Any]) -> TrainingConfig:
     missing = [key for key in ("dataset", "T", "steps") if key not in values]
     if missing:
         raise InputError(f"training settings lack {', '.join(missing)}")
-    return TrainingConfig(**values, network=network)
+    return TrainingConfig(**values, network=_as_original(network))
 
 
 def changed_settings(saved: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     """Which keys of two flat configs differ that a run cannot change, in words; "" if none."""
-    changed = [key for key in config if key not in FREE_KEYS and saved.get(key) != config[key]]
-    return ", ".join(f"{key} was {saved.get(key)!r} and is {config[key]!r}" for key in changed)
+    now, before = OWN | dict(config), OWN | dict(saved)
+    changed = [key for key in now if key not in FREE_KEYS and before.get(key) != now[key]]
+    return ", ".join(f"{key} was {before.get(key)!r} and is {now[key]!r}" for key in changed)
+
+
+def _as_original(network: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys of the flat config, with the original's way to say that the network predicts x_0."""
+    told = dict(network)
+    if "prediction" in told:
+        told.setdefault("predict_xstart", told["prediction"] == "x_0")
+        predicts(told)
+        if told["prediction"] == "x_0":
+            del told["prediction"]
+    return told
 
 
 def _two_sides(value: Any) -> bool:
@@ -178,7 +192,7 @@ def _typed(key: str, value: Any) -> Any:
     elif key == "wandb":
         wanted = str
     else:
-        wanted = type(DEFAULTS[_FLAT_NAME.get(key, key)])
+        wanted = type((DEFAULTS | OWN)[_FLAT_NAME.get(key, key)])
     if wanted is float and type(value) is int and abs(value) <= _MOST_STORED:
         return float(value)
     if key == "ema_rate" and type(value) is float:

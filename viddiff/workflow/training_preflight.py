@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from viddiff.dataset_settings import height_width, plain_size
-from viddiff.diffusion.noise_schedule import noise_schedule
+from viddiff.diffusion.settings import check_diffusion
 from viddiff.errors import InputError
 from viddiff.model.settings import check_network
 from viddiff.model.sizes import frame_size
@@ -29,7 +29,7 @@ def check_settings(run: str, settings: Mapping[str, Any]) -> TrainingConfig:
         config = training_config(settings)
         flat = config.to_flat()
         check_network(flat)
-        noise_schedule(flat["noise_schedule"], flat["diffusion_steps"]).respaced(flat["timestep_respacing"])
+        check_diffusion(flat)
     except InputError as error:
         raise InputError(_with_run(run, str(error))) from None
     return config
