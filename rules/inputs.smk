@@ -6,7 +6,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from viddiff.tree.paths import Baseline, Evaluation
+from viddiff.tree.paths import CHECKPOINTS, Baseline, Evaluation
 from viddiff.tree.schedules import schedule_file, searches_of, stage_file
 from viddiff.tree.timing import timing_files
 from viddiff.workflow.baselines import (
@@ -422,6 +422,13 @@ def page_videos(wildcards):
         for cell in cells
         for video in range(shown_videos(cells, CONFIG.report.videos))
     ]
+
+
+def page_trainings(wildcards):
+    """The curves of the runs shown, of those that have some: a training writes them, and goes on doing so."""
+    runs = dict.fromkeys(cell.evaluation.run for cell in GRID)
+    files = [f"{CHECKPOINTS}/{run}/curves.png" for run in runs]
+    return [ancient(file) for file in files if os.path.exists(file)]
 
 
 def page_truth(wildcards):

@@ -169,6 +169,7 @@ rule page:
         videos=page_videos,
         samples=page_samples,
         truth=page_truth,
+        trainings=page_trainings,
     output:
         # The last file that is written; its folder holds all that it shows.
         PAGE,

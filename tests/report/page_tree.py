@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 from itertools import combinations
@@ -21,6 +22,7 @@ from viddiff.report.page.content import Clip, Name, Picture, TestVideo
 from viddiff.report.page.folder import write_page
 from viddiff.tree.paths import Evaluation
 
+RUN = "a/run"
 CHECKPOINT = "ema_0.9999_400000_respace10"
 MODES = ("autoreg_10_3_60_10", "hierarchy-2_10_3_60_10", "exp-past_10_3_60_10")
 LENGTH, OBSERVED, VIDEOS = 60, 10, 2
@@ -37,7 +39,7 @@ def write_tree(root: Path, note: str = "8 videos are few") -> list[Evaluation]:
     """
     levels = 4 * np.arange(LENGTH, dtype=np.uint8)
     frames = np.broadcast_to(levels[:, None, None, None], (LENGTH, 3, 32, 32))
-    evaluations = [Evaluation.named("a/run", CHECKPOINT, mode, root / "results") for mode in MODES]
+    evaluations = [Evaluation.named(RUN, CHECKPOINT, mode, root / "results") for mode in MODES]
     for number, evaluation in enumerate(evaluations):
         folder = evaluation.directory
         for video in range(VIDEOS):
@@ -50,6 +52,9 @@ def write_tree(root: Path, note: str = "8 videos are few") -> list[Evaluation]:
         put(folder / "provenance" / "samples_0000-0-1.json", {"began": "1", "ended": "2", "command": note})
         put(folder / "timings" / "samples_0000-0-1.json", timing(number, note))
         Image.new("RGB", (300, 120), "white").save(folder / "plan.png")
+    run = root / "checkpoints" / RUN
+    run.mkdir(parents=True)
+    Image.new("RGB", (600, 320), "white").save(run / "curves.png")
     write_pairs(root / "pairs.csv", note)
     write_bouncy_balls(root, "test", VIDEOS, length=LENGTH)
     return evaluations
@@ -60,9 +65,14 @@ def make(root: Path, evaluations: list[Evaluation]) -> Path:
     shown = [Shown(one, one.metrics(VIDEOS, 1, LENGTH, "json")) for one in evaluations]
     index = root / "results" / "report" / "index.html"
     groups = [GroupFiles("the group", shown, [], VIDEOS)]
-    make_page(
-        index, "Three modes", groups, root / "pairs.csv", lambda name, split: open_dataset(name, split, root)
-    )
+    with contextlib.chdir(root):  # where checkpoints are
+        make_page(
+            index,
+            "Three modes",
+            groups,
+            root / "pairs.csv",
+            lambda name, split: open_dataset(name, split, root),
+        )
     return index
 
 
@@ -91,7 +101,7 @@ def make_large(root: Path, modes: int, videos: int, clip: Path, thumbnail: Path)
     rows = [Shown(one, one.metrics(100, 1, LENGTH, "json")) for one in evaluations]
     group = ShownGroup("many", rows, [], Videos(shown, FPS, 136, 158))
     pictures = {one: Picture(shown[0].clips[0].thumbnail, 136, 158, "a plan") for one in evaluations}
-    write_page(index, *build_page("Many", [group], pictures, root / "pairs.csv"))
+    write_page(index, *build_page("Many", [group], pictures, [], root / "pairs.csv"))
     return index
 
 
@@ -149,7 +159,7 @@ def write_pairs(path: Path, note: str) -> None:
         table.writerow(HEADINGS)
         for metric in ("psnr", "fvd"):
             for a, b in combinations(MODES, 2):
-                names = ["a/run", CHECKPOINT, a, "a/run", CHECKPOINT, b]
+                names = [RUN, CHECKPOINT, a, RUN, CHECKPOINT, b]
                 table.writerow([metric, *names, VIDEOS, 20, 19, 1.5, 0.5, 2.5, 0.01, 0.03, note])
         table.writerow(["seam", "", "", MODES[0], "", "", MODES[1], *[""] * 8, "not measured alike"])
 

@@ -296,13 +296,21 @@ def test_pictures_have_texts_and_what_comes_late_moves_nothing(visit, index):
             for (const entry of list.getEntries()) window.moved += entry.value;
         }).observe({ type: "layout-shift", buffered: true });
     }""")
-    for name in ("curves", "videos", "plans"):
+    for name in ("curves", "videos", "plans", "trainings"):
         page.locator(f"#{name}").scroll_into_view_if_needed()
         page.wait_for_timeout(200)
     found = player(page)
     found.get_by_role("button", name="Play").click()
     expect(found).to_have_attribute("data-state", "playing")
     assert page.evaluate("window.moved") < 0.01
+
+
+def test_the_curves_of_the_training_are_shown(visit, index):
+    page = visit(index)
+    shown = page.locator("#trainings figure")
+    assert shown.locator("figcaption").text_content().strip() == page_tree.RUN
+    assert (index.parent / shown.locator("img").get_attribute("src")).is_file()
+    expect(page.get_by_role("link", name="Training", exact=True)).to_be_visible()
 
 
 def test_texts_of_files_are_texts(visit, tmp_path):
@@ -350,7 +358,7 @@ def test_a_file_of_an_earlier_page_goes(index):
         path.write_bytes(b"")
     root = index.parents[2]
     page_tree.make(
-        root, [page_tree.Evaluation.named("a/run", page_tree.CHECKPOINT, MODES[0], root / "results")]
+        root, [page_tree.Evaluation.named(page_tree.RUN, page_tree.CHECKPOINT, MODES[0], root / "results")]
     )
     assert not any(path.exists() for path in stale) and all(path.exists() for path in others)
     assert len(list(index.parent.rglob("0/*.mp4"))) == 2 * page_tree.VIDEOS

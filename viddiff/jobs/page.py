@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -19,9 +19,9 @@ from viddiff.render.mp4 import write_mp4
 from viddiff.render.pages import FPS
 from viddiff.render.thumbnail import write_thumbnail
 from viddiff.report.page.build import Shown, ShownGroup, Videos, build_page, names_of
-from viddiff.report.page.content import Clip, Picture, TestVideo
+from viddiff.report.page.content import Clip, Picture, TestVideo, Training
 from viddiff.report.page.folder import MEDIA, write_page
-from viddiff.tree.paths import Evaluation
+from viddiff.tree.paths import CHECKPOINTS, Evaluation
 from viddiff.tree.samples import open_sample
 
 
@@ -58,10 +58,11 @@ def make_page(
     ]
     evaluations = [evaluation for group in groups for evaluation in group.evaluations]
     pictures = {
-        evaluation: _picture(index.parent, number, evaluation)
+        evaluation: _plan(index.parent, number, evaluation)
         for number, evaluation in enumerate(dict.fromkeys(evaluations))
     }
-    write_page(index, *build_page(title, shown, pictures, pairs))
+    runs = dict.fromkeys(evaluation.run for evaluation in evaluations)
+    write_page(index, *build_page(title, shown, pictures, _trainings(index.parent, runs), pairs))
 
 
 def _videos(folder: Path, number: int, group: GroupFiles, open_videos: OpenVideos) -> Videos:
@@ -91,14 +92,29 @@ def _videos(folder: Path, number: int, group: GroupFiles, open_videos: OpenVideo
     return Videos(videos, FPS, *size)
 
 
-def _picture(folder: Path, number: int, evaluation: Evaluation) -> Picture:
+def _plan(folder: Path, number: int, evaluation: Evaluation) -> Picture:
     """Put the picture of an evaluation's plan into the folder."""
-    file = str(MEDIA / f"plan-{number:02d}.png")
-    _copy(evaluation.directory / "plan.png", folder / file)
+    alt = f"Plan of {evaluation.mode}: for each stage, from the first to the last, the frames it observes and makes"
+    return _picture(folder, str(MEDIA / f"plan-{number:02d}.png"), evaluation.directory / "plan.png", alt)
+
+
+def _picture(folder: Path, file: str, source: Path, alt: str) -> Picture:
+    """Put a picture into the folder."""
+    _copy(source, folder / file)
     with Image.open(folder / file) as image:
         width, height = image.size
-    alt = f"Plan of {evaluation.mode}: for each stage, from the first to the last, the frames it observes and makes"
     return Picture(file, width, height, alt)
+
+
+def _trainings(folder: Path, runs: Iterable[str]) -> list[Training]:
+    """Put the curves of the runs that have some into the folder."""
+    trainings = []
+    for run in runs:
+        if (curves := Path(CHECKPOINTS, run, "curves.png")).is_file():
+            file = str(MEDIA / f"training-{len(trainings):02d}.png")
+            alt = f"Curves of the training of {run}: losses, gradients, speed, and figures of completed test videos"
+            trainings.append(Training(run, _picture(folder, file, curves, alt)))
+    return trainings
 
 
 def _copy(source: Path, target: Path) -> None:

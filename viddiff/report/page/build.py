@@ -18,6 +18,7 @@ from viddiff.report.page.content import (
     Plan,
     Row,
     TestVideo,
+    Training,
 )
 from viddiff.report.page.figures import curve_figures
 from viddiff.report.page.pairs import findings, read_pairs
@@ -69,11 +70,16 @@ def names_of(groups: Sequence[Sequence[Evaluation]]) -> list[list[Name]]:
 
 
 def build_page(
-    title: str, groups: Sequence[ShownGroup], pictures: Mapping[Evaluation, Picture], pairs: Path
+    title: str,
+    groups: Sequence[ShownGroup],
+    pictures: Mapping[Evaluation, Picture],
+    trainings: Sequence[Training],
+    pairs: Path,
 ) -> tuple[Page, dict[str, Any]]:
     """The page, and its figures by identifier.
 
-    pictures: of the plans; pairs: the table of tests of pairs. Raises `InputError` naming the file that cannot be read.
+    pictures: of the plans; trainings: of the runs that are shown; pairs: the table of tests of pairs. Raises
+    `InputError` naming the file that cannot be read.
     """
     names = names_of([[one.evaluation for one in group.shown] for group in groups])
     records = [[one.record() for one in group.shown] for group in groups]
@@ -116,6 +122,7 @@ def build_page(
         plans=[Plan(name, pictures[one], cards[name].brief()) for name, one in evaluations.items()],
         protocols=protocol_cards(rows),
         costs=cost_table({name: (cards[name], own_timings(one)) for name, one in evaluations.items()}),
+        trainings=trainings,
         provenance=[provenance_card(name, one.directory) for name, one in evaluations.items()],
     )
     return page, figures

@@ -216,6 +216,14 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Training:
+    """The curves of a training run."""
+
+    run: str
+    picture: Picture
+
+
+@dataclass(frozen=True)
 class Facts:
     """A card of facts: protocol of a metric, provenance of an evaluation. modes: for which it holds, all if empty."""
 
@@ -244,10 +252,12 @@ class Page:
     plans: Sequence[Plan]
     protocols: Sequence[Facts]
     costs: Table
+    trainings: Sequence[Training]
     provenance: Sequence[Facts]
 
     def files(self) -> set[PurePosixPath]:
         """The files in the page's folder that its text names."""
         clips = [clip for group in self.groups for video in group.videos for clip in video.clips]
         names = [name for clip in clips for name in (clip.video, clip.thumbnail)]
-        return set(map(PurePosixPath, [*names, *(plan.picture.file for plan in self.plans)]))
+        pictures = [shown.picture.file for shown in (*self.plans, *self.trainings)]
+        return set(map(PurePosixPath, [*names, *pictures]))

@@ -22,7 +22,7 @@ MEDIA = PurePosixPath("media")
 _OURS = ("page.css", "page.js", "videos.js")
 _PLOTLY = "plotly.min.js"
 _FIGURES = "figures.js"
-_EARLIER = re.compile(r"(\.tmp-[0-9a-f]{8}-)?(plan-\d{2,}\.png|\d{4,}-\d{2,}\.(mp4|jpg))")
+_EARLIER = re.compile(r"(\.tmp-[0-9a-f]{8}-)?((plan|training)-\d{2,}\.png|\d{4,}-\d{2,}\.(mp4|jpg))")
 
 
 def write_page(index: Path, page: Page, figures: Mapping[str, Any]) -> None:
