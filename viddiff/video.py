@@ -6,10 +6,14 @@ Frames are `[..., C, H, W]`.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
+
+from viddiff.errors import InputError
 
 Video = UInt8[np.ndarray, "T C H W"]
 
@@ -25,3 +29,20 @@ def to_uint8(frames: Float[Tensor, " ..."]) -> UInt8[Tensor, " ..."]:
     `to_uint8(to_model(v)) == v` for every level v.
     """
     return ((frames.clamp(-1.0, 1.0) + 1.0) * 127.5 + 0.5).floor().to(torch.uint8)
+
+
+def checked_videos(
+    videos: Any, length: int, size: tuple[int, int], wanted_by: str
+) -> UInt8[Tensor, "B T C H W"]:
+    """The first frames of videos that a user hands in, as many as `length`. size: height and width.
+
+    Raises `InputError`, which names who wants them so, unless they are uint8 `[B, length or more, 3, H, W]`.
+    """
+    wanted = f"uint8 [B, {length} or more, 3, {size[0]}, {size[1]}]"
+    if not isinstance(videos, np.ndarray | Tensor):
+        raise InputError(f"videos are a {type(videos).__name__}, must be an array {wanted}")
+    given = torch.as_tensor(videos)
+    fits = given.ndim == 5 and given.dtype == torch.uint8 and given.shape[2:] == (3, *size)
+    if not fits or len(given) == 0 or given.shape[1] < length:
+        raise InputError(f"videos are {videos.dtype} {list(videos.shape)}; {wanted_by} need {wanted}")
+    return given[:, :length]

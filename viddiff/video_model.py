@@ -25,9 +25,9 @@ from torch import Tensor
 from viddiff.call_size import CallSize, windows_that_fit
 from viddiff.checkpoint import load_checkpoint
 from viddiff.device import find_device
-from viddiff.diffusion.denoiser import Denoise, Network, clipped, evaluated_in, network_denoiser, noting
-from viddiff.diffusion.guidance import all_latent, guided
+from viddiff.diffusion.denoiser import Network
 from viddiff.diffusion.process import Diffusion, diffusion_of
+from viddiff.diffusion.sample import WindowSampler
 from viddiff.diffusion.samplers.base import find_sampler
 from viddiff.errors import InputError
 from viddiff.files.write import sha256_file
@@ -46,7 +46,7 @@ from viddiff.precision import find_precision, numerics, rows_per_call, tell_prec
 from viddiff.seeds import SampleIdentity
 from viddiff.tree.paths import DEFAULT_SAMPLER
 from viddiff.tree.schedules import Schedule, plan_of_mode
-from viddiff.video import to_model, to_uint8
+from viddiff.video import checked_videos, to_model, to_uint8
 from viddiff.window import Noise, Window, WindowFrames
 
 WINDOWS_PER_CALL = 8
@@ -98,9 +98,8 @@ class VideoModel:
         `ancestral`, `ddim`, `ddim-eta0.5`, `dpm`, `sde-dpm`, `heun`, `unipc`, `unipc-order3`. respacing: which
         diffusion steps are used, `25`, `ddim25`, `10,15,20`, `trailing25`, `logsnr25` or `karras25`, "" for those of
         the training; see `viddiff.diffusion.respacing` and `viddiff.diffusion.spacing`. device: see
-        `viddiff.device.find_device`. precision: `float32`, `tf32` or `bfloat16`, by default `auto`, which is tf32
-        on GPUs that have it and else float32. compile: whether the network is compiled, see
-        `viddiff.model.compiled`.
+        `viddiff.device.find_device`. precision: `float32`, `tf32`, `bfloat16` or `auto`, see `viddiff.precision`.
+        compile: whether the network is compiled, see `viddiff.model.compiled`.
 
         Raises `InputError` for a wrong argument, and for a file that is absent, damaged or not a checkpoint.
         """
@@ -215,17 +214,12 @@ class VideoModel:
 
         Raises `InputError` if they are not finite numbers, or what the network says on the way is not.
         """
-        finite: list[Tensor] = []
-        # Inference mode is quicker, but forbids the gradient that guides.
-        with torch.inference_mode(guidance_weight is None), torch.no_grad():
-            denoise = self._denoiser(window, guidance_weight, finite)
-            levels = self.diffusion.levels()
-            frames = find_sampler(self.sampler)(denoise, noise(), levels, noise)
-            if not torch.stack([*finite, frames.isfinite().all()]).all():
-                raise InputError(
-                    f"{self.path}: its network's estimates of frames are not finite numbers; nothing is made of them"
-                )
-            return frames
+        frames, finite = self._sampler(guidance_weight).sample(self.sampler, window, noise)
+        if not finite:
+            raise InputError(
+                f"{self.path}: its network's estimates of frames are not finite numbers; nothing is made of them"
+            )
+        return frames
 
     def call_size(
         self, frames: int, wanted: int | None = None, guidance_weight: float | None = None
@@ -236,26 +230,14 @@ class VideoModel:
         """
         if wanted is not None or self.device.type != "cuda":
             return CallSize(rows_per_call(self.device, wanted or WINDOWS_PER_CALL))
-        level = self.diffusion.levels()[0]
-        network = self.network
-        if isinstance(network, CompiledNetwork):  # compiling for the trial's sizes would take minutes
-            network = network.network
-        model = replace(self, network=network)
+        trial = self._sampler(guidance_weight)
+        if isinstance(trial.network, CompiledNetwork):  # compiling for the trial's sizes would take minutes
+            trial = replace(trial, network=trial.network.network)
+        return CallSize(windows_that_fit(trial.evaluate, (frames, 3, *frame_size(self.config)), self.device))
 
-        def evaluate(window: Window) -> None:
-            with torch.inference_mode(guidance_weight is None), torch.no_grad():
-                model._denoiser(window, guidance_weight, [])(window.frames, level)
-
-        return CallSize(windows_that_fit(evaluate, (frames, 3, *frame_size(self.config)), self.device))
-
-    def _denoiser(self, window: Window, guidance_weight: float | None, finite: list[Tensor]) -> Denoise:
-        """finite: gets whether each estimate of the network's is finite, before it is clipped."""
-        if guidance_weight is None:
-            denoise = clipped(noting(network_denoiser(self.network, self.diffusion, window), finite))
-        else:
-            free = noting(network_denoiser(self.network, self.diffusion, all_latent(window)), finite)
-            denoise = clipped(guided(clipped(free), window, guidance_weight))
-        return evaluated_in(partial(numerics, self.precision, self.device), denoise)
+    def _sampler(self, guidance_weight: float | None) -> WindowSampler:
+        how = partial(numerics, self.precision, self.device)
+        return WindowSampler(self.network, self.diffusion, how, guidance_weight)
 
 
 @dataclass(frozen=True)
@@ -274,17 +256,8 @@ class Completion:
 
     def check_videos(self, videos: Any) -> Tensor:
         """The first T frames of the videos. Raises `InputError` unless they are uint8 `[B, T or more, C, H, W]`."""
-        height, width = frame_size(self.model.config)
-        wanted = f"uint8 [B, {self.plan.length} or more, 3, {height}, {width}]"
-        if not isinstance(videos, np.ndarray | Tensor):
-            raise InputError(f"videos are a {type(videos).__name__}, must be an array {wanted}")
-        given = torch.as_tensor(videos)
-        fits = given.ndim == 5 and given.dtype == torch.uint8 and given.shape[2:] == (3, height, width)
-        if not fits or len(given) == 0 or given.shape[1] < self.plan.length:
-            raise InputError(
-                f"videos are {videos.dtype} {list(videos.shape)}; mode {str(self.mode)!r} and this model need {wanted}"
-            )
-        return given[:, : self.plan.length]
+        size = frame_size(self.model.config)
+        return checked_videos(videos, self.plan.length, size, f"mode {str(self.mode)!r} and this model")
 
     def call_size(self, wanted: int | None = None) -> CallSize:
         """The most windows in a network call, see `VideoModel.call_size`."""
