@@ -7,10 +7,8 @@ import logging
 import numpy as np
 import pytest
 import torch
-from seeded import TINY, save_checkpoint, seeded_model
 
 from viddiff.data import open_dataset
-from viddiff.data.bouncy_balls import write_bouncy_balls
 from viddiff.errors import InputError
 from viddiff.jobs.elbos import measure_elbos
 from viddiff.jobs.job import Job
@@ -22,16 +20,8 @@ from viddiff.tree.paths import Evaluation
 EVALUATION = Evaluation.named("run", "model_000100_respace3", "autoreg_4_2_7_3")
 
 
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory):
-    root = tmp_path_factory.mktemp("tree")
-    write_bouncy_balls(root / "data", "test", 5, length=7)
-    save_checkpoint(root / "model_000100.pt", seeded_model(TINY).state_dict(), TINY, 100)
-    return root
-
-
 @pytest.fixture
-def device(tree, tmp_path, monkeypatch):
+def device(tiny_tree, tmp_path, monkeypatch):
     """A function that makes samples or ELBOs where windows share calls, as on a GPU; `holds`: so many at once."""
     monkeypatch.setattr("viddiff.video_model.rows_per_call", lambda device, most: most)
 
@@ -48,8 +38,10 @@ def device(tree, tmp_path, monkeypatch):
             return torch.cat([output] * (1 + self.arch.learn_sigma), dim=2)
 
         monkeypatch.setattr(UNetVideoModel, "forward", forward)
-        job = Job(EVALUATION, lambda name, split: open_dataset(name, split, tree / "data"), progress=progress)
-        make(job, tree / "model_000100.pt", videos, *([0] if make is sample_videos else []), **more)
+        job = Job(
+            EVALUATION, lambda name, split: open_dataset(name, split, tiny_tree / "data"), progress=progress
+        )
+        make(job, tiny_tree / "model_000100.pt", videos, *([0] if make is sample_videos else []), **more)
         return calls
 
     return run

@@ -7,11 +7,9 @@ import logging
 import shutil
 
 import pytest
-from seeded import TINY, save_checkpoint, seeded_model
 
 import viddiff.tree.fingerprint as fingerprints
 from viddiff.data import open_dataset
-from viddiff.data.bouncy_balls import write_bouncy_balls
 from viddiff.errors import InputError
 from viddiff.jobs.elbos import measure_elbos
 from viddiff.jobs.job import Job
@@ -22,23 +20,15 @@ from viddiff.tree.paths import Evaluation
 EVALUATION = Evaluation.named("run", "model_000100_respace2", "autoreg_4_2_5_3")
 
 
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory):
-    root = tmp_path_factory.mktemp("tree")
-    write_bouncy_balls(root / "data", "test", 3, length=5)
-    save_checkpoint(root / "model_000100.pt", seeded_model(TINY).state_dict(), TINY, 100)
-    return root
-
-
 @pytest.fixture
-def make(tree, tmp_path, monkeypatch):
+def make(tiny_tree, tmp_path, monkeypatch):
     """A function that makes a video's sample or ELBO, on a device that has TF32 or has not."""
     monkeypatch.chdir(tmp_path)
 
     def run(video, precision="auto", *, tf32, elbo=False):
         monkeypatch.setattr("viddiff.precision.has_tf32", lambda device: tf32)
-        job = Job(EVALUATION, lambda name, split: open_dataset(name, split, tree / "data"))
-        arguments = [job, tree / "model_000100.pt", [video], *([] if elbo else [0])]
+        job = Job(EVALUATION, lambda name, split: open_dataset(name, split, tiny_tree / "data"))
+        arguments = [job, tiny_tree / "model_000100.pt", [video], *([] if elbo else [0])]
         (measure_elbos if elbo else sample_videos)(*arguments, batch_size=8, precision=precision)
 
     return run
