@@ -108,7 +108,7 @@ def _picture(folder: Path, file: str, source: Path, alt: str) -> Picture:
 
 def _trainings(folder: Path, runs: Iterable[str]) -> list[Training]:
     """Put the curves of the runs that have some into the folder."""
-    trainings = []
+    trainings: list[Training] = []
     for run in runs:
         if (curves := Path(CHECKPOINTS, run, "curves.png")).is_file():
             file = str(MEDIA / f"training-{len(trainings):02d}.png")

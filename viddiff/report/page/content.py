@@ -259,5 +259,6 @@ class Page:
         """The files in the page's folder that its text names."""
         clips = [clip for group in self.groups for video in group.videos for clip in video.clips]
         names = [name for clip in clips for name in (clip.video, clip.thumbnail)]
-        pictures = [shown.picture.file for shown in (*self.plans, *self.trainings)]
+        pictures = [plan.picture.file for plan in self.plans]
+        pictures += [training.picture.file for training in self.trainings]
         return set(map(PurePosixPath, [*names, *pictures]))
