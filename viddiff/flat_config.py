@@ -76,6 +76,7 @@ DEFAULTS: dict[str, Any] = {
 # Keys that the original does not have: a flat config has them only where they are not at their default.
 OWN: dict[str, Any] = {
     "prediction": "eps",  # beside eps and x_0, which predict_xstart tells
+    "start_from": "",  # the checkpoint that gave the first weights
 }
 TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 # What sampling reads: of the data, the network and the diffusion.

@@ -19,7 +19,8 @@ from viddiff.files.archives import check_whole
 from viddiff.flat_config import with_defaults
 from viddiff.model.build import build_model
 from viddiff.model.load import load_network
-from viddiff.training.state import TrainingState, resume_state
+from viddiff.training.run_state import TrainingState
+from viddiff.training.state import resume_state
 
 EMPTY_CONFIG = {"state_dict": {}, "config": {}, "step": 1}
 

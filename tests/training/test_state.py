@@ -14,7 +14,8 @@ from viddiff.files.write import write_bytes
 from viddiff.training import state as module
 from viddiff.training.ema import start_average, update_average
 from viddiff.training.run_files import check_resumable, is_trained, step_inside, trained_step
-from viddiff.training.state import TrainingState, resume_state, save_state
+from viddiff.training.run_state import TrainingState
+from viddiff.training.state import resume_state, save_state
 
 CONFIG = {"fake_seed": 1, "lr": 0.1, "save_latest_only": False, "log_interval": 10}
 LATEST = CONFIG | {"save_latest_only": True}
@@ -191,8 +192,12 @@ def test_a_set_under_other_names_gets_those_asked_for(tmp_path):
 
 def test_changed_settings_are_refused(tmp_path):
     save_state(tmp_path, advance(fresh(), 2), CONFIG)
-    with pytest.raises(InputError, match=r"lr was 0\.1 and is 0\.2; put them back or name another run"):
-        resumed(tmp_path, CONFIG | {"lr": 0.2})
+    with pytest.raises(
+        InputError,
+        match=r"fake_seed was 1 and is 2, T was None and is 3 \(what each training step draws comes from it; a run is "
+        r"of one kind of windows\); put them back or name another run",
+    ):
+        resumed(tmp_path, CONFIG | {"fake_seed": 2, "T": 3})
     assert resumed(tmp_path, CONFIG | {"log_interval": 1}).step == 2
 
 
@@ -250,7 +255,11 @@ def another_runs(run: Path, *names: str) -> None:
 FOREIGN = {
     "the original's": (CONFIG, lambda run: originals_set(run, "000006"), False),
     "the original's, of a step beyond the end": (CONFIG, lambda run: originals_set(run, "000200"), False),
-    "the original's latest": (LATEST, lambda run: originals_set(run, "latest"), False),
+    "the original's latest, of a step that is there": (
+        LATEST,
+        lambda run: [originals_set(run, "latest"), originals_set(run, "000002")],
+        False,
+    ),
     "one file": (CONFIG, lambda run: save_checkpoint(run / "ema_0.9_000200.pt", {}, {}, 200), False),
     "one file of a later step": (
         CONFIG,

@@ -93,12 +93,31 @@ def test_a_run_goes_on_with_its_settings_alone(plan, end):
     longer = {"steps": 200, "save_latest_only": end == "latest"}
     with pytest.raises(
         InputError,
-        match=r"training\.new: checkpoints/new was trained with other settings: lr was 0.0001 and is 0.001; ",
+        match=r"training\.new: checkpoints/new was trained with other settings: dropout was 0.0 and is 0.1 \(the saved "
+        r"weights are of that network and diffusion\); put them back or name another run, which start_from can",
     ):
-        plan("train", **run(lr=1.0e-3, **longer))
-    assert plan("train", **run(save_interval=50, microbatch=1, **longer)).checks
+        plan("train", **run(dropout=0.1, **longer))
+    assert plan("train", **run(save_interval=50, microbatch=1, lr=1.0e-3, batch_size=2, **longer)).checks
     Path(f"checkpoints/new/model_{end}.pt").write_bytes(b"damaged")
-    assert plan("train", **run(lr=1.0e-3, **longer)).checks  # the job looks for another set
+    assert plan("train", **run(dropout=0.1, **longer)).checks  # the job looks for another set
+
+
+def test_a_start_file_is_looked_at_while_planning(plan):
+    path = "checkpoints/other/ema_0.9_000100.pt"
+    with pytest.raises(
+        InputError, match=rf"^config key training\.new\.start_from: no checkpoint {path}; there is no folder"
+    ):
+        plan("train", **run(start_from=path))
+    save(path, **check_settings("other", RUN | {"num_channels": 64}).to_flat())
+    with pytest.raises(
+        InputError, match=rf"start_from: {path} is no start for this run: its network has num_channels 64"
+    ):
+        plan("train", **run(start_from=path))
+    assert plan("train", **run(start_from=path, num_channels=64)).checks
+    saved = check_settings("new", RUN | {"start_from": "gone.pt"}).to_flat()
+    save("checkpoints/new/model_000010.pt", **saved)
+    write_bytes("checkpoints/new/opt_000010.pt", encode({"step": 10, "seed": 1, "sha256": {"model": ""}}))
+    assert plan("train", **run(start_from="gone.pt")).checks  # the run has begun
 
 
 @pytest.mark.parametrize(

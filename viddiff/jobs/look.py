@@ -35,7 +35,7 @@ from viddiff.training.config import TrainingConfig
 from viddiff.training.loading import TrainingWindows
 from viddiff.training.log import Row
 from viddiff.training.run_files import VALIDATION_COLUMNS
-from viddiff.training.state import TrainingState
+from viddiff.training.run_state import TrainingState
 from viddiff.training.step import losses_at
 from viddiff.video_model import VideoModel
 

@@ -20,7 +20,7 @@ from viddiff.training.config import TrainingConfig
 from viddiff.training.estimate import Pace, needs
 from viddiff.training.log import csv_log, read_log
 from viddiff.training.run_files import LOG_COLUMNS, VALIDATION_COLUMNS
-from viddiff.training.state import TrainingState
+from viddiff.training.run_state import TrainingState
 from viddiff.training.step import drawn_noise
 from viddiff.training.watch import Findings, Watch
 from viddiff.window import Window

@@ -21,14 +21,17 @@ from viddiff.diffusion.process import diffusion_of
 from viddiff.errors import InputError
 from viddiff.model.build import build_model
 from viddiff.model.sizes import frame_size
+from viddiff.training.changes import record_changes
 from viddiff.training.config import TrainingConfig
 from viddiff.training.data_record import record_data
 from viddiff.training.ema import start_average, update_average
 from viddiff.training.loading import available_cores, killed_worker, training_windows
 from viddiff.training.log import Log, averaging_log, csv_log, wandb_log
-from viddiff.training.run_files import LOG_COLUMNS
+from viddiff.training.run_files import LOG_COLUMNS, has_begun
+from viddiff.training.run_state import TrainingState
 from viddiff.training.soundness import check_norm, check_state
-from viddiff.training.state import TrainingState, resume_state, save_state
+from viddiff.training.start import take_start
+from viddiff.training.state import resume_state, save_state
 from viddiff.training.step import forward_backward, learning_rate, loss_now
 from viddiff.training.thinning import thin_out
 from viddiff.training.watch import Watch
@@ -87,15 +90,21 @@ def _train(
     torch.manual_seed(config.seed)
     model = build_model(flat).to(device).train()
     parameters = dict(model.named_parameters())
+    begins = bool(config.start_from) and not has_begun(run_dir)
+    start = take_start(model, Path(config.start_from), flat) if begins else ""
     optimizer = torch.optim.AdamW(
         parameters.values(), lr=config.lr, weight_decay=config.weight_decay, fused=True
     )
-    state = TrainingState(model, optimizer, {rate: start_average(parameters) for rate in config.ema_rates})
+    averages = {rate: start_average(parameters) for rate in config.ema_rates}
+    state = TrainingState(model, optimizer, averages, start_sha256=start)
     data = record_data(dataset)
-    resume_state(run_dir, state, flat, config.steps, data)
+    changes = resume_state(run_dir, state, flat, config.steps, data)
     progress(state.step)
     if state.step >= config.steps:
         return state.step
+    if start:
+        changes["start_from"] = ("", f"{config.start_from} {start}")
+    record_changes(run_dir / "changes.csv", state.step, changes)
     warn_of_initial_weights(config)
 
     logs: list[Log] = [csv_log(run_dir / "log.csv", LOG_COLUMNS, state.step), watch.logs]
@@ -109,7 +118,7 @@ def _train(
             watch.loads(state, window)
             lr = learning_rate(config, state.step)
             for group in optimizer.param_groups:
-                group["lr"] = lr
+                group.update(lr=lr, weight_decay=config.weight_decay)
             losses, t = forward_backward(model, diffusion, window, config, state.step, device)
             grad_norm = nn.utils.get_total_norm([p.grad for p in parameters.values() if p.grad is not None])
             check_norm(grad_norm.item(), config, state.step)
@@ -139,8 +148,8 @@ def _train(
 
 
 def warn_of_initial_weights(config: TrainingConfig) -> None:
-    """Warn of averages of which the initial weights are a tenth or more when training ends."""
-    for rate in config.ema_rates:
+    """Warn of averages of which the initial, random weights are a tenth or more when training ends."""
+    for rate in config.ema_rates if not config.start_from else ():
         if (share := rate**config.steps) > 0.1:
             logger.warning(
                 "ema_rate %s: after %d steps, %.0f%% of the average are still the initial weights, which are noise; "

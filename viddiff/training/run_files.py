@@ -8,7 +8,7 @@ somebody else's.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +67,46 @@ def kept_steps(steps: Iterable[int], keep_last: int, keep_every: int) -> list[in
     return [step for step in ordered if step in newest or (keep_every and step % keep_every == 0)]
 
 
+def has_begun(run_dir: Path) -> bool:
+    """Whether a run has files of any set, one that is being saved too."""
+    return bool(run_files(run_dir)) or staged_path(run_dir, "opt").exists()
+
+
+@dataclass(frozen=True)
+class OriginalSet:
+    """A set of the original's, to go on from: its step, and files by kind."""
+
+    step: int
+    files: Mapping[str, Path]
+
+
+def original_set(run_dir: Path) -> OriginalSet | None:
+    """The original's newest set that has weights and moments, in a folder without files of this program.
+
+    Its files have the names of their step or `latest`, and hold the step that their names say.
+    """
+    files = run_files(run_dir)
+    opts = [file.path for file in files if file.kind == "opt"]
+    if any(map(is_own, [*opts, staged_path(run_dir, "opt")])):
+        return None
+    models = [file for file in files if file.kind == "model"]
+    steps = {file.step: step_inside(file.path) for file in models}
+    found = [step for name, step in steps.items() if step is not None and name in (None, step)]
+    for step in sorted(found, reverse=True):
+        whole = {}
+        for kind in {file.kind for file in files}:
+            numbered, latest = set_path(run_dir, kind, step), set_path(run_dir, kind, None)
+            # An opt file tells no step: the latest one is that of the latest weights.
+            inside = steps.get(None) if kind == "opt" else step_inside(latest) if latest.is_file() else None
+            if numbered.is_file() and (kind == "opt" or step_inside(numbered) == step):
+                whole[kind] = numbered
+            elif latest.is_file() and inside == step:
+                whole[kind] = latest
+        if {"opt", "model"} <= whole.keys():
+            return OriginalSet(step, whole)
+    return None
+
+
 def step_inside(path: Path) -> int | None:
     """The step that a model or EMA file holds; `None` if it is damaged, or tells none."""
     try:
@@ -99,7 +139,8 @@ def trained_step(run_dir: Path, rates: Iterable[float]) -> int:
         }
         for rate in rates
     ]
-    return max((step for step in set.intersection(*steps) if step is not None), default=0)
+    known = [there for there in steps if there] or steps[:1]  # one that is new has no files yet
+    return max((step for step in set.intersection(*known) if step is not None), default=0)
 
 
 def is_trained(run_dir: Path, rates: Sequence[float], steps: int, latest: bool) -> bool:
@@ -123,10 +164,16 @@ def check_resumable(run_dir: Path, steps: int, latest: bool) -> None:
     own = {file.step for file in files if file.kind == "opt" and is_own(file.path)}
     staged = is_own(staged_path(run_dir, "opt"))
     newest = max((step for step in own if step is not None), default=0)
+    original = original_set(run_dir)
+    taken = set(original.files.values()) if original else set()
+    if original:
+        newest = original.step
     for file in files:
+        if original and (file.path in taken or (file.step is not None and file.step <= newest)):
+            continue
         # The opt file of a latest set, or of one that is being saved, may be that of files of any step.
         in_the_way = latest if file.step is None else not latest and newest < file.step <= steps
-        if not (own or staged) or (in_the_way and not (None in own or staged)):
+        if not (own or staged or original) or (in_the_way and not (None in own or staged)):
             raise foreign(file.path)
     log = run_dir / "log.csv"
     if log.is_file() and not _is_log(log):

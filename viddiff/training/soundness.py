@@ -6,9 +6,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from viddiff.errors import InputError
-from viddiff.training.config import FREE_KEYS, WITHOUT_EFFECT, TrainingConfig
+from viddiff.training.config import TrainingConfig
 from viddiff.training.log import QUARTILES
-from viddiff.training.state import TrainingState
+from viddiff.training.run_state import TrainingState
 
 
 def check_losses(
@@ -44,8 +44,7 @@ def check_state(state: TrainingState, loss: float, config: TrainingConfig) -> No
 
 def _unsound(what: str, where: str, config: TrainingConfig, step: int) -> InputError:
     """One line: what was found in the update from `step`, and what is allowed."""
-    free = [key for key in FREE_KEYS if key not in WITHOUT_EFFECT]
     return InputError(
-        f"{what} at training step {step}{where}; nothing of it is saved, older checkpoints stay. Train under a new run "
-        f"name with a lower lr than {config.lr}: a run that goes on may change steps, {', '.join(free)} alone"
+        f"{what} at training step {step}{where}; nothing of it is saved, older checkpoints stay: go on from them with "
+        f"a lower lr than {config.lr}"
     )

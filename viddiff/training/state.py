@@ -14,46 +14,37 @@ import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-
 from viddiff.checkpoint import checkpoint_dict, encode, load_checkpoint, load_tensors
 from viddiff.errors import InputError
-from viddiff.files.nested import nested_parts
 from viddiff.files.write import sha256_file, write_bytes
-from viddiff.training.config import changed_settings
+from viddiff.training.config import changed_settings, recorded_changes
 from viddiff.training.data_record import data_changes
-from viddiff.training.run_files import RunFile, check_resumable, foreign, run_files, set_path, staged_path
+from viddiff.training.originals import continue_original
+from viddiff.training.run_files import (
+    RunFile,
+    check_resumable,
+    foreign,
+    original_set,
+    run_files,
+    set_path,
+    staged_path,
+)
+from viddiff.training.run_state import (
+    START,
+    SavedSet,
+    TrainingState,
+    averages_of,
+    check_rates,
+    is_finite,
+    other_settings,
+    take_over,
+)
 
 _KIND = re.compile(r"model|ema_[0-9][0-9.e-]*")
 logger = logging.getLogger(__name__)
-
-
-@dataclass
-class TrainingState:
-    """Everything that training changes. averages: of the parameters, by EMA rate; step: updates made."""
-
-    model: nn.Module
-    optimizer: torch.optim.Optimizer
-    averages: dict[float, dict[str, Tensor]]
-    step: int = 0
-
-    def is_finite(self) -> bool:
-        """Whether no weight, average or moment is infinite or not a number."""
-        return _is_finite([self.model.state_dict(), self.optimizer.state_dict(), *self.averages.values()])
-
-
-@dataclass(frozen=True)
-class SavedSet:
-    """A complete set: its step and files by kind; `opt` is what the opt file holds."""
-
-    step: int
-    files: Mapping[str, Path]
-    opt: Mapping[str, Any]
 
 
 def save_state(run_dir: Path, state: TrainingState, config: dict[str, Any], data: str = "") -> None:
@@ -61,6 +52,8 @@ def save_state(run_dir: Path, state: TrainingState, config: dict[str, Any], data
 
     Raises `OutputError` if the system refuses, `InputError` if files of this step are there already.
     """
+    if state.start_sha256:
+        config = config | {START: state.start_sha256}
     weights = {"model": state.model.state_dict()}
     for rate, average in state.averages.items():
         weights[f"ema_{rate}"] = weights["model"] | average
@@ -79,17 +72,24 @@ def save_state(run_dir: Path, state: TrainingState, config: dict[str, Any], data
 
 def resume_state(
     run_dir: Path, state: TrainingState, config: dict[str, Any], last_step: int, data: str = ""
-) -> None:
+) -> dict[str, tuple[Any, Any]]:
     """Set `state` to the newest set that is complete and finite; leave it if the run has none.
 
     Others are skipped with a warning. If the newest is beyond `last_step`, its step alone is taken, with a warning.
     The set found gets the names that `config` asks for, if it has others. What stands where training will write is set
-    aside if it is the run's own. data: as of `save_state`; a warning says what has changed.
+    aside if it is the run's own. data: as of `save_state`; a warning says what has changed. A run that has files of the
+    original alone goes on from its newest set, see `viddiff.training.originals`.
+
+    Returns the settings that have changed since the set: by key, what they were and what they are.
 
     Raises `InputError`, before anything is changed, if training would overwrite files that are not the run's own, if
     the set was trained with other settings, or if the run has files but no sound set.
     """
     check_resumable(run_dir, last_step, config["save_latest_only"])
+    if original := original_set(run_dir):
+        differing = continue_original(run_dir, original, state, config, last_step)
+        clear_staged(run_dir)
+        return differing
     opts = _own_opts(run_dir)
     found = None
     for found in _complete_sets(run_dir, opts, config):
@@ -101,7 +101,10 @@ def resume_state(
                 last_step,
             )
             state.step = found.step
-            return
+            return {}
+        check_rates(
+            found.files["opt"], found.opt.get("config", {}), state, found.files, found.step == last_step
+        )
         if _restore(state, found, run_dir, config):
             break
         logger.warning("not resumed from: %s: holds weights that are not finite", found.files["model"])
@@ -120,6 +123,12 @@ def resume_state(
         aside = _free_name(file.path)
         logger.warning("%s: unsound, set aside as %s", file.path, aside.name)
         os.replace(file.path, aside)
+    clear_staged(run_dir)
+    return {} if found is None else recorded_changes(found.opt.get("config", {}) or config, config)
+
+
+def clear_staged(run_dir: Path) -> None:
+    """Remove what a kill left of savings that it cut short."""
     staged = staged_path(run_dir, "*").name
     for leftover in (staged, f".tmp-*-{staged}", ".tmp-*-log.csv"):  # of savings that a kill cut short
         for path in run_dir.glob(leftover):
@@ -129,23 +138,14 @@ def resume_state(
 def _restore(state: TrainingState, found: SavedSet, run_dir: Path, config: dict[str, Any]) -> bool:
     """Take over a set; false, and nothing is taken, if it is not finite. Raises `InputError` for other settings."""
     model = load_checkpoint(found.files["model"])
-    if lacking := [f"ema_{rate}" for rate in state.averages if f"ema_{rate}" not in found.files]:
-        raise InputError(
-            f"{found.files['opt']}: its set has no {lacking[0]}; put ema_rate back or name another run"
-        )
-    saved = {rate: load_checkpoint(found.files[f"ema_{rate}"]).state_dict for rate in state.averages}
-    if not _is_finite([model.state_dict, found.opt["state"], *saved.values()]):
+    saved = averages_of(state, model, found.files)
+    if not is_finite([model.state_dict, found.opt["state"], *saved.values()]):
         return False
     if changed := _changed(model.config, config):
-        raise InputError(
-            f"{run_dir}: was trained with other settings: {changed}; put them back or name another run"
-        )
+        raise other_settings(run_dir, changed)
     state.optimizer.load_state_dict({key: found.opt[key] for key in ("state", "param_groups")})
-    state.model.load_state_dict(model.state_dict)
-    for rate, average in state.averages.items():
-        for name, value in average.items():
-            value.copy_(saved[rate][name])
-    state.step = found.step
+    take_over(state, model, saved)
+    state.start_sha256 = model.config.get(START, "")
     return True
 
 
@@ -199,6 +199,8 @@ def _own_opts(run_dir: Path) -> dict[Path, dict[str, Any]]:
             continue
         try:
             content = load_tensors(path, mmap=True)
+            if content.keys() == {"state", "param_groups"}:
+                continue  # the original's, which this run may have gone on from
             step, hashes = content["step"], content["sha256"]
             # The names become file names.
             if not isinstance(step, int) or not isinstance(hashes, dict) or "model" not in hashes:
@@ -250,7 +252,3 @@ def _free_name(path: Path) -> Path:
     """A name beside `path` that nothing has, and that is no checkpoint's."""
     names = (path.with_name(f"{path.name}.unsound{number or ''}") for number in range(10**6))
     return next(name for name in names if not name.exists())
-
-
-def _is_finite(values: Any) -> bool:
-    return all(bool(part.isfinite().all()) for part in nested_parts(values) if isinstance(part, Tensor))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from viddiff.training.state import TrainingState
+from viddiff.training.run_state import TrainingState
 from viddiff.window import Window
 
 Findings = Mapping[str, float | Path]

@@ -9,11 +9,12 @@ from typing import Any
 
 from viddiff.dataset_settings import height_width, plain_size
 from viddiff.diffusion.settings import check_diffusion
-from viddiff.errors import InputError
+from viddiff.errors import InputError, missing_file
 from viddiff.model.settings import check_network
 from viddiff.model.sizes import frame_size
 from viddiff.training.config import TrainingConfig, changed_settings, training_config
-from viddiff.training.run_files import is_own, run_files, set_path, step_inside
+from viddiff.training.run_files import has_begun, is_own, run_files, set_path, step_inside
+from viddiff.training.start_settings import check_start
 from viddiff.tree.datasets import FOLDER
 from viddiff.tree.paths import CHECKPOINTS, Evaluation
 from viddiff.workflow.datasets import Datasets
@@ -39,8 +40,8 @@ def check_trainable(config: Configuration, run: str, datasets: Datasets) -> None
     """Check that a configured run can be trained, as far as it is known without reading videos.
 
     Raises `InputError`: its settings are wrong, its dataset is unknown, not there, or of another size, training videos
-    are broken or shorter than T, its folder has files that are not its own, or of other settings, or checkpoints cannot
-    be written.
+    are broken or shorter than T, its folder has files that are not its own, or of other settings, the file that it
+    starts from is not there or of another network, or checkpoints cannot be written.
     """
     settings = check_settings(run, config.training[run].settings)
     try:
@@ -56,6 +57,7 @@ def check_trainable(config: Configuration, run: str, datasets: Datasets) -> None
         )
     check_training(config, run)
     _check_unchanged(run, settings.to_flat())
+    _check_start(run, settings)
     check_writable(f"{CHECKPOINTS}/{run}")
 
 
@@ -97,8 +99,22 @@ def _check_unchanged(run: str, flat: Mapping[str, Any]) -> None:
     if saved and (changed := changed_settings(saved, flat)):
         raise InputError(
             f"config key training.{run}: {run_dir} was trained with other settings: {changed}; put them back or "
-            "name another run"
+            "name another run, which start_from can begin with these weights"
         )
+
+
+def _check_start(run: str, settings: TrainingConfig) -> None:
+    """Raise `InputError` if a run that has not begun cannot start from the file it names, as far as is known."""
+    if not settings.start_from or has_begun(Path(CHECKPOINTS, run)):
+        return
+    path = Path(settings.start_from)
+    try:
+        if not path.is_file():
+            raise missing_file("checkpoint", path)
+        if saved := settings_in(path):
+            check_start(path, saved, settings.to_flat())
+    except InputError as error:
+        raise InputError(f"config key training.{run}.start_from: {error}") from None
 
 
 def _with_run(run: str, message: str) -> str:
