@@ -77,6 +77,11 @@ DEFAULTS: dict[str, Any] = {
 OWN: dict[str, Any] = {
     "prediction": "eps",  # beside eps and x_0, which predict_xstart tells
     "start_from": "",  # the checkpoint that gave the first weights
+    "zero_terminal_snr": False,
+    "min_snr_gamma": 0.0,
+    "lr_schedule": "linear",
+    "lr_warmup_steps": 0,
+    "ema_warmup": False,
 }
 TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 # What sampling reads: of the data, the network and the diffusion.

@@ -31,7 +31,7 @@ from viddiff.diffusion.sample import WindowSampler
 from viddiff.diffusion.samplers.base import find_sampler
 from viddiff.errors import InputError
 from viddiff.files.write import sha256_file
-from viddiff.flat_config import with_defaults
+from viddiff.flat_config import own_setting, with_defaults
 from viddiff.inference.complete import MadeStage, complete
 from viddiff.inference.modes import Mode, parse_mode
 from viddiff.inference.plan import Plan
@@ -112,13 +112,20 @@ class VideoModel:
         network: Network = load_network(checkpoint, found)
         if compile:
             network = compile_network(network, found)
+        diffusion = diffusion_of(config, respacing)
+        if own_setting(config, "zero_terminal_snr") and diffusion.schedule.alpha_bar[-1] > 0.0:
+            log.warning(
+                "%s: trained to begin at frames without a signal, which respacing %s leaves out; trailing<n> has them",
+                checkpoint.path,
+                respacing or config["timestep_respacing"],
+            )
         return VideoModel(
             path=checkpoint.path,
             step=checkpoint.step,
             sha256=sha256_file(path),
             config=config,
             network=network,
-            diffusion=diffusion_of(config, respacing),
+            diffusion=diffusion,
             sampler=sampler,
             respacing=respacing,
             device=found,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seeded import GOLDEN
 
-from viddiff.diffusion.noise_schedule import NoiseSchedule, noise_schedule
+from viddiff.diffusion.noise_schedule import NoiseSchedule, noise_schedule, zero_terminal_snr
 from viddiff.diffusion.process import diffusion_of
 from viddiff.diffusion.respacing import respaced_steps
 from viddiff.errors import InputError
@@ -110,3 +110,24 @@ def test_a_config_has_its_own_respacing() -> None:
 def test_values_of_the_wrong_type_are_named(key: str, value: object) -> None:
     with pytest.raises(InputError, match=f"^config key {key} is {value!r}; must be "):
         diffusion_of(with_defaults({key: value}))
+
+
+@pytest.mark.parametrize("name", ["linear", "noisier_linear", "cosine"])
+def test_zero_terminal_snr_shifts_and_scales_the_signal(name: str) -> None:
+    """Lin et al. 2024, algorithm 1, in their own order of operations."""
+    plain = noise_schedule(name, 1000)
+    ours = zero_terminal_snr(plain)
+    root = np.cumprod(1 - plain.betas) ** 0.5
+    first, last = root[0], root[-1]
+    root = (root - last) * (first / (first - last))
+    np.testing.assert_allclose(ours.alpha_bar, root**2, rtol=1e-8, atol=1e-15)
+    assert ours.alpha_bar[-1] == 0.0 and ours.alpha_bar[0] == pytest.approx(plain.alpha_bar[0], rel=1e-12)
+    for spec in ("1", "10", "trailing7", "logsnr7", "karras7"):
+        assert (ours.respaced(spec).alpha_bar[-1] == 0.0) or spec == "1"
+    for table in (ours.posterior_variance, ours.posterior_mean_x_0, ours.posterior_mean_x_t):
+        assert np.isfinite(table).all()
+
+
+def test_zero_terminal_snr_needs_two_steps() -> None:
+    with pytest.raises(InputError, match="zero_terminal_snr is true; it needs 2 diffusion_steps"):
+        zero_terminal_snr(noise_schedule("linear", 1000).respaced("1"))

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from viddiff.flat_config import parse_rates
-from viddiff.training.ema import start_average, update_average
+from viddiff.training.ema import rate_at, start_average, update_average
 
 
 def test_average_of_a_constant_step_is_geometric():
@@ -24,6 +24,19 @@ def test_average_is_no_view_and_takes_no_gradient():
     parameters["a"].data.zero_()
     assert average["a"].tolist() == [1.0, 1.0]
     assert not average["a"].requires_grad
+
+
+def test_a_warm_average_forgets_where_it_began():
+    """What is left of the initial weights is the product of the rates; a rate that is low already stays."""
+    average, left = start_average({"a": torch.ones(1)}), 1.0
+    for step in range(30):
+        rate = rate_at(0.9999, step)
+        assert rate == (1 + step) / (10 + step)
+        update_average(average, {"a": torch.zeros(1)}, rate)
+        left *= rate
+    assert average["a"].item() == pytest.approx(left, rel=1e-4) and left < 1e-7
+    assert rate_at(0.9999, 10**6) == 0.9999
+    assert [rate_at(0.05, step) for step in (0, 9)] == [0.05, 0.05]
 
 
 def test_rates():

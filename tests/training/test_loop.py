@@ -296,6 +296,12 @@ def test_another_image_size(tmp_path, data):
 def test_learning_rate():
     assert learning_rate(config(), 7) == 1e-3
     assert [learning_rate(config(lr_anneal_steps=8), step) for step in (0, 4)] == [1e-3, 5e-4]
+    warm = config(lr_warmup_steps=4)
+    assert [learning_rate(warm, step) for step in (0, 1, 3, 4, 7)] == [2.5e-4, 5e-4, 1e-3, 1e-3, 1e-3]
+    both = config(lr_warmup_steps=4, lr_anneal_steps=12, lr_schedule="cosine")
+    rates = [learning_rate(both, step) for step in (3, 4, 6, 8, 12)]
+    assert rates == pytest.approx([1e-3, 1e-3, 5e-4 * (1 + 0.5**0.5), 5e-4, 0.0], abs=1e-12)
+    assert learning_rate(config(lr_warmup_steps=4, lr_anneal_steps=12), 8) == 5e-4
 
 
 def test_changed_data_are_named_and_training_goes_on(tmp_path, data, stub, caplog, monkeypatch):

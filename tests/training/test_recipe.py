@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,15 @@ from viddiff.video_model import VideoModel
 from viddiff.workflow.training_preflight import check_settings
 
 SMALL = SETTINGS | {"steps": 2, "ema_rate": "0.9", "max_frames": 2}
+MODERN = {
+    "prediction": "v",
+    "zero_terminal_snr": True,
+    "schedule_sampler": "logit-normal",
+    "lr_schedule": "cosine",
+    "lr_anneal_steps": 10,
+    "lr_warmup_steps": 2,
+    "ema_warmup": True,
+}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +44,9 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize("settings", [{"prediction": "v"}, {"prediction": "edm"}], ids=json.dumps)
+@pytest.mark.parametrize(
+    "settings", [MODERN, {"prediction": "edm", "min_snr_gamma": 5.0}], ids=["modern", "edm"]
+)
 def test_trained_and_sampled(tmp_path: Path, data, settings: dict[str, object]) -> None:
     """The sampler and the ELBO read from the checkpoint alone what it is."""
     train(training_config(SMALL | settings), data, tmp_path)
@@ -77,6 +87,23 @@ def test_a_run_cannot_change_its_recipe_in_either_direction() -> None:
         ),
         ({"prediction": "eps", "predict_xstart": True}, "prediction is 'eps', and predict_xstart is True"),
         ({"prediction": "x_0", "predict_xstart": False}, "prediction is 'x_0', and predict_xstart is False"),
+        ({"zero_terminal_snr": True}, "training.new.zero_terminal_snr is true, and the network predicts eps"),
+        ({"zero_terminal_snr": 1}, "zero_terminal_snr is 1; must be true or false"),
+        ({"min_snr_gamma": -5}, "training.new.min_snr_gamma is -5.0; must be 0"),
+        (
+            {"schedule_sampler": "spaced"},
+            "schedule_sampler is 'spaced'; allowed: uniform, logit-normal, loss-second",
+        ),
+        (
+            {"lr_schedule": "cosine"},
+            "lr_schedule is cosine; lr_anneal_steps must say at which step it reaches 0",
+        ),
+        ({"lr_schedule": "step"}, "lr_schedule is 'step'; allowed: linear, cosine"),
+        ({"lr_warmup_steps": -1}, "lr_warmup_steps is -1; must be 0 to"),
+        (
+            {"lr_warmup_steps": 10, "lr_anneal_steps": 10},
+            "lr_warmup_steps is 10; must be below lr_anneal_steps 10",
+        ),
         ({"prediction": "v", "predict_xstart": True}, "prediction is 'v', and predict_xstart is True"),
     ],
 )

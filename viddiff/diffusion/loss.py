@@ -11,6 +11,7 @@ from viddiff.diffusion.denoiser import Network, add_noise, prediction_and_v
 from viddiff.diffusion.likelihood import table_at, variational_bound
 from viddiff.diffusion.prediction import PREDICTION
 from viddiff.diffusion.process import Diffusion
+from viddiff.diffusion.weighting import min_snr_weights
 from viddiff.window import Window, WindowFrames
 
 
@@ -44,6 +45,8 @@ def training_loss(
     counted = loss_mask[:, :, None, None, None]
     error = (kind.target(x_0, noise, alpha, sigma) - prediction) ** 2
     latent_mse = (error.detach() * window.latent[:, :, None, None, None]).flatten(1).mean(dim=1)
+    if diffusion.min_snr_gamma:
+        error = error * table_at(min_snr_weights(diffusion), t)
     loss = (error * counted).flatten(1).mean(dim=1)
     if diffusion.loss == "mse" and diffusion.variance != "learned":
         return Losses(loss, latent_mse)

@@ -115,6 +115,20 @@ def noise_schedule(name: str, n_steps: int) -> NoiseSchedule:
     return NoiseSchedule(betas, tuple(range(n_steps)))
 
 
+def zero_terminal_snr(schedule: NoiseSchedule) -> NoiseSchedule:
+    """The schedule rescaled so that the last step has no signal and the first is as it was.
+
+    Lin et al. 2024 (arXiv 2305.08891), algorithm 1: sqrt(alpha_bar) is shifted and scaled. Raises `InputError` for a
+    schedule of one step.
+    """
+    if len(schedule) < 2:
+        raise InputError("config key zero_terminal_snr is true; it needs 2 diffusion_steps or more")
+    root = np.sqrt(schedule.alpha_bar)
+    root = (root - root[-1]) * root[0] / (root[0] - root[-1])
+    betas = 1.0 - (root / np.append(1.0, root[:-1])) ** 2
+    return NoiseSchedule(betas, schedule.steps)
+
+
 def cosine_betas(n_steps: int) -> Table:
     """Nichol & Dhariwal 2021, eq. 17; betas are at most 0.999."""
 

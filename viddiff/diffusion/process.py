@@ -12,6 +12,7 @@ from torch import Tensor
 
 from viddiff.diffusion.noise_schedule import Level, NoiseSchedule
 from viddiff.diffusion.settings import Predicts, check_diffusion, predicts, schedule_of
+from viddiff.flat_config import own_setting
 
 Variance = Literal["small", "large", "learned"]
 
@@ -26,6 +27,7 @@ class Diffusion:
     time_scale: the network is told the diffusion step times this; if it predicts `edm`, `times` say what.
     loss: `mse` or `kl` (the variational bound).
     vb_weight: weight of the variational bound beside the `mse` when the variance is learned.
+    min_snr_gamma: of the weights of the `mse`, see `viddiff.diffusion.weighting`; 0: all are 1.
     """
 
     schedule: NoiseSchedule
@@ -34,6 +36,7 @@ class Diffusion:
     time_scale: float
     loss: Literal["mse", "kl"]
     vb_weight: float
+    min_snr_gamma: float = 0.0
 
     @property
     def n_steps(self) -> int:
@@ -83,4 +86,5 @@ def diffusion_of(config: dict[str, Any], respacing: str = "") -> Diffusion:
         time_scale=1000.0 / n_steps if config["rescale_timesteps"] else 1.0,
         loss="kl" if config["use_kl"] else "mse",
         vb_weight=len(schedule) / 1000.0 if config["rescale_learned_sigmas"] else 1.0,
+        min_snr_gamma=own_setting(config, "min_snr_gamma"),
     )

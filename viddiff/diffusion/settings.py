@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
-from viddiff.diffusion.noise_schedule import NoiseSchedule, noise_schedule
+from viddiff.diffusion.noise_schedule import NoiseSchedule, noise_schedule, zero_terminal_snr
 from viddiff.errors import InputError
 from viddiff.flat_config import own_setting
 
@@ -35,6 +35,8 @@ def schedule_of(config: Mapping[str, Any], respacing: str = "") -> NoiseSchedule
     Raises `InputError` for an unknown schedule or an impossible respacing.
     """
     full = noise_schedule(config["noise_schedule"], config["diffusion_steps"])
+    if own_setting(config, "zero_terminal_snr"):
+        full = zero_terminal_snr(full)
     return full.respaced(respacing or config["timestep_respacing"])
 
 
@@ -50,7 +52,25 @@ def check_diffusion(config: Mapping[str, Any]) -> None:
             f"config key prediction is 'edm', and cond_emb_type is {config['cond_emb_type']!r}: its mark, a step of "
             "-1, is a noise level of edm; use channel or duplicate"
         )
-    if kind == "edm" and schedule.alpha_bar[-1] == 0.0:
+    no_signal = schedule.alpha_bar[-1] == 0.0
+    if kind == "eps" and own_setting(config, "zero_terminal_snr"):
+        raise InputError(
+            "config key zero_terminal_snr is true, and the network predicts eps: at the noisiest step clean frames "
+            "would follow by a division by 0; set prediction to v, flow or x_0"
+        )
+    gamma = own_setting(config, "min_snr_gamma")
+    if not gamma >= 0.0:
+        raise InputError(f"config key min_snr_gamma is {gamma}; must be 0 (without) or above")
+    if gamma and config["use_kl"]:
+        raise InputError(
+            "config key min_snr_gamma weighs the squared error, and use_kl is true; take one of them out"
+        )
+    if gamma and no_signal:
+        raise InputError(
+            f"config key min_snr_gamma is {gamma}, and the noisiest step has no signal: its loss would have no weight; "
+            "take min_snr_gamma or zero_terminal_snr out"
+        )
+    if kind == "edm" and no_signal:
         raise InputError(
             "config key prediction is 'edm', and the noisiest step has no signal: edm tells the network the logarithm "
             "of the noise over the signal, which is infinite there; use v, flow or x_0"

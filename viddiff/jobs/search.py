@@ -89,11 +89,12 @@ def search_stage(
     if not videos:
         raise InputError(f"T is {plan.length}, but no training video of {dataset.name} has as many frames")
     levels = evenly_spaced(model.diffusion, settings.diffusion_steps)
+    steps, times = model.diffusion.schedule.steps, model.diffusion.times
     protocol: dict[str, Any] = {
         "checkpoint_sha256": model.sha256,
         "mode": asdict(evaluation.mode),
         "plan_sha256": plan.sha256,
-        "diffusion_steps": [round(level.t / model.diffusion.time_scale) for level in levels],
+        "diffusion_steps": [steps[times.index(level.t)] for level in levels],
         "videos": settings.videos,
         "seeds": "stage, frames chosen before, number of the draw",
         "dataset": {"name": dataset.name, "split": "train", "videos": len(videos), "T": plan.length},

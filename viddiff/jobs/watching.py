@@ -58,7 +58,7 @@ class TrainingWatch(Watch):
         if state.step:
             return
         diffusion = diffusion_of(self._config.to_flat())
-        t, noise = drawn_noise(window, diffusion.n_steps, self._config.seed, state.step, self._device)
+        t, _, noise = drawn_noise(window, diffusion, self._config, state.step, self._device, state.history)
         t, noise = t.cpu(), noise.cpu()
         alpha_bar = table_at(diffusion.schedule.alpha_bar, t)
         x_t = add_noise(window.frames, noise, alpha_bar.sqrt(), (1.0 - alpha_bar).sqrt())

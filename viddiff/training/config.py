@@ -15,6 +15,9 @@ from viddiff.training.masks import check_mask_distribution
 
 WandbMode = Literal["off", "offline", "online"]
 
+LR_SCHEDULES = ("linear", "cosine")
+LEVEL_SAMPLERS = ("uniform", "logit-normal", "loss-second-moment")
+
 # Keys of the flat config under another name here.
 _FLAT_NAME = {"seed": "fake_seed"}
 # Settings of the job, not of the model: no part of the flat config.
@@ -55,7 +58,6 @@ _FIXED = (
     "just_visualise",
     "resume_checkpoint",
     "resume_id",
-    "schedule_sampler",
     "use_fp16",
 )
 _LARGEST = sys.float_info.max
@@ -76,6 +78,7 @@ _BOUNDS = {
     "sample_interval": (1, _MOST),
     "n_valid_batches": (0, _MOST),
     "lr_anneal_steps": (0, _MOST),
+    "lr_warmup_steps": (0, _MOST),
     "num_workers": (-1, 1024),
     "seed": (0, _MOST_STORED),
 }
@@ -94,9 +97,13 @@ class TrainingConfig:
     batch_size: int = DEFAULTS["batch_size"]
     microbatch: int = DEFAULTS["microbatch"]  # windows that fit into memory at once; -1: the whole batch
     lr: float = DEFAULTS["lr"]
-    lr_anneal_steps: int = DEFAULTS["lr_anneal_steps"]  # where a linearly falling rate is 0; 0: constant
+    lr_anneal_steps: int = DEFAULTS["lr_anneal_steps"]  # where a falling rate is 0; 0: constant
+    lr_schedule: str = OWN["lr_schedule"]  # how it falls
+    lr_warmup_steps: int = OWN["lr_warmup_steps"]  # updates until the rate is `lr`
     weight_decay: float = DEFAULTS["weight_decay"]
     ema_rate: str = DEFAULTS["ema_rate"]  # one or more, with commas
+    ema_warmup: bool = OWN["ema_warmup"]  # rates grow from 0.1 to their own
+    schedule_sampler: str = DEFAULTS["schedule_sampler"]  # how diffusion steps are drawn
     save_interval: int = DEFAULTS["save_interval"]
     save_latest_only: bool = DEFAULTS["save_latest_only"]  # files `_latest` instead of one set per step
     keep_last: int = 0  # sets that stay, the newest; 0: all
@@ -129,6 +136,18 @@ class TrainingConfig:
         if self.save_latest_only and self.keep_last:
             raise InputError(
                 f"training key keep_last is {self.keep_last}, but save_latest_only keeps one set alone"
+            )
+        for name, allowed in (("lr_schedule", LR_SCHEDULES), ("schedule_sampler", LEVEL_SAMPLERS)):
+            if (text := getattr(self, name)) not in allowed:
+                raise InputError(f"training key {name} is {_short(text)}; allowed: {', '.join(allowed)}")
+        if self.lr_schedule != "linear" and not self.lr_anneal_steps:
+            raise InputError(
+                f"training key lr_schedule is {self.lr_schedule}; lr_anneal_steps must say at which step it reaches 0"
+            )
+        if self.lr_anneal_steps and self.lr_warmup_steps >= self.lr_anneal_steps:
+            raise InputError(
+                f"training key lr_warmup_steps is {self.lr_warmup_steps}; must be below lr_anneal_steps "
+                f"{self.lr_anneal_steps}"
             )
         try:
             parse_rates(self.ema_rate)

@@ -24,7 +24,8 @@ from viddiff.model.sizes import frame_size
 from viddiff.training.changes import record_changes
 from viddiff.training.config import TrainingConfig
 from viddiff.training.data_record import record_data
-from viddiff.training.ema import start_average, update_average
+from viddiff.training.ema import rate_at, start_average, update_average
+from viddiff.training.levels import LossHistory
 from viddiff.training.loading import available_cores, killed_worker, training_windows
 from viddiff.training.log import Log, averaging_log, csv_log, wandb_log
 from viddiff.training.run_files import LOG_COLUMNS, has_begun
@@ -97,6 +98,8 @@ def _train(
     )
     averages = {rate: start_average(parameters) for rate in config.ema_rates}
     state = TrainingState(model, optimizer, averages, start_sha256=start)
+    if config.schedule_sampler == "loss-second-moment":
+        state.history = LossHistory(diffusion.n_steps)
     data = record_data(dataset)
     changes = resume_state(run_dir, state, flat, config.steps, data)
     progress(state.step)
@@ -119,13 +122,15 @@ def _train(
             lr = learning_rate(config, state.step)
             for group in optimizer.param_groups:
                 group.update(lr=lr, weight_decay=config.weight_decay)
-            losses, t = forward_backward(model, diffusion, window, config, state.step, device)
+            losses, t = forward_backward(model, diffusion, window, config, state.step, device, state.history)
             grad_norm = nn.utils.get_total_norm([p.grad for p in parameters.values() if p.grad is not None])
             check_norm(grad_norm.item(), config, state.step)
             optimizer.step()
             optimizer.zero_grad()
             for rate, average in state.averages.items():
-                update_average(average, parameters, rate)
+                update_average(average, parameters, rate_at(rate, state.step) if config.ema_warmup else rate)
+            if state.history is not None:
+                state.history.add(t, losses.loss)
             state.step += 1
 
             record(state.step, losses, t, grad_norm.item(), lr)
@@ -149,7 +154,7 @@ def _train(
 
 def warn_of_initial_weights(config: TrainingConfig) -> None:
     """Warn of averages of which the initial, random weights are a tenth or more when training ends."""
-    for rate in config.ema_rates if not config.start_from else ():
+    for rate in () if config.start_from or config.ema_warmup else config.ema_rates:
         if (share := rate**config.steps) > 0.1:
             logger.warning(
                 "ema_rate %s: after %d steps, %.0f%% of the average are still the initial weights, which are noise; "

@@ -14,6 +14,7 @@ from viddiff.checkpoint import Checkpoint, load_checkpoint
 from viddiff.errors import InputError
 from viddiff.files.nested import nested_parts
 from viddiff.flat_config import parse_rates
+from viddiff.training.levels import LossHistory
 
 START = "start_from_sha256"
 """The key of a checkpoint's config that says what the file held whose weights were the run's first."""
@@ -23,7 +24,8 @@ START = "start_from_sha256"
 class TrainingState:
     """Everything that training changes.
 
-    averages: of the parameters, by EMA rate; step: updates made; start_sha256: of the file that gave the first weights.
+    averages: of the parameters, by EMA rate; step: updates made; start_sha256: of the file that gave the first weights;
+    history: of losses, if diffusion steps are drawn by it.
     """
 
     model: nn.Module
@@ -31,6 +33,7 @@ class TrainingState:
     averages: dict[float, dict[str, Tensor]]
     step: int = 0
     start_sha256: str = ""
+    history: LossHistory | None = None
 
     def is_finite(self) -> bool:
         """Whether no weight, average or moment is infinite or not a number."""

@@ -60,6 +60,8 @@ def save_state(run_dir: Path, state: TrainingState, config: dict[str, Any], data
     files = {kind: encode(checkpoint_dict(values, config, state.step)) for kind, values in weights.items()}
     hashes = {kind: hashlib.sha256(data).hexdigest() for kind, data in files.items()}
     told = {"step": state.step, "seed": config["fake_seed"], "sha256": hashes, "config": config, "data": data}
+    if state.history is not None:
+        told["history"] = state.history.saved()
     files["opt"] = encode(state.optimizer.state_dict() | told)
     targets = _targets(run_dir, files, state.step, config)
     if not config["save_latest_only"] and (there := [path for path in targets.values() if path.exists()]):
@@ -143,6 +145,8 @@ def _restore(state: TrainingState, found: SavedSet, run_dir: Path, config: dict[
         return False
     if changed := _changed(model.config, config):
         raise other_settings(run_dir, changed)
+    if state.history is not None:
+        state.history.restore(found.opt.get("history"), found.files["opt"])
     state.optimizer.load_state_dict({key: found.opt[key] for key in ("state", "param_groups")})
     take_over(state, model, saved)
     state.start_sha256 = model.config.get(START, "")

@@ -5,6 +5,7 @@ All that a step draws (crops, masks, diffusion steps, noise, dropout) depends on
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields
 
 import numpy as np
@@ -17,6 +18,7 @@ from viddiff.diffusion.loss import Losses, training_loss
 from viddiff.diffusion.process import Diffusion
 from viddiff.precision import in_order
 from viddiff.training.config import TrainingConfig
+from viddiff.training.levels import LossHistory, draw_levels
 from viddiff.training.soundness import check_losses
 from viddiff.training.windows import loss_mask
 from viddiff.window import Window
@@ -31,10 +33,14 @@ def forward_backward(
     config: TrainingConfig,
     step: int,
     device: torch.device,
+    history: LossHistory | None = None,
 ) -> tuple[Losses, Int[Tensor, " B"]]:
-    """Gradients of a batch's mean loss, by microbatches. Returns each window's losses and diffusion step."""
+    """Gradients of a batch's mean loss, by microbatches. Returns each window's losses and diffusion step.
+
+    history: of the losses so far, if the diffusion steps are drawn by it.
+    """
     batch = len(window.frames)
-    t, noise = drawn_noise(window, diffusion.n_steps, config.seed, step, device)
+    t, weight, noise = drawn_noise(window, diffusion, config, step, device, history)
     torch.manual_seed(step_seed(config.seed, step, DROPOUT))
     size = batch if config.microbatch < 1 else config.microbatch
     parts = []
@@ -42,7 +48,8 @@ def forward_backward(
         rows = slice(start, start + size)
         with in_order():
             losses = _row_losses(model, diffusion, window, rows, t, noise, config)
-            (losses.loss.sum() / batch).backward()
+            counted = losses.loss if weight is None else losses.loss * weight[rows]
+            (counted.sum() / batch).backward()
         parts.append((losses.loss.detach(), losses.latent_mse))
     losses = Losses(*(torch.cat(values).cpu() for values in zip(*parts, strict=True)))
     check_losses(losses.loss, t.cpu(), diffusion.n_steps, config, step)
@@ -50,12 +57,17 @@ def forward_backward(
 
 
 def drawn_noise(
-    window: Window, n_steps: int, seed: int, step: int, device: torch.device
-) -> tuple[Int[Tensor, " B"], Float[Tensor, "B K C H W"]]:
-    """The diffusion steps and the noise of a training step's windows."""
-    generator = torch.Generator(device).manual_seed(step_seed(seed, step, NOISE))
-    t = torch.randint(n_steps, (len(window.frames),), generator=generator, device=device)
-    return t, torch.randn(window.frames.shape, generator=generator, device=device)
+    window: Window,
+    diffusion: Diffusion,
+    config: TrainingConfig,
+    step: int,
+    device: torch.device,
+    history: LossHistory | None,
+) -> tuple[Int[Tensor, " B"], Float[Tensor, " B"] | None, Float[Tensor, "B K C H W"]]:
+    """The diffusion steps of a training step's windows, the weights of their losses if not all 1, and the noise."""
+    generator = torch.Generator(device).manual_seed(step_seed(config.seed, step, NOISE))
+    t, weight = draw_levels(config.schedule_sampler, diffusion, len(window.frames), generator, history)
+    return t, weight, torch.randn(window.frames.shape, generator=generator, device=device)
 
 
 @torch.no_grad()
@@ -108,8 +120,21 @@ def _row_losses(
 
 
 def learning_rate(config: TrainingConfig, step: int) -> float:
-    """The learning rate after `step` updates: it falls linearly to 0 at `lr_anneal_steps`, or is constant."""
-    return config.lr * (1.0 - step / config.lr_anneal_steps) if config.lr_anneal_steps else config.lr
+    """The learning rate of the update after `step` updates.
+
+    It grows linearly over `lr_warmup_steps` updates, the last of them with `lr` (Goyal et al. 2017, arXiv 1706.02677,
+    section 2.2). Then it falls to 0 at `lr_anneal_steps`, linearly or like half a cosine (Loshchilov & Hutter 2017,
+    arXiv 1608.03983, eq. 5), or is constant.
+    """
+    warmup, end = config.lr_warmup_steps, config.lr_anneal_steps
+    if step < warmup:
+        return config.lr * (step + 1) / warmup
+    if not end:
+        return config.lr
+    share = (step - warmup) / (end - warmup)
+    return config.lr * (
+        0.5 * (1.0 + math.cos(math.pi * share)) if config.lr_schedule == "cosine" else 1.0 - share
+    )
 
 
 def step_seed(seed: int, step: int, purpose: int) -> int:
