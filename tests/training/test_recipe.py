@@ -74,8 +74,8 @@ def test_x_0_is_the_originals_predict_xstart() -> None:
 
 def test_a_run_cannot_change_its_recipe_in_either_direction() -> None:
     plain, v = (training_config(SETTINGS | key).to_flat() for key in ({}, {"prediction": "v"}))
-    assert changed_settings(plain, v) == "prediction was 'eps' and is 'v'"
-    assert changed_settings(v, plain) == "prediction was 'v' and is 'eps'"
+    assert changed_settings(plain, v).startswith("prediction was 'eps' and is 'v'")
+    assert changed_settings(v, plain).startswith("prediction was 'v' and is 'eps'")
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def draw_levels(
     below = torch.from_numpy(np.cumsum(probability)).to(device)
     place = torch.rand(batch, generator=generator, device=device, dtype=torch.float64) * below[-1]
     t = torch.searchsorted(below, place, right=True).clamp(max=n_steps - 1)
-    if not by_loss:
+    if by_loss is None:
         return t, None
     return t, (1.0 / (n_steps * torch.from_numpy(probability).to(device)[t])).float()
 
