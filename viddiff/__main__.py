@@ -33,6 +33,13 @@ def _carla_csv(options: argparse.Namespace) -> str:
     return "".join(f"{lists[split]}: {count} of {total} videos\n" for split, count in counts.items())
 
 
+def _post_hoc_ema(options: argparse.Namespace) -> str:
+    from viddiff.jobs.post_hoc_ema import write_post_hoc  # loads torch, which takes seconds
+
+    path, distance = write_post_hoc(options.folder, options.length, options.step)
+    return f"{path}: its profile is {distance:.2%} off that of length {options.length}\n"
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="viddiff", description="Experiments on long-video diffusion.")
     parser.add_argument("--version", action="version", version=f"viddiff {viddiff.__version__}")
@@ -72,6 +79,21 @@ def _parser() -> argparse.ArgumentParser:
         help="the last N videos, by the numbers in their names, are test videos, the others training videos",
     )
     command.set_defaults(run=_carla_csv)
+    command = commands.add_parser(
+        "post-hoc-ema",
+        help="average the weights of a finished training over another length",
+        description="Write posthoc/ema_<length>_<step>.pt in the folder of a run that was trained with post_hoc_ema.",
+    )
+    command.add_argument("folder", type=Path, metavar="FOLDER", help="checkpoints/RUN")
+    command.add_argument(
+        "--length",
+        type=float,
+        required=True,
+        metavar="L",
+        help="sigma_rel of Karras et al. 2024, the spread of the average as a share of the training, 0.01 to 0.25",
+    )
+    command.add_argument("--step", type=int, metavar="N", help="a saved step; by default the last")
+    command.set_defaults(run=_post_hoc_ema)
     return parser
 
 

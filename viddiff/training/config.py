@@ -103,6 +103,7 @@ class TrainingConfig:
     weight_decay: float = DEFAULTS["weight_decay"]
     ema_rate: str = DEFAULTS["ema_rate"]  # one or more, with commas
     ema_warmup: bool = OWN["ema_warmup"]  # rates grow from 0.1 to their own
+    post_hoc_ema: bool = OWN["post_hoc_ema"]  # averages whose length is chosen after training
     schedule_sampler: str = DEFAULTS["schedule_sampler"]  # how diffusion steps are drawn
     save_interval: int = DEFAULTS["save_interval"]
     save_latest_only: bool = DEFAULTS["save_latest_only"]  # files `_latest` instead of one set per step
@@ -140,6 +141,11 @@ class TrainingConfig:
         for name, allowed in (("lr_schedule", LR_SCHEDULES), ("schedule_sampler", LEVEL_SAMPLERS)):
             if (text := getattr(self, name)) not in allowed:
                 raise InputError(f"training key {name} is {_short(text)}; allowed: {', '.join(allowed)}")
+        if self.post_hoc_ema and self.save_latest_only:
+            raise InputError(
+                "training key post_hoc_ema is true, and save_latest_only too: averages of many steps are needed; take "
+                "one of them out"
+            )
         if self.lr_schedule != "linear" and not self.lr_anneal_steps:
             raise InputError(
                 f"training key lr_schedule is {self.lr_schedule}; lr_anneal_steps must say at which step it reaches 0"

@@ -27,7 +27,7 @@ def needs(config: TrainingConfig, parameters: int, run_dir: Path, step: int) -> 
     saves = [*range(config.save_interval, config.steps, config.save_interval), config.steps]
     saves = [save for save in saves if save > step]
     kept = 1 if config.save_latest_only else len(kept_steps(saves, config.keep_last, config.keep_every))
-    set_bytes = 4 * parameters * (3 + len(config.ema_rates))
+    set_bytes = 4 * parameters * (3 + len(config.ema_rates) + 2 * config.post_hoc_ema)
     return (
         f"{parameters / 1e6:.1f} M parameters; sets of files to come: {kept} of {_size(set_bytes)}, together "
         f"{_size(kept * set_bytes)}; {run_dir} has {_size(shutil.disk_usage(run_dir).free)} free"

@@ -28,6 +28,7 @@ from viddiff.training.ema import rate_at, start_average, update_average
 from viddiff.training.levels import LossHistory
 from viddiff.training.loading import available_cores, killed_worker, training_windows
 from viddiff.training.log import Log, averaging_log, csv_log, wandb_log
+from viddiff.training.power_ema import LENGTHS, power_rate
 from viddiff.training.run_files import LOG_COLUMNS, has_begun
 from viddiff.training.run_state import TrainingState
 from viddiff.training.soundness import check_norm, check_state
@@ -98,6 +99,8 @@ def _train(
     )
     averages = {rate: start_average(parameters) for rate in config.ema_rates}
     state = TrainingState(model, optimizer, averages, start_sha256=start)
+    if config.post_hoc_ema:
+        state.powers = {length: start_average(parameters) for length in LENGTHS}
     if config.schedule_sampler == "loss-second-moment":
         state.history = LossHistory(diffusion.n_steps)
     data = record_data(dataset)
@@ -129,6 +132,8 @@ def _train(
             optimizer.zero_grad()
             for rate, average in state.averages.items():
                 update_average(average, parameters, rate_at(rate, state.step) if config.ema_warmup else rate)
+            for length, average in state.powers.items():
+                update_average(average, parameters, power_rate(length, state.step))
             if state.history is not None:
                 state.history.add(t, losses.loss)
             state.step += 1

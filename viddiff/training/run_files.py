@@ -25,12 +25,15 @@ LOG_COLUMNS = (
     "seconds_per_step",
 )
 VALIDATION_COLUMNS = ("step", "loss", *(f"loss_q{quartile}" for quartile in range(4)), "rmse", "motion")
-_NAME = re.compile(r"(?P<kind>opt|model|ema_[0-9][0-9.e-]*)_(?P<step>[0-9]+|latest)\.pt")
+_NAME = re.compile(r"(?P<kind>opt|model|ema_[0-9][0-9.e-]*|power_[0-9.]+)_(?P<step>[0-9]+|latest)\.pt")
 
 
 @dataclass(frozen=True)
 class RunFile:
-    """A file of a set. kind: `opt`, `model` or `ema_<rate>`; step: of its name, `None` for `latest`."""
+    """A file of a set.
+
+    kind: `opt`, `model`, `ema_<rate>` or `power_<length>`; step: of its name, `None` for `latest`.
+    """
 
     path: Path
     kind: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ START = "start_from_sha256"
 class TrainingState:
     """Everything that training changes.
 
-    averages: of the parameters, by EMA rate; step: updates made; start_sha256: of the file that gave the first weights;
+    averages: of the parameters, by EMA rate; powers: by length, see `viddiff.training.power_ema`; step: updates made; start_sha256: of the file that gave the first weights;
     history: of losses, if diffusion steps are drawn by it.
     """
 
@@ -34,10 +34,18 @@ class TrainingState:
     step: int = 0
     start_sha256: str = ""
     history: LossHistory | None = None
+    powers: dict[float, dict[str, Tensor]] = field(default_factory=dict)
+
+    def named_averages(self) -> dict[str, dict[str, Tensor]]:
+        """All averages, by the kind of their files."""
+        powers = {f"power_{length}": average for length, average in self.powers.items()}
+        return {f"ema_{rate}": average for rate, average in self.averages.items()} | powers
 
     def is_finite(self) -> bool:
         """Whether no weight, average or moment is infinite or not a number."""
-        return is_finite([self.model.state_dict(), self.optimizer.state_dict(), *self.averages.values()])
+        return is_finite(
+            [self.model.state_dict(), self.optimizer.state_dict(), *self.named_averages().values()]
+        )
 
 
 @dataclass(frozen=True)
@@ -67,21 +75,20 @@ def check_rates(
 
 def averages_of(
     state: TrainingState, model: Checkpoint, files: Mapping[str, Path]
-) -> dict[float, Mapping[str, Tensor]]:
-    """The averages of a set; one of a new rate begins at the weights."""
-    kinds = {rate: f"ema_{rate}" for rate in state.averages}
+) -> dict[str, Mapping[str, Tensor]]:
+    """The averages of a set, by kind; one of a new rate begins at the weights."""
     return {
-        rate: load_checkpoint(files[kind]).state_dict if kind in files else model.state_dict
-        for rate, kind in kinds.items()
+        kind: load_checkpoint(files[kind]).state_dict if kind in files else model.state_dict
+        for kind in state.named_averages()
     }
 
 
-def take_over(state: TrainingState, model: Checkpoint, saved: Mapping[float, Mapping[str, Tensor]]) -> None:
+def take_over(state: TrainingState, model: Checkpoint, saved: Mapping[str, Mapping[str, Tensor]]) -> None:
     """Set weights, averages and step to those of a set. saved: as of `averages_of`."""
     state.model.load_state_dict(model.state_dict)
-    for rate, average in state.averages.items():
+    for kind, average in state.named_averages().items():
         for name, value in average.items():
-            value.copy_(saved[rate][name])
+            value.copy_(saved[kind][name])
     state.step = model.step
 
 

@@ -43,7 +43,7 @@ from viddiff.training.run_state import (
     take_over,
 )
 
-_KIND = re.compile(r"model|ema_[0-9][0-9.e-]*")
+_KIND = re.compile(r"model|ema_[0-9][0-9.e-]*|power_[0-9.]+")
 logger = logging.getLogger(__name__)
 
 
@@ -55,8 +55,8 @@ def save_state(run_dir: Path, state: TrainingState, config: dict[str, Any], data
     if state.start_sha256:
         config = config | {START: state.start_sha256}
     weights = {"model": state.model.state_dict()}
-    for rate, average in state.averages.items():
-        weights[f"ema_{rate}"] = weights["model"] | average
+    for kind, average in state.named_averages().items():
+        weights[kind] = weights["model"] | average
     files = {kind: encode(checkpoint_dict(values, config, state.step)) for kind, values in weights.items()}
     hashes = {kind: hashlib.sha256(data).hexdigest() for kind, data in files.items()}
     told = {"step": state.step, "seed": config["fake_seed"], "sha256": hashes, "config": config, "data": data}
