@@ -83,6 +83,7 @@ OWN: dict[str, Any] = {
     "lr_warmup_steps": 0,
     "ema_warmup": False,
     "post_hoc_ema": False,
+    "observed_noise": 0.0,
 }
 TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 # What sampling reads: of the data, the network and the diffusion.

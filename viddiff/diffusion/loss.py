@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from jaxtyping import Bool, Float, Int
@@ -33,14 +34,20 @@ def training_loss(
     t: Int[Tensor, " B"],
     noise: WindowFrames,
     loss_mask: Bool[Tensor, "B K"],
+    observed_noise: Float[Tensor, " B"] | None = None,
 ) -> Losses:
-    """The loss at diffusion steps `t` (indices into the schedule) with the given noise."""
+    """The loss at diffusion steps `t` (indices into the schedule) with the given noise.
+
+    observed_noise: what the network is told of the noise on observed frames, if there is any.
+    """
     x_0 = window.frames
     alpha_bar = table_at(diffusion.schedule.alpha_bar, t)
     alpha, sigma = alpha_bar.sqrt(), (1.0 - alpha_bar).sqrt()
     x_t = add_noise(x_0, noise, alpha, sigma)
     kind = PREDICTION[diffusion.predicts]
-    output = model(kind.input(x_t, alpha, sigma), diffusion.network_time(t), window)
+    told = {} if observed_noise is None else {"observed_noise": observed_noise}
+    call: Callable[..., Tensor] = model  # a network that is told of noise takes one argument more
+    output = call(kind.input(x_t, alpha, sigma), diffusion.network_time(t), window, **told)
     prediction, v = prediction_and_v(diffusion, output)
     counted = loss_mask[:, :, None, None, None]
     error = (kind.target(x_0, noise, alpha, sigma) - prediction) ** 2

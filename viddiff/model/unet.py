@@ -151,11 +151,14 @@ class UNetVideoModel(nn.Module):
         t: Num[Tensor, " B"],
         window: Window,
         positions: Positions | None = None,
+        observed_noise: Float[Tensor, " B"] | None = None,
     ) -> Float[Tensor, "B K D H W"]:
         """The network's raw output for all frames; D is twice C if the variance is learned (mean first).
 
         x_t: noisy frames; entries of observed frames are replaced by `window.frames`.
         t: the diffusion step, on the scale the network was trained with (0 to 1000 if rescaled).
+        observed_noise: the level of noise on the observed frames, see `viddiff.training.observed_noise`; by default 0.
+        Networks of conditioning `channel` alone can be told another one.
         """
         batch, frames, _, height, width = x_t.shape
         if positions is None:
@@ -164,7 +167,7 @@ class UNetVideoModel(nn.Module):
         if self.arch.conditioning.startswith("t=0"):
             t = torch.where(window.observed, -1, t.expand(batch, frames))
         emb = self.time_embed(sinusoidal_embedding(t, self.arch.model_channels))
-        h = self._network_input(x_t, window).view(batch * frames, -1, height, width)
+        h = self._network_input(x_t, window, observed_noise).view(batch * frames, -1, height, width)
         h = h.contiguous(memory_format=torch.channels_last)
         skips = []
         for number, block in enumerate(self.input_blocks):
@@ -182,7 +185,7 @@ class UNetVideoModel(nn.Module):
             return checkpoint(block, *args, use_reentrant=False)
         return block(*args)
 
-    def _network_input(self, x_t: Tensor, window: Window) -> Tensor:
+    def _network_input(self, x_t: Tensor, window: Window, observed_noise: Tensor | None) -> Tensor:
         observed = window.observed[:, :, None, None, None]
         if self.arch.conditioning.startswith("duplicate"):
             return torch.cat([x_t.where(~observed, 0.0), window.frames.where(observed, 0.0)], dim=2)
@@ -191,8 +194,11 @@ class UNetVideoModel(nn.Module):
         if self.arch.conditioning == "indicator":
             return torch.cat([x, mark], dim=2)
         if self.arch.conditioning.startswith("channel"):
-            # The second mark stood for frames to be marginalised over, which no trained model uses.
-            return torch.cat([x, mark, torch.zeros_like(mark)], dim=2)
+            # The second mark stood for frames to be marginalised over, which no trained model uses: it has the place
+            # for how noisy observed frames are. Clean ones have 0.
+            if observed_noise is None:
+                return torch.cat([x, mark, torch.zeros_like(mark)], dim=2)
+            return torch.cat([x, mark, mark * observed_noise.to(mark)[:, None, None, None, None]], dim=2)
         return x
 
     def _add_encodings(self, h: Tensor, window: Window) -> Tensor:

@@ -16,6 +16,7 @@ from viddiff.training.masks import check_mask_distribution
 WandbMode = Literal["off", "offline", "online"]
 
 LR_SCHEDULES = ("linear", "cosine")
+TELLS_NOISE = ("channel", "channel-initzero")  # of cond_emb_type
 LEVEL_SAMPLERS = ("uniform", "logit-normal", "loss-second-moment")
 
 # Keys of the flat config under another name here.
@@ -103,6 +104,7 @@ class TrainingConfig:
     weight_decay: float = DEFAULTS["weight_decay"]
     ema_rate: str = DEFAULTS["ema_rate"]  # one or more, with commas
     ema_warmup: bool = OWN["ema_warmup"]  # rates grow from 0.1 to their own
+    observed_noise: float = OWN["observed_noise"]  # the most on observed frames
     post_hoc_ema: bool = OWN["post_hoc_ema"]  # averages whose length is chosen after training
     schedule_sampler: str = DEFAULTS["schedule_sampler"]  # how diffusion steps are drawn
     save_interval: int = DEFAULTS["save_interval"]
@@ -141,6 +143,16 @@ class TrainingConfig:
         for name, allowed in (("lr_schedule", LR_SCHEDULES), ("schedule_sampler", LEVEL_SAMPLERS)):
             if (text := getattr(self, name)) not in allowed:
                 raise InputError(f"training key {name} is {_short(text)}; allowed: {', '.join(allowed)}")
+        if not 0.0 <= self.observed_noise < 1.0:
+            raise InputError(
+                f"training key observed_noise is {self.observed_noise}; must be 0 (none) or above, and below 1"
+            )
+        mark = self.network.get("cond_emb_type", DEFAULTS["cond_emb_type"])
+        if self.observed_noise and mark not in TELLS_NOISE:
+            raise InputError(
+                f"training key observed_noise is {self.observed_noise}, and cond_emb_type is {mark!r:.60}, which has "
+                f"no place to tell the network of it; use {' or '.join(TELLS_NOISE)}"
+            )
         if self.post_hoc_ema and self.save_latest_only:
             raise InputError(
                 "training key post_hoc_ema is true, and save_latest_only too: averages of many steps are needed; take "

@@ -24,8 +24,8 @@ START = "start_from_sha256"
 class TrainingState:
     """Everything that training changes.
 
-    averages: of the parameters, by EMA rate; powers: by length, see `viddiff.training.power_ema`; step: updates made; start_sha256: of the file that gave the first weights;
-    history: of losses, if diffusion steps are drawn by it.
+    averages: of the parameters, by EMA rate; powers: by length, see `viddiff.training.power_ema`; step: updates made;
+    start_sha256: of the file that gave the first weights; history: of losses, if diffusion steps are drawn by it.
     """
 
     model: nn.Module

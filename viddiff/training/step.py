@@ -19,11 +19,12 @@ from viddiff.diffusion.process import Diffusion
 from viddiff.precision import in_order
 from viddiff.training.config import TrainingConfig
 from viddiff.training.levels import LossHistory, draw_levels
+from viddiff.training.observed_noise import ObservedNoise, draw_observed_noise, with_noise
 from viddiff.training.soundness import check_losses
 from viddiff.training.windows import loss_mask
 from viddiff.window import Window
 
-MASKS, NOISE, DROPOUT, VALIDATION = range(4)  # purposes of randomness
+MASKS, NOISE, DROPOUT, VALIDATION, OBSERVED = range(5)  # purposes of randomness
 
 
 def forward_backward(
@@ -41,13 +42,17 @@ def forward_backward(
     """
     batch = len(window.frames)
     t, weight, noise = drawn_noise(window, diffusion, config, step, device, history)
+    observed = None
+    if config.observed_noise:
+        generator = torch.Generator(device).manual_seed(step_seed(config.seed, step, OBSERVED))
+        observed = draw_observed_noise(window, config.observed_noise, generator)
     torch.manual_seed(step_seed(config.seed, step, DROPOUT))
     size = batch if config.microbatch < 1 else config.microbatch
     parts = []
     for start in range(0, batch, size):
         rows = slice(start, start + size)
         with in_order():
-            losses = _row_losses(model, diffusion, window, rows, t, noise, config)
+            losses = _row_losses(model, diffusion, window, rows, t, noise, config, observed)
             counted = losses.loss if weight is None else losses.loss * weight[rows]
             (counted.sum() / batch).backward()
         parts.append((losses.loss.detach(), losses.latent_mse))
@@ -112,11 +117,15 @@ def _row_losses(
     t: Int[Tensor, " B"],
     noise: Float[Tensor, "B K C H W"],
     config: TrainingConfig,
+    observed: ObservedNoise | None = None,
 ) -> Losses:
     """The losses of some windows of a batch, on the device of the noise."""
     micro = Window(*(getattr(window, item.name)[rows].to(noise.device) for item in fields(Window)))
     counted = loss_mask(micro, config.pad_with_random_frames)
-    return training_loss(model, diffusion, micro, t[rows], noise[rows], counted)
+    if observed is None:
+        return training_loss(model, diffusion, micro, t[rows], noise[rows], counted)
+    part = ObservedNoise(observed.level[rows], observed.eps[rows])
+    return training_loss(model, diffusion, with_noise(micro, part), t[rows], noise[rows], counted, part.level)
 
 
 def learning_rate(config: TrainingConfig, step: int) -> float:
