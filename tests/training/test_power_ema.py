@@ -132,7 +132,7 @@ def test_what_cannot_be_averaged_is_told_in_a_line(tmp_path: Path) -> None:
         save(tmp_path / f"power_0.1_{step:06d}.pt", torch.ones(4), step)
     with pytest.raises(InputError, match=r"of step 15; saved: 10, 20"):
         write_post_hoc(tmp_path, 0.1, 15)
-    save(tmp_path / "power_0.1_000010.pt", torch.ones(4), 10, num_channels=64)
+    save(tmp_path / "power_0.1_000020.pt", torch.ones(4), 20, num_channels=64)
     with pytest.raises(InputError, match=r"power_0\.1_000010\.pt: its step or its settings are not those of"):
         write_post_hoc(tmp_path, 0.1)
 

@@ -80,12 +80,14 @@ def draw_levels(
     n_steps, device = diffusion.n_steps, generator.device
     if sampler == "uniform":
         return torch.randint(n_steps, (batch,), generator=generator, device=device), None
-    by_loss = history if sampler == "loss-second-moment" else None
-    probability = by_loss.probabilities() if by_loss is not None else logit_normal(diffusion)
+    by_loss = sampler == "loss-second-moment"
+    if by_loss and history is None:
+        raise ValueError("levels are drawn by loss, but there is no history of losses")
+    probability = history.probabilities() if by_loss and history else logit_normal(diffusion)
     below = torch.from_numpy(np.cumsum(probability)).to(device)
     place = torch.rand(batch, generator=generator, device=device, dtype=torch.float64) * below[-1]
     t = torch.searchsorted(below, place, right=True).clamp(max=n_steps - 1)
-    if by_loss is None:
+    if not by_loss:
         return t, None
     return t, (1.0 / (n_steps * torch.from_numpy(probability).to(device)[t])).float()
 
