@@ -84,6 +84,8 @@ OWN: dict[str, Any] = {
     "ema_warmup": False,
     "post_hoc_ema": False,
     "observed_noise": 0.0,
+    "precision": "auto",  # of the training
+    "grad_clip": 0.0,  # the longest gradient; 0: of any length
 }
 TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 # What sampling reads: of the data, the network and the diffusion.

@@ -5,6 +5,7 @@
 | `float32` | of float32 | float32 |
 | `tf32` | of numbers rounded to 10 bits of mantissa (GPUs of NVIDIA from Ampere on), added in float32 | float32 |
 | `bfloat16` | of numbers rounded to 7 bits of mantissa, added in float32 | as PyTorch's autocast has it |
+| `float16`, in training alone | of numbers rounded to 10 bits of mantissa, up to 65504 | as PyTorch's autocast has it |
 
 PyTorch keeps the choice for the whole process, so threads that compute in different precisions would disturb each
 other.
@@ -13,7 +14,7 @@ other.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
@@ -27,19 +28,22 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 PRECISIONS = ("auto", "float32", "tf32", "bfloat16")
+IN_TRAINING = (*PRECISIONS, "float16")
+_HALF = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def find_precision(wanted: str, device: str | torch.device) -> str:
+def find_precision(wanted: str, device: str | torch.device, known: Sequence[str] = PRECISIONS) -> str:
     """The precision of that name on a device; `auto`: tf32 where there is such, else float32.
 
-    Raises `InputError` for another name, or if the device cannot have it.
+    known: names that may be. Raises `InputError` for another name, or if the device cannot have it.
     """
-    if wanted not in PRECISIONS:
-        raise InputError(f"precision is {wanted!r:.60}, must be one of {', '.join(PRECISIONS)}")
+    if wanted not in known:
+        raise InputError(f"precision is {wanted!r:.60}, must be one of {', '.join(known)}")
     if wanted == "auto":
         return "tf32" if has_tf32(device) else "float32"
     if reason := lack_of(wanted, device):
-        raise InputError(f"precision is {wanted}, but {reason}; allowed here: auto, float32, bfloat16")
+        allowed = ", ".join(name for name in known if not lack_of(name, device))
+        raise InputError(f"precision is {wanted}, but {reason}; allowed here: {allowed}")
     return wanted
 
 
@@ -59,6 +63,8 @@ def tell_precision(wanted: str, precision: str, device: str | torch.device) -> N
         log.warning(
             "precision: bfloat16, for which %s has no instructions: float32 is many times faster", name
         )
+    if precision == "float16" and torch.device(device).type == "cpu":
+        log.warning("precision: float16, which is for GPUs: on %s float32 is faster", name)
 
 
 def full_float32() -> AbstractContextManager[None]:
@@ -69,9 +75,20 @@ def full_float32() -> AbstractContextManager[None]:
 @contextmanager
 def numerics(precision: str, device: str | torch.device) -> Iterator[None]:
     """A context in which networks are evaluated in that precision, `float32`, `tf32` or `bfloat16`."""
-    in_bfloat16 = torch.autocast(torch.device(device).type, torch.bfloat16, precision == "bfloat16")
-    with _products(tf32=precision == "tf32"), in_bfloat16:
+    with _products(tf32=precision == "tf32"), half_precision(precision, device):
         yield
+
+
+def in_half(precision: str) -> bool:
+    """Whether products are of numbers of 16 bits."""
+    return precision in _HALF
+
+
+def half_precision(precision: str, device: str | torch.device) -> torch.autocast:
+    """A context in which products are of 16 bits if the precision is one of those, else of 32."""
+    return torch.autocast(
+        torch.device(device).type, _HALF.get(precision, torch.bfloat16), enabled=in_half(precision)
+    )
 
 
 def rows_per_call(device: torch.device | str, batch_size: int) -> int:

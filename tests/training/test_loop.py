@@ -23,7 +23,7 @@ from viddiff.data.base import TrainingCrops
 from viddiff.diffusion.loss import Losses
 from viddiff.diffusion.process import diffusion_of
 from viddiff.errors import InputError
-from viddiff.training import loading, loop, step
+from viddiff.training import loading, loop, step, update
 from viddiff.training.config import training_config
 from viddiff.training.loading import training_windows
 from viddiff.training.loop import train
@@ -280,7 +280,7 @@ def test_weights_that_are_of_no_use_are_not_saved(tmp_path, data, stub, lr, what
 
 
 def test_a_gradient_that_is_not_finite_changes_no_weight(tmp_path, data, stub, monkeypatch):
-    monkeypatch.setattr(loop.nn.utils, "get_total_norm", lambda gradients: torch.tensor(torch.inf))
+    monkeypatch.setattr(update.nn.utils, "get_total_norm", lambda gradients: torch.tensor(torch.inf))
     with pytest.raises(
         InputError, match="the gradient is not finite at training step 0; nothing of it is saved"
     ):

@@ -140,8 +140,8 @@ def test_the_next_three_steps_are_the_originals(tmp_path, data, flat, end, lates
     kept = {name.replace("latest", f"{SAVED:06d}") if latest else name: held for name, held in files.items()}
     assert kept.items() <= content(run).items()  # nothing of the original's is lost
     with open(run / "changes.csv", newline="") as file:
-        (row,) = csv.DictReader(file)
-    assert (row["step"], row["key"]) == ("3", "origin")
+        rows = [(row["step"], row["key"], row["was"]) for row in csv.DictReader(file)]
+    assert rows[0][:2] == ("3", "origin") and rows[1:] == ([("3", "precision", "float16")] if flat else [])
 
     # Stopped and resumed, it is the same to the last bit: now from files of this program.
     other = tmp_path / "stopped"

@@ -30,12 +30,13 @@ class CompiledNetwork:
     """A `viddiff.diffusion.denoiser.Network` whose calls are compiled.
 
     PyTorch compiles the first size of a window for itself, and at the second size for all; on a GPU it records each
-    size as a CUDA graph, so that small windows do not wait for the launch of each kernel.
+    size as a CUDA graph if `records`, so that small windows do not wait for the launch of each kernel. Gradients go
+    through calls that are not recorded.
     """
 
-    def __init__(self, network: Network, device: torch.device) -> None:
+    def __init__(self, network: Network, device: torch.device, records: bool = True) -> None:
         self.network = network
-        self._records = device.type == "cuda"
+        self._records = records and device.type == "cuda"
         self._compiled = torch.compile(network, mode="reduce-overhead" if self._records else None)
         self._sizes: set[tuple[int, ...]] = set()
 
@@ -81,13 +82,13 @@ def _one_line() -> Iterator[None]:
         ) from error
 
 
-def compile_network(network: Network, device: torch.device) -> CompiledNetwork:
-    """The network, to be compiled at its first calls.
+def compile_network(network: Network, device: torch.device, records: bool = True) -> CompiledNetwork:
+    """The network, to be compiled at its first calls. records: as of `CompiledNetwork`.
 
     Raises `InputError` if this machine cannot compile for the device.
     """
     check_compiler(device)
-    return CompiledNetwork(network, device)
+    return CompiledNetwork(network, device, records)
 
 
 def check_compiler(device: torch.device) -> None:

@@ -13,6 +13,8 @@ from viddiff.flat_config import DEFAULTS, OWN, TYPE_NAMES, parse_rates, with_def
 from viddiff.model.sizes import WIDTH
 from viddiff.training.masks import check_mask_distribution
 
+# Of training, see `viddiff.precision`, which needs torch.
+PRECISIONS = ("auto", "float32", "tf32", "bfloat16", "float16")
 WandbMode = Literal["off", "offline", "online"]
 
 LR_SCHEDULES = ("linear", "cosine")
@@ -22,7 +24,7 @@ LEVEL_SAMPLERS = ("uniform", "logit-normal", "loss-second-moment")
 # Keys of the flat config under another name here.
 _FLAT_NAME = {"seed": "fake_seed"}
 # Settings of the job, not of the model: no part of the flat config.
-_JOB_ONLY = ("steps", "wandb", "keep_last", "keep_every")
+_JOB_ONLY = ("steps", "wandb", "keep_last", "keep_every", "compile")
 # Keys of the original's config that change nothing here.
 WITHOUT_EFFECT = (
     "do_cond_marg",
@@ -37,7 +39,16 @@ FREE_KEYS = (
     "microbatch", *WITHOUT_EFFECT
 )  # fmt: skip
 # Keys that may change too, which is recorded: they change how the weights go on, not what they are for.
-CHANGEABLE = ("lr", "lr_anneal_steps", "weight_decay", "batch_size", "ema_rate", "schedule_sampler")
+CHANGEABLE = (
+    "lr",
+    "lr_anneal_steps",
+    "weight_decay",
+    "batch_size",
+    "ema_rate",
+    "schedule_sampler",
+    "precision",
+    "grad_clip",
+)
 # Why others may not, as one reason for several keys; for those of the network see `_why_fixed`.
 _WHY_FIXED = {
     ("fake_seed",): "what each training step draws comes from it",
@@ -61,6 +72,10 @@ _FIXED = (
     "resume_id",
     "use_fp16",
 )
+_INSTEAD = {
+    "use_fp16": "write precision: float16",
+    "resume_checkpoint": "a run goes on by itself, and start_from begins with other weights",
+}
 _LARGEST = sys.float_info.max
 _MOST_STORED = 2**63 - 1  # of whole numbers in a checkpoint
 _LONGEST_TEXT = 500
@@ -117,6 +132,9 @@ class TrainingConfig:
     num_workers: int = DEFAULTS["num_workers"]  # processes that load data; -1: the job's cores but one
     seed: int = DEFAULTS["fake_seed"]
     start_from: str = OWN["start_from"]  # a checkpoint whose weights are the first; read at step 0 alone
+    precision: str = OWN["precision"]
+    grad_clip: float = OWN["grad_clip"]  # a longer gradient is shortened to this norm; 0: none is
+    compile: bool = False  # the network, for the device
     wandb: WandbMode = "off"
     network: Mapping[str, Any] = field(default_factory=dict)  # the flat config's other keys
 
@@ -126,6 +144,12 @@ class TrainingConfig:
                 raise InputError(f"training key {name} is {_short(value)}; must be {least} to {most}")
         if not self.weight_decay >= 0:
             raise InputError(f"training key weight_decay is {self.weight_decay}; must not be negative")
+        if not self.grad_clip >= 0:
+            raise InputError(f"training key grad_clip is {self.grad_clip}; must not be negative")
+        if self.precision not in PRECISIONS:
+            raise InputError(
+                f"training key precision is {_short(self.precision)}; allowed: {', '.join(PRECISIONS)}"
+            )
         if not self.lr > 0:
             raise InputError(f"training key lr is {self.lr}; must be positive")
         if self.lr_anneal_steps and self.steps > self.lr_anneal_steps:
@@ -207,6 +231,7 @@ def training_config(settings: Mapping[str, Any]) -> TrainingConfig:
         value = _typed(key, value)
         if key in _FIXED and value != DEFAULTS[key]:
             why = "it has no effect here" if key in WITHOUT_EFFECT else "nothing else is supported"
+            why = _INSTEAD.get(key, why)
             raise InputError(f"training key {key} is {_short(value)}; must be {DEFAULTS[key]!r}: {why}")
         (values if key in own else network)[key] = value
     missing = [key for key in ("dataset", "T", "steps") if key not in values]
@@ -258,6 +283,8 @@ def _typed(key: str, value: Any) -> Any:
         wanted: type = int
     elif key == "wandb":
         wanted = str
+    elif key == "compile":
+        wanted = bool
     else:
         wanted = type((DEFAULTS | OWN)[_FLAT_NAME.get(key, key)])
     if wanted is float and type(value) is int and abs(value) <= _MOST_STORED:

@@ -34,7 +34,13 @@ def quartile_means(losses: list[float], t: list[int], n_steps: int) -> Row:
     parts: list[list[float]] = [[] for _ in range(QUARTILES)]
     for loss, step in zip(losses, t, strict=True):
         parts[QUARTILES * step // n_steps].append(loss)
-    return {f"loss_q{q}": fmean(part) if part else math.nan for q, part in enumerate(parts)}
+    return {f"loss_q{q}": finite_mean(part) for q, part in enumerate(parts)}
+
+
+def finite_mean(values: list[float]) -> float:
+    """The mean of those that are finite, as all are but where float16 overflows; NaN if there are none."""
+    finite = list(filter(math.isfinite, values))
+    return fmean(finite) if finite else math.nan
 
 
 def averaging_log(
@@ -61,10 +67,10 @@ def averaging_log(
         now = time.perf_counter()
         row = {
             "step": step,
-            "loss": fmean(losses),
+            "loss": finite_mean(losses),
             **quartile_means(losses, times, n_steps),
-            "latent_mse": fmean(latent),
-            "grad_norm": fmean(norms),
+            "latent_mse": finite_mean(latent),
+            "grad_norm": finite_mean(norms),
             "lr": lr,
             "seconds_per_step": (now - since) / len(norms),
         }

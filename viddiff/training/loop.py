@@ -13,7 +13,6 @@ from contextlib import closing
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from viddiff.data.base import VideoDataset
 from viddiff.dataset_settings import plain_size
@@ -21,21 +20,24 @@ from viddiff.diffusion.process import diffusion_of
 from viddiff.errors import InputError
 from viddiff.model.build import build_model
 from viddiff.model.sizes import frame_size
+from viddiff.precision import IN_TRAINING, find_precision, tell_precision
 from viddiff.training.changes import record_changes
 from viddiff.training.config import TrainingConfig
 from viddiff.training.data_record import record_data
-from viddiff.training.ema import rate_at, start_average, update_average
+from viddiff.training.ema import start_average
 from viddiff.training.levels import LossHistory
 from viddiff.training.loading import available_cores, killed_worker, training_windows
 from viddiff.training.log import Log, averaging_log, csv_log, wandb_log
-from viddiff.training.power_ema import LENGTHS, power_rate
+from viddiff.training.network import training_network
+from viddiff.training.power_ema import LENGTHS
 from viddiff.training.run_files import LOG_COLUMNS, has_begun
 from viddiff.training.run_state import TrainingState
-from viddiff.training.soundness import check_norm, check_state
+from viddiff.training.soundness import check_state
 from viddiff.training.start import take_start
 from viddiff.training.state import resume_state, save_state
 from viddiff.training.step import forward_backward, learning_rate, loss_now
 from viddiff.training.thinning import thin_out
+from viddiff.training.update import overflow_error, overflows_for_long, update_weights
 from viddiff.training.watch import Watch
 
 logger = logging.getLogger(__name__)
@@ -89,6 +91,7 @@ def _train(
 ) -> int:
     flat = config.to_flat()
     diffusion = diffusion_of(flat)
+    precision = find_precision(config.precision, device, IN_TRAINING)
     torch.manual_seed(config.seed)
     model = build_model(flat).to(device).train()
     parameters = dict(model.named_parameters())
@@ -98,7 +101,8 @@ def _train(
         parameters.values(), lr=config.lr, weight_decay=config.weight_decay, fused=True
     )
     averages = {rate: start_average(parameters) for rate in config.ema_rates}
-    state = TrainingState(model, optimizer, averages, start_sha256=start)
+    scaler = torch.amp.GradScaler(device.type, enabled=precision == "float16")
+    state = TrainingState(model, optimizer, averages, start_sha256=start, scaler=scaler)
     if config.post_hoc_ema:
         state.powers = {length: start_average(parameters) for length in LENGTHS}
     if config.schedule_sampler == "loss-second-moment":
@@ -112,6 +116,8 @@ def _train(
         changes["start_from"] = ("", f"{config.start_from} {start}")
     record_changes(run_dir / "changes.csv", state.step, changes)
     warn_of_initial_weights(config)
+    tell_precision(config.precision, precision, device)
+    network = training_network(model, precision, device, config.compile)
 
     logs: list[Log] = [csv_log(run_dir / "log.csv", LOG_COLUMNS, state.step), watch.logs]
     wandb = wandb_log(run_dir, config.wandb, flat) if config.wandb != "off" else None
@@ -125,26 +131,25 @@ def _train(
             lr = learning_rate(config, state.step)
             for group in optimizer.param_groups:
                 group.update(lr=lr, weight_decay=config.weight_decay)
-            losses, t = forward_backward(model, diffusion, window, config, state.step, device, state.history)
-            grad_norm = nn.utils.get_total_norm([p.grad for p in parameters.values() if p.grad is not None])
-            check_norm(grad_norm.item(), config, state.step)
-            optimizer.step()
-            optimizer.zero_grad()
-            for rate, average in state.averages.items():
-                update_average(average, parameters, rate_at(rate, state.step) if config.ema_warmup else rate)
-            for length, average in state.powers.items():
-                update_average(average, parameters, power_rate(length, state.step))
-            if state.history is not None:
+            losses, t = forward_backward(
+                network, diffusion, window, config, state.step, device, state.history, precision, state.scaler
+            )
+            grad_norm = update_weights(state, config)
+            if state.history is not None and state.overflows == 0:
                 state.history.add(t, losses.loss)
             state.step += 1
 
-            record(state.step, losses, t, grad_norm.item(), lr)
+            record(state.step, losses, t, grad_norm, lr)
             progress(state.step)
             stopping = stop()
+            hopeless = overflows_for_long(state)
             saving = stopping or state.step % config.save_interval == 0 or state.step == config.steps
-            if saving:
-                check_state(state, loss_now(model, diffusion, window, config, state.step, device), config)
+            if saving or hopeless:
+                loss = 0.0 if hopeless else loss_now(model, diffusion, window, config, state.step, device)
+                check_state(state, loss, config)
                 save_state(run_dir, state, flat, data)
+                if hopeless:
+                    raise overflow_error(state, config)
                 if config.keep_last:
                     thin_out(run_dir, config.keep_last, config.keep_every)
             findings = watch.steps(state, saving)

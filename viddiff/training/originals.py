@@ -33,7 +33,7 @@ from viddiff.training.run_state import (
 )
 
 # Keys of the original's config that say how it was called, not what it trained.
-_OF_THE_CALL = ("resume_checkpoint", "resume_id", "use_fp16")
+_OF_THE_CALL = ("resume_checkpoint", "resume_id")
 logger = logging.getLogger(__name__)
 
 
@@ -75,7 +75,8 @@ def continue_original(
 
 def _original_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """A full flat config for comparison with that of a run which goes on with the original's training."""
-    return with_defaults(config) | {key: DEFAULTS[key] for key in _OF_THE_CALL}
+    settings = with_defaults(config) | {key: DEFAULTS[key] for key in _OF_THE_CALL}
+    return settings | {"use_fp16": False, "precision": "float16"} if settings["use_fp16"] else settings
 
 
 def original_moments(path: Path, model: Checkpoint, parameters: Mapping[str, nn.Parameter]) -> dict[str, Any]:

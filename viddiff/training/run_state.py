@@ -25,7 +25,8 @@ class TrainingState:
     """Everything that training changes.
 
     averages: of the parameters, by EMA rate; powers: by length, see `viddiff.training.power_ema`; step: updates made;
-    start_sha256: of the file that gave the first weights; history: of losses, if diffusion steps are drawn by it.
+    start_sha256: of the file that gave the first weights; history: of losses, if diffusion steps are drawn by it;
+    scaler: of the loss, in float16; overflows: training steps in a row that it left without an update.
     """
 
     model: nn.Module
@@ -35,6 +36,8 @@ class TrainingState:
     start_sha256: str = ""
     history: LossHistory | None = None
     powers: dict[float, dict[str, Tensor]] = field(default_factory=dict)
+    scaler: torch.amp.GradScaler = field(default_factory=lambda: torch.amp.GradScaler("cpu", enabled=False))
+    overflows: int = 0
 
     def named_averages(self) -> dict[str, dict[str, Tensor]]:
         """All averages, by the kind of their files."""

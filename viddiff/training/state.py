@@ -62,6 +62,8 @@ def save_state(run_dir: Path, state: TrainingState, config: dict[str, Any], data
     told = {"step": state.step, "seed": config["fake_seed"], "sha256": hashes, "config": config, "data": data}
     if state.history is not None:
         told["history"] = state.history.saved()
+    if state.scaler.is_enabled():
+        told["scaler"] = state.scaler.state_dict()
     files["opt"] = encode(state.optimizer.state_dict() | told)
     targets = _targets(run_dir, files, state.step, config)
     if not config["save_latest_only"] and (there := [path for path in targets.values() if path.exists()]):
@@ -145,9 +147,11 @@ def _restore(state: TrainingState, found: SavedSet, run_dir: Path, config: dict[
         return False
     if changed := _changed(model.config, config):
         raise other_settings(run_dir, changed)
-    if state.history is not None:
+    if state.history is not None and model.config.get("schedule_sampler") == config["schedule_sampler"]:
         state.history.restore(found.opt.get("history"), found.files["opt"])
     state.optimizer.load_state_dict({key: found.opt[key] for key in ("state", "param_groups")})
+    if state.scaler.is_enabled() and "scaler" in found.opt:
+        state.scaler.load_state_dict(found.opt["scaler"])
     take_over(state, model, saved)
     state.start_sha256 = model.config.get(START, "")
     return True

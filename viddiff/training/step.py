@@ -16,7 +16,7 @@ from torch import Tensor
 from viddiff.diffusion.denoiser import Network
 from viddiff.diffusion.loss import Losses, training_loss
 from viddiff.diffusion.process import Diffusion
-from viddiff.precision import in_order
+from viddiff.precision import numerics
 from viddiff.training.config import TrainingConfig
 from viddiff.training.levels import LossHistory, draw_levels
 from viddiff.training.observed_noise import ObservedNoise, draw_observed_noise, with_noise
@@ -35,11 +35,17 @@ def forward_backward(
     step: int,
     device: torch.device,
     history: LossHistory | None = None,
+    precision: str = "float32",
+    scaler: torch.amp.GradScaler | None = None,
 ) -> tuple[Losses, Int[Tensor, " B"]]:
     """Gradients of a batch's mean loss, by microbatches. Returns each window's losses and diffusion step.
 
-    history: of the losses so far, if the diffusion steps are drawn by it.
+    history: of the losses so far, if the diffusion steps are drawn by it. precision: tf32 or another; the network
+    itself rounds to 16 bits. scaler: of the loss, in float16; gradients may be infinite then, and losses too. Raises
+    `InputError` if losses are not finite without it.
     """
+    scaled = scaler is not None and scaler.is_enabled()
+    products = "tf32" if precision == "tf32" else "float32"
     batch = len(window.frames)
     t, weight, noise = drawn_noise(window, diffusion, config, step, device, history)
     observed = None
@@ -51,13 +57,15 @@ def forward_backward(
     parts = []
     for start in range(0, batch, size):
         rows = slice(start, start + size)
-        with in_order():
+        with numerics(products, device):
             losses = _row_losses(model, diffusion, window, rows, t, noise, config, observed)
             counted = losses.loss if weight is None else losses.loss * weight[rows]
-            (counted.sum() / batch).backward()
+            loss = counted.sum() / batch
+            (scaler.scale(loss) if scaler is not None and scaled else loss).backward()
         parts.append((losses.loss.detach(), losses.latent_mse))
     losses = Losses(*(torch.cat(values).cpu() for values in zip(*parts, strict=True)))
-    check_losses(losses.loss, t.cpu(), diffusion.n_steps, config, step)
+    if not scaled:
+        check_losses(losses.loss, t.cpu(), diffusion.n_steps, config, step)
     return losses, t.cpu()
 
 
