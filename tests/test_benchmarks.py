@@ -26,6 +26,7 @@ from benchmarks import (
     sizes,
     solvers,
     startup,
+    training,
     video,
 )
 from report.fake_metrics import summary, write_metrics
@@ -72,6 +73,23 @@ def test_the_costs_of_a_size_and_of_one_that_does_not_fit(tmp_path, capsys, in_t
     assert 3 * 4 < toy["disk"] / toy["parameters"] < 5 * 4  # weights, average, two moments: float32
     # 132 stages of up to two new frames make 264.
     assert toy["hours"]["autoreg"]["50"] == pytest.approx(100 * 132 * 50 * toy["seconds_per_window"] / 3600)
+
+
+def test_the_costs_of_precisions_and_what_weights_take_by_formula(capsys, monkeypatch):
+    monkeypatch.setattr(training, "measured", training.measure)
+    threads = str(torch.get_num_threads())
+    wanted = ["float32", "tf32"]
+    assert (
+        training.main(["--device=cpu", "--toy", "--steps=1", "--threads", threads, "--precisions", *wanted])
+        == 0
+    )
+    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith("| toy")]
+    assert [row[1] for row in rows] == [*wanted, "the original's `use_fp16`"]
+    assert float(rows[0][3]) > 0 and "has no TF32" in rows[1][2]
+    total = sum(value.numel() for value in training._on_no_device(training.TOY).parameters())
+    assert training.state_bytes(training.TOY, "float32", averages=2) == 24 * total
+    assert 20 * total < training.state_bytes(training.TOY, "float16") < 22 * total
+    assert 24 * total < training.originals_bytes(training.TOY) < 28 * total
 
 
 @pytest.fixture
