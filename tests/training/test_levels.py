@@ -87,6 +87,8 @@ def test_all_steps_are_alike_until_each_has_all_its_losses() -> None:
 
 def test_the_oldest_losses_give_way() -> None:
     history = filled([8.0, 1.0])
+    history.add(torch.tensor([0, 1]), torch.tensor([float("inf"), float("nan")]))
+    assert torch.equal(history.losses, filled([8.0, 1.0]).losses)
     history.add(torch.zeros(HISTORY, dtype=torch.int64), torch.arange(10.0))
     assert history.losses[0].tolist() == list(range(10))
     np.testing.assert_allclose(filled([0.0, 0.0]).probabilities(), 0.5)

@@ -6,6 +6,7 @@ drawn by their loss get weights instead, so that the expected loss is the unifor
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,13 @@ class LossHistory:
         self.counts = torch.zeros(n_steps, dtype=torch.int64)
 
     def add(self, t: Int[Tensor, " B"], losses: Float[Tensor, " B"]) -> None:
-        """Note the losses of a batch, without weights, in their order; the oldest of a step give way."""
+        """Note the losses of a batch, without weights, in their order; the oldest of a step give way.
+
+        Infinite ones, which float16 has now and then, are left out: they would be drawn for ever.
+        """
         for step, loss in zip(t.tolist(), losses.tolist(), strict=True):
+            if not math.isfinite(loss):
+                continue
             self.losses[step] = self.losses[step].roll(-1)
             self.losses[step, -1] = loss
             self.counts[step] = min(int(self.counts[step]) + 1, HISTORY)
