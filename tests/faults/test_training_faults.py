@@ -52,7 +52,7 @@ def dying(progress):
             os.kill(os.getpid(), signal.SIGKILL)
     return show
 """
-    text = script.read_text().replace("progress=progress", "progress=dying(progress)")
+    text = script.read_text().replace("progress=bar.step", "progress=dying(bar.step)")
     script.write_text(text.replace("def main", f"{lines}\n\ndef main"))
 
 
