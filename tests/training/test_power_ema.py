@@ -165,3 +165,5 @@ def test_training_keeps_saves_and_resumes_them(tmp_path: Path, monkeypatch) -> N
 def test_one_latest_set_is_not_enough() -> None:
     with pytest.raises(InputError, match="post_hoc_ema is true, and save_latest_only too"):
         training_config(SETTINGS | {"post_hoc_ema": True, "save_latest_only": True})
+    with pytest.raises(InputError, match="post_hoc_ema is true, and keep_last is 2: averages of many steps"):
+        training_config(SETTINGS | {"post_hoc_ema": True, "keep_last": 2})

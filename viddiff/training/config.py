@@ -182,6 +182,11 @@ class TrainingConfig:
                 "training key post_hoc_ema is true, and save_latest_only too: averages of many steps are needed; take "
                 "one of them out"
             )
+        if self.post_hoc_ema and self.keep_last and not self.keep_every:
+            raise InputError(
+                f"training key post_hoc_ema is true, and keep_last is {self.keep_last}: averages of many steps are "
+                "needed; take keep_every too, so that twenty or more stay"
+            )
         if self.lr_schedule != "linear" and not self.lr_anneal_steps:
             raise InputError(
                 f"training key lr_schedule is {self.lr_schedule}; lr_anneal_steps must say at which step it reaches 0"
