@@ -12,7 +12,8 @@ from tiny import SETTINGS, make_data, open_data
 from viddiff.checkpoint import load_checkpoint
 from viddiff.errors import InputError
 from viddiff.flat_config import DEFAULTS, OWN
-from viddiff.training.config import changed_settings, training_config
+from viddiff.training.changeable import changed_settings
+from viddiff.training.config import training_config
 from viddiff.training.loop import train
 from viddiff.video_model import VideoModel
 from viddiff.workflow.training_preflight import check_settings

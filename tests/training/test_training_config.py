@@ -7,7 +7,8 @@ import pytest
 
 from viddiff.errors import InputError
 from viddiff.flat_config import with_defaults
-from viddiff.training.config import FREE_KEYS, WITHOUT_EFFECT, training_config
+from viddiff.training.changeable import FREE_KEYS
+from viddiff.training.config import WITHOUT_EFFECT, training_config
 
 SETTINGS = {"dataset": "bouncy_balls", "T": 30, "steps": 100}
 MODELS = json.loads((Path(__file__).parents[1] / "golden" / "models.json").read_text())

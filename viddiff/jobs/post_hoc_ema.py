@@ -11,7 +11,7 @@ from torch import Tensor
 from viddiff.checkpoint import checkpoint_dict, encode, load_checkpoint
 from viddiff.errors import InputError
 from viddiff.files.write import write_bytes
-from viddiff.training.config import changed_settings
+from viddiff.training.changeable import changed_settings
 from viddiff.training.power_ema import Snapshot, check_length, combination
 from viddiff.training.run_files import run_files
 

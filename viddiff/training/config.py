@@ -33,34 +33,6 @@ WITHOUT_EFFECT = (
     "n_valid_repeats",
     "valid_microbatch",
 )
-# Keys that may change when a run goes on: they do not change the weights beyond rounding.
-FREE_KEYS = (
-    "save_interval", "save_latest_only", "log_interval", "sample_interval", "n_valid_batches", "num_workers",
-    "microbatch", *WITHOUT_EFFECT
-)  # fmt: skip
-# Keys that may change too, which is recorded: they change how the weights go on, not what they are for.
-CHANGEABLE = (
-    "lr",
-    "lr_anneal_steps",
-    "weight_decay",
-    "batch_size",
-    "ema_rate",
-    "schedule_sampler",
-    "precision",
-    "grad_clip",
-)
-# Why others may not, as one reason for several keys; for those of the network see `_why_fixed`.
-_WHY_FIXED = {
-    ("fake_seed",): "what each training step draws comes from it",
-    ("start_from",): "it was read at step 0 alone",
-    (
-        "dataset",
-        "T",
-        "max_frames",
-        "mask_distribution",
-        "pad_with_random_frames",
-    ): "a run is of one kind of windows",
-}
 # What the original's config can ask for and this program does not do.
 _FIXED = (
     *WITHOUT_EFFECT,
@@ -152,18 +124,6 @@ class TrainingConfig:
             )
         if not self.lr > 0:
             raise InputError(f"training key lr is {self.lr}; must be positive")
-        if self.lr_anneal_steps and self.steps > self.lr_anneal_steps:
-            raise InputError(
-                f"training key steps is {self.steps}; must not exceed lr_anneal_steps {self.lr_anneal_steps}"
-            )
-        if self.keep_every and not self.keep_last:
-            raise InputError(
-                f"training key keep_every is {self.keep_every}, but keep_last is 0: all sets stay"
-            )
-        if self.save_latest_only and self.keep_last:
-            raise InputError(
-                f"training key keep_last is {self.keep_last}, but save_latest_only keeps one set alone"
-            )
         for name, allowed in (("lr_schedule", LR_SCHEDULES), ("schedule_sampler", LEVEL_SAMPLERS)):
             if (text := getattr(self, name)) not in allowed:
                 raise InputError(f"training key {name} is {_short(text)}; allowed: {', '.join(allowed)}")
@@ -171,36 +131,12 @@ class TrainingConfig:
             raise InputError(
                 f"training key observed_noise is {self.observed_noise}; must be 0 (none) or above, and below 1"
             )
-        mark = self.network.get("cond_emb_type", DEFAULTS["cond_emb_type"])
-        if self.observed_noise and mark not in TELLS_NOISE:
-            raise InputError(
-                f"training key observed_noise is {self.observed_noise}, and cond_emb_type is {mark!r:.60}, which has "
-                f"no place to tell the network of it; use {' or '.join(TELLS_NOISE)}"
-            )
-        if self.post_hoc_ema and self.save_latest_only:
-            raise InputError(
-                "training key post_hoc_ema is true, and save_latest_only too: averages of many steps are needed; take "
-                "one of them out"
-            )
-        if self.post_hoc_ema and self.keep_last and not self.keep_every:
-            raise InputError(
-                f"training key post_hoc_ema is true, and keep_last is {self.keep_last}: averages of many steps are "
-                "needed; take keep_every too, so that twenty or more stay"
-            )
-        if self.lr_schedule != "linear" and not self.lr_anneal_steps:
-            raise InputError(
-                f"training key lr_schedule is {self.lr_schedule}; lr_anneal_steps must say at which step it reaches 0"
-            )
-        if self.lr_anneal_steps and self.lr_warmup_steps >= self.lr_anneal_steps:
-            raise InputError(
-                f"training key lr_warmup_steps is {self.lr_warmup_steps}; must be below lr_anneal_steps "
-                f"{self.lr_anneal_steps}"
-            )
         try:
             parse_rates(self.ema_rate)
         except InputError as error:
             raise InputError(f"training key {error}") from None
         check_mask_distribution(self.mask_distribution, self.T, self.max_frames)
+        _check_together(self)
 
     @property
     def ema_rates(self) -> tuple[float, ...]:
@@ -245,26 +181,43 @@ def training_config(settings: Mapping[str, Any]) -> TrainingConfig:
     return TrainingConfig(**values, network=_as_original(network))
 
 
-def changed_settings(saved: Mapping[str, Any], config: Mapping[str, Any]) -> str:
-    """Which keys of two flat configs differ that a run cannot change, in words; "" if none."""
-    now, before = OWN | dict(config), OWN | dict(saved)
-    free = (*FREE_KEYS, *CHANGEABLE)
-    changed = [key for key in now if key not in free and before.get(key) != now[key]]
-    told = [f"{key} was {before.get(key)!r} and is {now[key]!r}" for key in changed]
-    return f"{', '.join(told)} ({'; '.join(dict.fromkeys(map(_why_fixed, changed)))})" if told else ""
-
-
-def recorded_changes(saved: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """What differs in two flat configs that a run may change and that is recorded: by key, what it was and is."""
-    now, before = OWN | dict(config), OWN | dict(saved)
-    return {
-        key: (before.get(key), now[key]) for key in CHANGEABLE if key in now and before.get(key) != now[key]
-    }
-
-
-def _why_fixed(key: str) -> str:
-    why = next((why for keys, why in _WHY_FIXED.items() if key in keys), None)
-    return why or "the saved weights are of that network and diffusion"
+def _check_together(config: TrainingConfig) -> None:
+    """Raise `InputError` for values that are possible, but not with each other."""
+    if config.lr_anneal_steps and config.steps > config.lr_anneal_steps:
+        raise InputError(
+            f"training key steps is {config.steps}; must not exceed lr_anneal_steps {config.lr_anneal_steps}"
+        )
+    if config.keep_every and not config.keep_last:
+        raise InputError(f"training key keep_every is {config.keep_every}, but keep_last is 0: all sets stay")
+    if config.save_latest_only and config.keep_last:
+        raise InputError(
+            f"training key keep_last is {config.keep_last}, but save_latest_only keeps one set alone"
+        )
+    mark = config.network.get("cond_emb_type", DEFAULTS["cond_emb_type"])
+    if config.observed_noise and mark not in TELLS_NOISE:
+        raise InputError(
+            f"training key observed_noise is {config.observed_noise}, and cond_emb_type is {mark!r:.60}, which has "
+            f"no place to tell the network of it; use {' or '.join(TELLS_NOISE)}"
+        )
+    if config.post_hoc_ema and config.save_latest_only:
+        raise InputError(
+            "training key post_hoc_ema is true, and save_latest_only too: averages of many steps are needed; take "
+            "one of them out"
+        )
+    if config.post_hoc_ema and config.keep_last and not config.keep_every:
+        raise InputError(
+            f"training key post_hoc_ema is true, and keep_last is {config.keep_last}: averages of many steps are "
+            "needed; take keep_every too, so that twenty or more stay"
+        )
+    if config.lr_schedule != "linear" and not config.lr_anneal_steps:
+        raise InputError(
+            f"training key lr_schedule is {config.lr_schedule}; lr_anneal_steps must say at which step it reaches 0"
+        )
+    if config.lr_anneal_steps and config.lr_warmup_steps >= config.lr_anneal_steps:
+        raise InputError(
+            f"training key lr_warmup_steps is {config.lr_warmup_steps}; must be below lr_anneal_steps "
+            f"{config.lr_anneal_steps}"
+        )
 
 
 def _as_original(network: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from viddiff.checkpoint import Checkpoint, load_checkpoint, load_tensors
 from viddiff.errors import InputError
 from viddiff.files.write import sha256_file
 from viddiff.flat_config import DEFAULTS, with_defaults
-from viddiff.training.config import changed_settings, recorded_changes
+from viddiff.training.changeable import changed_settings, recorded_changes
 from viddiff.training.run_files import OriginalSet, set_path
 from viddiff.training.run_state import (
     TrainingState,

@@ -20,7 +20,7 @@ from typing import Any
 from viddiff.checkpoint import checkpoint_dict, encode, load_checkpoint, load_tensors
 from viddiff.errors import InputError
 from viddiff.files.write import sha256_file, write_bytes
-from viddiff.training.config import changed_settings, recorded_changes
+from viddiff.training.changeable import changed_settings, recorded_changes
 from viddiff.training.data_record import data_changes
 from viddiff.training.originals import continue_original
 from viddiff.training.run_files import (

@@ -12,7 +12,8 @@ from viddiff.diffusion.settings import check_diffusion
 from viddiff.errors import InputError, missing_file
 from viddiff.model.settings import check_network
 from viddiff.model.sizes import frame_size
-from viddiff.training.config import TrainingConfig, changed_settings, training_config
+from viddiff.training.changeable import changed_settings
+from viddiff.training.config import TrainingConfig, training_config
 from viddiff.training.run_files import has_begun, is_own, run_files, set_path, step_inside
 from viddiff.training.start_settings import check_start
 from viddiff.tree.datasets import FOLDER
