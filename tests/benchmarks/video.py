@@ -1,6 +1,6 @@
 """One number: how much less a whole video costs than by the original's way, and what that does to its quality.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/video.py [--whole] [--checkpoint ema_0.999_004181_dpm_respace10]
+    OMP_NUM_THREADS=1 python tests/benchmarks/video.py [--whole] [--checkpoint ema_0.999_004181_ddim_respace10]
         [--reference ema_0.999_004181] [--mode autoreg_10_5_60_10] [--rounds 5]
 
 The original's way: its network, computed operation by operation as its code does (`tests/literal.py`), ancestral

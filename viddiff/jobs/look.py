@@ -40,7 +40,7 @@ from viddiff.training.step import losses_at
 from viddiff.video_model import VideoModel
 
 VIDEOS = 2
-SAMPLER, LEVELS = "dpm", 10
+SAMPLER, LEVELS = "ddim", 10
 QUARTERS = 4
 logger = logging.getLogger(__name__)
 
