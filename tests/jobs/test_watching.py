@@ -30,7 +30,7 @@ from viddiff.training.loop import train
 from viddiff.training.run_files import VALIDATION_COLUMNS
 
 CPU = torch.device("cpu")
-CHANGES = SETTINGS | SMALL | {"sample_interval": 2, "save_interval": 2, "steps": 4}
+CHANGES = SETTINGS | SMALL | {"T": 3, "sample_interval": 2, "save_interval": 2, "steps": 4}
 
 
 class Told:
@@ -125,6 +125,13 @@ def test_test_videos_that_cannot_be_read_end_no_training(root, tmp_path, caplog,
     assert (tmp_path / "model_000002.pt").exists()
     assert all(math.isnan(float(looks(tmp_path)[0][name])) for name in VALIDATION_COLUMNS[1:])
     assert caplog.messages.count("step 2, test videos: no such videos") == 2
+
+
+def test_a_training_that_is_told_to_stop_does_not_look_first(root, tmp_path):
+    config, said = training_config(CHANGES | {"sample_interval": 1}), []
+    watch = TrainingWatch(config, tmp_path, CPU, held_out_videos(root), said.append, lambda row: None)
+    train(config, open_data(root), tmp_path, watch=watch, stop=lambda: True)
+    assert (tmp_path / "opt_000001.pt").exists() and looks(tmp_path) == []
 
 
 def test_figures_are_those_of_the_definitions():

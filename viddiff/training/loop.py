@@ -152,11 +152,11 @@ def _train(
                     raise overflow_error(state, config)
                 if config.keep_last:
                     thin_out(run_dir, config.keep_last, config.keep_every)
+            if stopping:
+                break
             findings = watch.steps(state, saving)
             if wandb and findings:
                 wandb({"step": state.step, **findings})
-            if stopping:
-                break
     if state.step == config.steps:
         warn_of_initial_weights(config)
     return state.step

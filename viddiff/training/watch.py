@@ -25,5 +25,8 @@ class Watch:
         """A row of the log."""
 
     def steps(self, state: TrainingState, saved: bool) -> Findings:
-        """A training step is made; saved: whether the state was written too. Returns what was found, for logs."""
+        """A training step is made; saved: whether the state was written too. Returns what was found, for logs.
+
+        It is not asked after the step at which a training is told to stop.
+        """
         return {}
