@@ -360,3 +360,12 @@ def test_unwritable_run(tmp_path):
 
 def listing(run: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in run.iterdir()}
+
+
+@pytest.mark.parametrize("name", ["log.csv", "validation.csv"])
+def test_a_table_of_somebody_else_is_not_written_over(tmp_path, name):
+    (tmp_path / name).write_text("my,notes\n1,2\n")
+    with pytest.raises(InputError, match=rf"{name}: no training of viddiff wrote it; move it away"):
+        check_resumable(tmp_path, 10, latest=False)
+    (tmp_path / name).unlink()
+    check_resumable(tmp_path, 10, latest=False)

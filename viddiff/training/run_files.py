@@ -178,9 +178,10 @@ def check_resumable(run_dir: Path, steps: int, latest: bool) -> None:
         in_the_way = latest if file.step is None else not latest and newest < file.step <= steps
         if not (own or staged or original) or (in_the_way and not (None in own or staged)):
             raise foreign(file.path)
-    log = run_dir / "log.csv"
-    if log.is_file() and not _is_log(log):
-        raise InputError(f"{log}: no training of viddiff wrote it; move it away or name another run")
+    for name, columns in (("log.csv", LOG_COLUMNS), ("validation.csv", VALIDATION_COLUMNS)):
+        log = run_dir / name
+        if log.is_file() and not _is_log(log, columns):
+            raise InputError(f"{log}: no training of viddiff wrote it; move it away or name another run")
 
 
 def foreign(path: Path) -> InputError:
@@ -191,8 +192,8 @@ def foreign(path: Path) -> InputError:
     )
 
 
-def _is_log(path: Path) -> bool:
+def _is_log(path: Path, columns: Sequence[str]) -> bool:
     """Whether a log has the header of a training's, or is empty."""
     with open(path, "rb") as file:
         first = file.readline(1000).strip()
-    return first in (b"", ",".join(LOG_COLUMNS).encode())
+    return first in (b"", ",".join(columns).encode())
