@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import SETTINGS, Stub, make_data, open_data
+from tiny import SETTINGS, Stub
 
 from viddiff.checkpoint import load_tensors
 from viddiff.diffusion.prediction import PREDICTION
@@ -92,13 +92,6 @@ def test_the_oldest_losses_give_way() -> None:
     history.add(torch.zeros(HISTORY, dtype=torch.int64), torch.arange(10.0))
     assert history.losses[0].tolist() == list(range(10))
     np.testing.assert_allclose(filled([0.0, 0.0]).probabilities(), 0.5)
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    root = tmp_path_factory.mktemp("data")
-    make_data(root)
-    return open_data(root)
 
 
 def test_the_losses_are_saved_and_resumed_to_the_last_bit(tmp_path: Path, data, monkeypatch) -> None:

@@ -46,14 +46,6 @@ def data(root):
     return open_data(root)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture
 def stub(monkeypatch):
     monkeypatch.setattr(loop, "build_model", lambda config: Stub())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import SETTINGS, Stub, make_data, open_data
+from tiny import SETTINGS, Stub
 
 from viddiff.checkpoint import load_checkpoint, load_tensors
 from viddiff.diffusion.loss import Losses
@@ -25,13 +25,6 @@ from viddiff.training.network import training_network
 from viddiff.training.step import forward_backward
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    root = tmp_path_factory.mktemp("data")
-    make_data(root)
-    return open_data(root)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import SETTINGS, Stub, make_data, open_data
+from tiny import SETTINGS, Stub
 from torch import nn
 
 from viddiff.checkpoint import checkpoint_dict, encode, load_checkpoint
@@ -28,13 +28,6 @@ from viddiff.training.step import DROPOUT, NOISE, step_seed
 RATES = (0.9, 0.5)
 CHANGES = {"weight_decay": 0.1, "lr_anneal_steps": 20, "save_interval": 3, "steps": 6}
 SAVED = 3  # the step in the names of the original's files
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    root = tmp_path_factory.mktemp("data")
-    make_data(root)
-    return open_data(root)
 
 
 @pytest.fixture(autouse=True)

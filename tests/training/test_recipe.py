@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from tiny import SETTINGS, make_data, open_data
+from tiny import SETTINGS
 
 from viddiff.checkpoint import load_checkpoint
 from viddiff.errors import InputError
@@ -28,21 +27,6 @@ MODERN = {
     "lr_warmup_steps": 2,
     "ema_warmup": True,
 }
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    root = tmp_path_factory.mktemp("data")
-    make_data(root)
-    return open_data(root)
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import SETTINGS, Stub, make_data, open_data
+from tiny import SETTINGS, Stub
 
 from viddiff.training import loop
 from viddiff.training.config import training_config
@@ -19,13 +19,6 @@ from viddiff.training.run_files import kept_steps
 @pytest.fixture(autouse=True)
 def stub(monkeypatch):
     monkeypatch.setattr(loop, "build_model", lambda config: Stub())
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    root = tmp_path_factory.mktemp("data")
-    make_data(root)
-    return open_data(root)
 
 
 def settings(**changes):
