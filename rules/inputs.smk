@@ -30,7 +30,12 @@ from viddiff.workflow.report_files import (
     shown_videos,
 )
 from viddiff.workflow.targets import Cell, pairs
-from viddiff.workflow.trainings import averages, is_to_be_trained, run_is_trained
+from viddiff.workflow.trainings import (
+    averages,
+    is_to_be_trained,
+    run_is_trained,
+    trained_before,
+)
 
 
 def evaluation_of(wildcards):
@@ -303,7 +308,7 @@ def grid_files(name):
 
 
 def training_data(run):
-    """The data that training needs first, those that it is watched on, and their check.
+    """The data that training needs first, those that it is watched on, their check, and the training before it.
 
     Both records, of the check and of an earlier end of the training, may be there: they are made anew.
     """
@@ -313,7 +318,8 @@ def training_data(run):
         make_anew(workflow, [TRAINED.format(run=run), *checked])
         dataset = CONFIG.training[run].dataset
         made = made_data(dataset, "train") + made_data(dataset, "test")
-        return [*map(ancient, made), *checked]
+        before = trained_before(CONFIG, run)
+        return [*map(ancient, made), *checked, *(trained(before) if before else [])]
 
     return input_files
 

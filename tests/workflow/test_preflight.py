@@ -22,7 +22,8 @@ from viddiff.workflow.config import check_config, load_schema, read_config
 from viddiff.workflow.datasets import Datasets
 from viddiff.workflow.preflight import unknown_datasets, used_datasets
 from viddiff.workflow.targets import read_grid
-from viddiff.workflow.training_preflight import check_settings
+from viddiff.workflow.training_preflight import check_settings, runs_to_train
+from viddiff.workflow.trainings import trained_before
 
 SCHEMA = load_schema(Path(__file__).parents[2] / "config" / "schema.yaml")
 RUN = {"dataset": "own", "T": 12, "steps": 100, "image_size": 32}
@@ -118,6 +119,17 @@ def test_a_start_file_is_looked_at_while_planning(plan):
     save("checkpoints/new/model_000010.pt", **saved)
     write_bytes("checkpoints/new/opt_000010.pt", encode({"step": 10, "seed": 1, "sha256": {"model": ""}}))
     assert plan("train", **run(start_from="gone.pt")).checks  # the run has begun
+
+
+def test_a_run_waits_for_the_one_that_it_starts_from(plan):
+    first = RUN | {"ema_rate": "0.99"}
+    later = RUN | {"start_from": "checkpoints/first/ema_0.99_000100.pt"}
+    config = configured(training={"new": later, "first": first})
+    assert trained_before(config, "new") == "first" and trained_before(config, "first") is None
+    assert runs_to_train(config, ["train_new"], []) == ["new", "first"]
+    assert plan("train_new", training={"new": later, "first": first}).checks.keys() == {"new", "first"}
+    with pytest.raises(InputError, match=r"training\.new\.start_from: no checkpoint checkpoints/first/"):
+        plan("train_new", training={"new": later, "first": first | {"steps": 99}})
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from viddiff.workflow.datasets import Datasets
 from viddiff.workflow.permissions import check_writable
 from viddiff.workflow.preflight import settings_in, training_rules
 from viddiff.workflow.sections import Configuration
-from viddiff.workflow.trainings import check_training, is_to_be_trained, run_is_trained
+from viddiff.workflow.trainings import check_training, is_to_be_trained, run_is_trained, trained_before
 
 
 def check_settings(run: str, settings: Mapping[str, Any]) -> TrainingConfig:
@@ -58,7 +58,7 @@ def check_trainable(config: Configuration, run: str, datasets: Datasets) -> None
         )
     check_training(config, run)
     _check_unchanged(run, settings.to_flat())
-    _check_start(run, settings)
+    _check_start(config, run, settings)
     check_writable(f"{CHECKPOINTS}/{run}")
 
 
@@ -77,11 +77,17 @@ def check_targets(config: Configuration, targets: Iterable[str]) -> None:
 def runs_to_train(
     config: Configuration, arguments: Sequence[str], evaluations: Iterable[Evaluation]
 ) -> list[str]:
-    """The configured runs that are not trained to their end, and that a command line or an evaluation needs."""
+    """The configured runs that are not trained to their end, and that a command line or an evaluation needs.
+
+    Those that others start from are among them.
+    """
     rules = training_rules(config.training)
     named = {run for rule, run in rules.items() if rule in arguments or "train" in arguments}
     named |= {evaluation.run for evaluation in evaluations if is_to_be_trained(config, evaluation)}
-    return [run for run in config.training if run in named and not run_is_trained(config, run)]
+    runs = {run for run in named if run in config.training and not run_is_trained(config, run)}
+    while before := set(filter(None, (trained_before(config, run) for run in runs))) - runs:
+        runs |= before
+    return [run for run in config.training if run in runs]
 
 
 def checked_file(config: Configuration, run: str) -> str:
@@ -104,9 +110,9 @@ def _check_unchanged(run: str, flat: Mapping[str, Any]) -> None:
         )
 
 
-def _check_start(run: str, settings: TrainingConfig) -> None:
+def _check_start(config: Configuration, run: str, settings: TrainingConfig) -> None:
     """Raise `InputError` if a run that has not begun cannot start from the file it names, as far as is known."""
-    if not settings.start_from or has_begun(Path(CHECKPOINTS, run)):
+    if not settings.start_from or has_begun(Path(CHECKPOINTS, run)) or trained_before(config, run):
         return
     path = Path(settings.start_from)
     try:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from viddiff.training.run_files import (
     check_resumable,
+    has_begun,
     is_trained,
     kept_steps,
     run_files,
@@ -62,17 +63,32 @@ def stop_message(run: str, since: float) -> str:
 
 def is_to_be_trained(config: Configuration, evaluation: Evaluation) -> bool:
     """Whether training has to run before the checkpoint of an evaluation is there, and makes it."""
+    file = evaluation.checkpoint_file()
     training = config.training.get(evaluation.run)
-    if training is None or run_is_trained(config, evaluation.run):
+    if training is None or str(file) not in _files_to_come(config, evaluation.run):
         return False
     if training.save_latest_only:
-        steps = [training.steps] if evaluation.checkpoint.step == training.steps else []
-    else:
-        saved = range(training.save_interval, training.steps, training.save_interval)
-        run_dir = Path(CHECKPOINTS, evaluation.run)
-        done = trained_step(run_dir, training.ema_rates)
-        kept = kept_steps((*saved, training.steps), training.keep_last, training.keep_every)
-        steps = [step for step in kept if step > done]
-    file = evaluation.checkpoint_file()
-    made = {path for step in steps for path in trained_files(config, evaluation.run, step)}
-    return str(file) in made and (training.save_latest_only or not file.is_file())
+        return evaluation.checkpoint.step == training.steps
+    return not file.is_file()
+
+
+def trained_before(config: Configuration, run: str) -> str | None:
+    """The configured run that is trained first, as it makes the file that `run` starts from; `None`: there is none."""
+    start = config.training[run].settings.get("start_from")
+    if not start or Path(start).exists() or has_begun(Path(CHECKPOINTS, run)):
+        return None
+    makers = (other for other in config.training if str(Path(start)) in _files_to_come(config, other))
+    return next((other for other in makers if other != run), None)
+
+
+def _files_to_come(config: Configuration, run: str) -> set[str]:
+    """The checkpoints that the rest of a configured training makes, and does not thin out."""
+    training = config.training[run]
+    if run_is_trained(config, run):
+        return set()
+    if training.save_latest_only:
+        return set(trained_files(config, run))
+    done = trained_step(Path(CHECKPOINTS, run), training.ema_rates)
+    saved = (*range(training.save_interval, training.steps, training.save_interval), training.steps)
+    kept = kept_steps(saved, training.keep_last, training.keep_every)
+    return {path for step in kept if step > done for path in trained_files(config, run, step)}
