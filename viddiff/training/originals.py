@@ -29,6 +29,7 @@ from viddiff.training.run_state import (
     check_rates,
     is_finite,
     other_settings,
+    take_moments,
     take_over,
 )
 
@@ -63,7 +64,7 @@ def continue_original(
             f"{model_file}: it, its averages or moments are not finite; move it away, or name another run"
         )
     (group,) = state.optimizer.state_dict()["param_groups"]
-    state.optimizer.load_state_dict({"state": moments["state"], "param_groups": [group | moments["group"]]})
+    take_moments(state.optimizer, {"state": moments["state"], "param_groups": [group | moments["group"]]})
     take_over(state, model, saved)
     digest = sha256_file(model_file)
     if config["save_latest_only"]:

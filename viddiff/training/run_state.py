@@ -86,6 +86,19 @@ def averages_of(
     }
 
 
+def take_moments(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+    """As `optimizer.load_state_dict`, whatever the order in memory of the saved moments.
+
+    A fused optimiser goes along a parameter and its moments as they lie in memory, and asks for no strides: the numbers
+    of a moment that lies otherwise would meet those of other weights.
+    """
+    optimizer.load_state_dict(saved)
+    for parameter, moments in optimizer.state.items():
+        for name, value in moments.items():
+            if value.shape == parameter.shape:
+                moments[name] = torch.empty_like(parameter, requires_grad=False).copy_(value)
+
+
 def take_over(state: TrainingState, model: Checkpoint, saved: Mapping[str, Mapping[str, Tensor]]) -> None:
     """Set weights, averages and step to those of a set. saved: as of `averages_of`."""
     state.model.load_state_dict(model.state_dict)

@@ -40,6 +40,7 @@ from viddiff.training.run_state import (
     check_rates,
     is_finite,
     other_settings,
+    take_moments,
     take_over,
 )
 
@@ -149,7 +150,7 @@ def _restore(state: TrainingState, found: SavedSet, run_dir: Path, config: dict[
         raise other_settings(run_dir, changed)
     if state.history is not None and model.config.get("schedule_sampler") == config["schedule_sampler"]:
         state.history.restore(found.opt.get("history"), found.files["opt"])
-    state.optimizer.load_state_dict({key: found.opt[key] for key in ("state", "param_groups")})
+    take_moments(state.optimizer, {key: found.opt[key] for key in ("state", "param_groups")})
     if state.scaler.is_enabled() and "scaler" in found.opt:
         state.scaler.load_state_dict(found.opt["scaler"])
     take_over(state, model, saved)
