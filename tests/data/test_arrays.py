@@ -35,6 +35,7 @@ def test_numbered_arrays(tmp_path, name):
     assert len(dataset) == 11
     np.testing.assert_array_equal(dataset.video(10), video(seed=30).transpose(0, 3, 1, 2))  # by number
     np.testing.assert_array_equal(dataset.video(2, 3), video(seed=22)[:3].transpose(0, 3, 1, 2))
+    np.testing.assert_array_equal(dataset.gather(2, np.array([0, 3])), dataset.video(2)[[0, 3]])
 
 
 def test_carla(tmp_path):

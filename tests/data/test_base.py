@@ -83,6 +83,8 @@ def test_training_crops_depend_on_seed_and_index_alone(root):
     assert [start_of(again[i]) for i in reversed(range(50))] == draws[::-1]
     assert [start_of(other[i]) for i in range(50)] != draws
     assert len(set(draws)) > 25 and {video for video, _ in draws} == set(range(6))
+    numbers = np.array([7, 0, 3, 3])
+    np.testing.assert_array_equal(first.gather(4, numbers), first[4][numbers])
 
 
 def test_training_crops_are_the_same_with_any_number_of_workers(root):

@@ -47,6 +47,7 @@ def test_stride(root, monkeypatch, short, stride):
         np.testing.assert_array_equal(
             some.frames(index, len(wanted) // 2, len(wanted)), wanted[len(wanted) // 2 :]
         )
+        np.testing.assert_array_equal(some.gather(index, np.array([0, 2, 5])), wanted[[0, 2, 5]])
     report = check_dataset("clips", "test", root, own(stride=stride, length=30))
     assert report.videos == (3 if stride == 1 else 0)
 
@@ -61,6 +62,8 @@ def test_frame_rate_takes_the_nearest_frame(root, monkeypatch, short, rate):
         nearest = np.abs(moments[:, None] - seconds - 1e-9 * np.arange(60)).argmin(1)
         np.testing.assert_array_equal(some.video(index), every.video(index)[nearest])
         np.testing.assert_array_equal(some.frames(index, 3, 8), every.video(index)[nearest[3:8]])
+        numbers = np.array([1, 2, 3, 7])  # at the higher rate some are the same stored frame
+        np.testing.assert_array_equal(some.gather(index, numbers), every.video(index)[nearest[numbers]])
     with pytest.raises(InputError, match=r"c\.npy: no time stamps that frame_rate could follow; give stride"):
         some.video(2)
 

@@ -66,6 +66,7 @@ def test_every_kind_of_file_gives_its_frames(folder, suffix):
     np.testing.assert_allclose(video[:, :, 0], 0, atol=6)
     np.testing.assert_array_equal(dataset.video(0, 5), video[:5])
     np.testing.assert_array_equal(dataset.frames(0, 4, 9), video[4:9])
+    np.testing.assert_array_equal(dataset.gather(0, np.array([1, 4, 11])), video[[1, 4, 11]])
     video[:] = 0  # a caller's own copy
     assert dataset.video(0).max() > 200
 

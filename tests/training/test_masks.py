@@ -14,7 +14,7 @@ from viddiff.training.masks import (
     mask_distribution,
     sample_masks,
 )
-from viddiff.training.windows import loss_mask, make_window
+from viddiff.training.windows import frame_indices, loss_mask, make_window, marked_frames
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "training_masks.json").read_text())
 # One complete name per distribution, for T = 30 and windows of 8 frames; another one needs T = 8.
@@ -140,34 +140,30 @@ def test_impossible_distributions(name, T, max_frames, message):
     assert "\n" not in str(error.value)
 
 
-def numbered_videos(B: int, T: int, first: int) -> np.ndarray:
-    """Videos whose every pixel tells video and frame."""
-    number = first + 10 * np.arange(B)[:, None] + np.arange(T)
-    return np.broadcast_to(number[:, :, None, None, None], (B, T, 3, 2, 2)).astype(np.uint8)
-
-
-def test_window_gathers_frames_and_pads_with_other_videos():
+def test_windows_have_their_marked_frames_in_order_and_random_numbers_behind():
     observed = np.array([[0, 1, 0, 0, 1, 0], [0, 0, 0, 0, 0, 0]], dtype=bool)
     latent = np.array([[0, 0, 0, 1, 0, 0], [1, 0, 0, 0, 0, 1]], dtype=bool)
-    videos, others = numbered_videos(2, 6, 0), numbered_videos(2, 6, 100)
-    window = make_window(videos, others, observed, latent, 4, np.random.default_rng(0))
-    assert window.frame_index[0, :3].tolist() == [1, 3, 4]
-    assert window.frame_index[1, :2].tolist() == [0, 5]
+    index = frame_indices(observed, latent, 4, True, np.random.default_rng(0))
+    assert index[0, :3].tolist() == [1, 3, 4] and index[1, :2].tolist() == [0, 5]
+    assert marked_frames(observed, latent).tolist() == [3, 2]
+    assert (index >= 0).all() and (index < 6).all()
+    frames = np.broadcast_to(index[:, :, None, None, None], (2, 4, 3, 2, 2)).astype(np.uint8)
+    window = make_window(frames, index, observed, latent)
     assert window.observed.tolist() == [[True, False, True, False], [False] * 4]
     assert window.latent.tolist() == [[False, True, False, False], [True, True, False, False]]
+    assert torch.equal(window.frame_index, torch.from_numpy(index))
     seen = ((window.frames[:, :, 0, 0, 0] + 1) * 127.5).round().long()
-    real = torch.tensor([[1, 1, 1, 0], [1, 1, 0, 0]], dtype=torch.bool)
-    expected = window.frame_index + torch.tensor([[0], [10]]) + 100 * ~real
-    assert (seen == expected).all()
+    assert torch.equal(seen, window.frame_index)
     assert loss_mask(window, True).tolist() == [[False, True, False, True], [True] * 4]
     assert loss_mask(window, False).tolist() == window.latent.tolist()
 
 
-def test_window_without_random_frames_is_as_large_as_needed():
+def test_windows_without_random_frames_are_as_large_as_needed():
     observed = np.zeros((2, 6), dtype=bool)
     latent = np.array([[0, 0, 1, 1, 1, 0], [0, 1, 0, 0, 0, 0]], dtype=bool)
-    window = make_window(numbered_videos(2, 6, 0), None, observed, latent, 5, np.random.default_rng(0))
-    assert window.frame_index.tolist() == [[2, 3, 4], [1, 0, 0]]
+    index = frame_indices(observed, latent, 5, False, np.random.default_rng(0))
+    assert index.tolist() == [[2, 3, 4], [1, 0, 0]]
+    window = make_window(np.zeros((2, 3, 3, 2, 2), np.uint8), index, observed, latent)
     assert window.latent.tolist() == [[True] * 3, [True, False, False]]
 
 

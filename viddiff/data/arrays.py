@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from viddiff.data.base import CHANNELS, Counted, Source, VideoDataset, ask, dataset
@@ -104,6 +104,10 @@ class VideoFiles(VideoDataset):
     def frames(self, index: int, start: int, stop: int) -> Video:
         video = open_video(self.local(self.paths[index]), self.image_size)
         return np.array(video[start:stop].transpose(0, 3, 1, 2), order="C")
+
+    def gather(self, index: int, numbers: Int64[np.ndarray, " n"]) -> Video:
+        video = open_video(self.local(self.paths[index]), self.image_size)
+        return np.array(video[numbers].transpose(0, 3, 1, 2), order="C")
 
 
 @dataset("minerl", image_size=64, length=500, folders=("minerl_navigate-torch",))

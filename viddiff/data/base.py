@@ -17,7 +17,7 @@ from types import MappingProxyType
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from viddiff.data.cache import cached
@@ -107,6 +107,11 @@ class VideoDataset(ABC):
     def frames(self, index: int, start: int, stop: int) -> Video:
         """Frames `start` to `stop - 1` of a video; the range lies inside the video."""
 
+    def gather(self, index: int, numbers: Int64[np.ndarray, " n"]) -> Video:
+        """Frames of a video by their numbers, which rise and lie inside the video."""
+        first = int(numbers[0])
+        return self.frames(index, first, int(numbers[-1]) + 1)[numbers - first]
+
     def files_of(self, index: int) -> list[Path]:
         """The files that are read for a video."""
         return [self.file(index)]
@@ -139,9 +144,13 @@ class VideoDataset(ABC):
 
     def random_crop(self, index: int, length: int, generator: np.random.Generator) -> Video:
         """`length` consecutive frames of a video from a uniformly drawn start."""
-        self._check(index, length)
-        start = int(generator.integers(self.length(index) - length + 1))
+        start = self.random_start(index, length, generator)
         return self.frames(index, start, start + length)
+
+    def random_start(self, index: int, length: int, generator: np.random.Generator) -> int:
+        """The first frame of such a crop. Raises `InputError` if the video is shorter."""
+        self._check(index, length)
+        return int(generator.integers(self.length(index) - length + 1))
 
     def local(self, path: Path) -> Path:
         """The file to read for `path`: its copy in the cache, if there is one."""
@@ -175,9 +184,20 @@ class TrainingCrops(torch.utils.data.Dataset):
         return self.count
 
     def __getitem__(self, draw: int) -> UInt8[Tensor, "T C H W"]:
+        index, start = self.place(draw)
+        return torch.from_numpy(self.dataset.frames(index, start, start + self.crop_length))
+
+    def place(self, draw: int) -> tuple[int, int]:
+        """The video of a crop, and the frame of it that the crop begins with."""
         generator = np.random.default_rng([self.seed, draw])
         index = int(generator.integers(len(self.dataset)))
-        return torch.from_numpy(self.dataset.random_crop(index, self.crop_length, generator))
+        return index, self.dataset.random_start(index, self.crop_length, generator)
+
+    def gather(self, draw: int, numbers: Int64[np.ndarray, " n"]) -> UInt8[np.ndarray, "n C H W"]:
+        """Frames of a crop by their numbers, in any order: they alone are read."""
+        index, start = self.place(draw)
+        rising, places = np.unique(numbers, return_inverse=True)
+        return self.dataset.gather(index, start + rising)[places]
 
 
 @dataclass(frozen=True)

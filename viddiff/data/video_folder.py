@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int64
 
 from viddiff.data.arrays import VideoFiles
 from viddiff.data.base import Counted, Source, ask, dataset
@@ -95,6 +96,12 @@ class VideoFolder(VideoFiles):
         if index in self._without_parts:
             return self._whole(index)[start:stop].copy()
         return read(stored, used[start:stop], self.source.intake)
+
+    def gather(self, index: int, numbers: Int64[np.ndarray, " n"]) -> Video:
+        stored, used = self._open(index)
+        if index in self._without_parts:
+            return self._whole(index)[numbers]
+        return read(stored, [used[number] for number in numbers.tolist()], self.source.intake)
 
     def _open(self, index: int) -> tuple[Stored, Sequence[int]]:
         """A video and, if a part of it can be read alone, which of its frames are used."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Generator
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int64, UInt8
 from torch.utils.data import DataLoader, Dataset
 
 from viddiff.data.base import TrainingCrops, VideoDataset
@@ -17,7 +17,7 @@ from viddiff.errors import InputError
 from viddiff.training.config import TrainingConfig
 from viddiff.training.masks import sample_masks
 from viddiff.training.step import MASKS, step_seed
-from viddiff.training.windows import make_window
+from viddiff.training.windows import frame_indices, make_window, marked_frames
 from viddiff.window import Window
 
 
@@ -101,10 +101,15 @@ class TrainingWindows(Dataset):
         observed, latent = sample_masks(
             config.mask_distribution, config.T, config.max_frames, config.batch_size, generator
         )
+        index = frame_indices(observed, latent, config.max_frames, config.pad_with_random_frames, generator)
+        counts = marked_frames(observed, latent).tolist()
         first = 2 * step * config.batch_size
-        videos = self._crops(first)
-        others = self._crops(first + config.batch_size) if config.pad_with_random_frames else None
-        return make_window(videos, others, observed, latent, config.max_frames, generator)
+        frames = [self._frames(first + row, index[row], counts[row]) for row in range(len(index))]
+        return make_window(np.stack(frames), index, observed, latent)
 
-    def _crops(self, first: int) -> UInt8[np.ndarray, "B T C H W"]:
-        return np.stack([self.crops[first + i].numpy() for i in range(self.config.batch_size)])
+    def _frames(self, draw: int, index: Int64[np.ndarray, " K"], marked: int) -> UInt8[np.ndarray, "K C H W"]:
+        """The frames of a window by their numbers: they alone are read, random ones that pad from another crop."""
+        if marked == len(index) or not self.config.pad_with_random_frames:
+            return self.crops.gather(draw, index)
+        padding = self.crops.gather(draw + self.config.batch_size, index[marked:])
+        return np.concatenate([self.crops.gather(draw, index[:marked]), padding])

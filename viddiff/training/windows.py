@@ -1,43 +1,54 @@
-"""Windows of training videos: what the network sees of a crop, gathered by its masks."""
+"""Windows of training videos: which frames of a crop the network sees, by its masks, and what it is told of them."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool, Int64, UInt8
 from torch import Tensor
 
 from viddiff.video import to_model
 from viddiff.window import Window
 
 
-def make_window(
-    videos: UInt8[np.ndarray, "B T C H W"],
-    others: UInt8[np.ndarray, "B T C H W"] | None,
+def frame_indices(
     observed: Bool[np.ndarray, "B T"],
     latent: Bool[np.ndarray, "B T"],
     max_frames: int,
+    random_padding: bool,
     generator: np.random.Generator,
-) -> Window:
-    """Gather the marked frames of each video, in order, and pad them to windows of one size.
+) -> Int64[np.ndarray, "B K"]:
+    """The frames of each window by their numbers in the crops: those that are marked, in order, then padding.
 
-    others: random frames of these videos pad to `max_frames`. `None`: windows are as large as the batch needs
-    and padded with the first frame. Padding is neither observed nor latent.
+    random_padding: random numbers pad to `max_frames`; else windows are as large as the batch needs, and 0 pads.
     """
-    marked = observed | latent
-    counts = marked.sum(axis=1)
-    B, T = marked.shape
-    K = int(counts.max()) if others is None else max_frames
+    counts = marked_frames(observed, latent)
+    B, T = observed.shape
+    K = max_frames if random_padding else int(counts.max())
     index = np.zeros((B, K), dtype=np.int64)
-    frames = np.empty((B, K, *videos.shape[2:]), dtype=np.uint8)
     for b, n in enumerate(counts):
-        index[b, :n] = np.flatnonzero(marked[b])
-        if others is not None:
+        index[b, :n] = np.flatnonzero(observed[b] | latent[b])
+        if random_padding:
             index[b, n:] = generator.integers(T, size=K - n)
-        frames[b, :n] = videos[b][index[b, :n]]
-        frames[b, n:] = (videos if others is None else others)[b][index[b, n:]]
-    real = np.arange(K) < counts[:, None]
-    rows = np.arange(B)[:, None]
+    return index
+
+
+def marked_frames(
+    observed: Bool[np.ndarray, "B T"], latent: Bool[np.ndarray, "B T"]
+) -> Int64[np.ndarray, " B"]:
+    """How many frames of each window are no padding."""
+    return (observed | latent).sum(axis=1)
+
+
+def make_window(
+    frames: UInt8[np.ndarray, "B K C H W"],
+    index: Int64[np.ndarray, "B K"],
+    observed: Bool[np.ndarray, "B T"],
+    latent: Bool[np.ndarray, "B T"],
+) -> Window:
+    """Windows of frames with these numbers. Padding is neither observed nor latent."""
+    real = np.arange(index.shape[1]) < marked_frames(observed, latent)[:, None]
+    rows = np.arange(len(index))[:, None]
     return Window(
         frames=to_model(frames),
         frame_index=torch.from_numpy(index),
