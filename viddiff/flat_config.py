@@ -84,6 +84,7 @@ OWN: dict[str, Any] = {
     "ema_warmup": False,
     "post_hoc_ema": False,
     "observed_noise": 0.0,
+    "without_replacement": False,
     "precision": "auto",  # of the training
     "grad_clip": 0.0,  # the longest gradient; 0: of any length
 }

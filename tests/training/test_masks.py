@@ -148,7 +148,7 @@ def test_windows_have_their_marked_frames_in_order_and_random_numbers_behind():
     assert marked_frames(observed, latent).tolist() == [3, 2]
     assert (index >= 0).all() and (index < 6).all()
     frames = np.broadcast_to(index[:, :, None, None, None], (2, 4, 3, 2, 2)).astype(np.uint8)
-    window = make_window(frames, index, observed, latent)
+    window = make_window(frames, index, observed, latent).on(torch.device("cpu"))
     assert window.observed.tolist() == [[True, False, True, False], [False] * 4]
     assert window.latent.tolist() == [[False, True, False, False], [True, True, False, False]]
     assert torch.equal(window.frame_index, torch.from_numpy(index))

@@ -187,15 +187,17 @@ class TrainingCrops(torch.utils.data.Dataset):
         index, start = self.place(draw)
         return torch.from_numpy(self.dataset.frames(index, start, start + self.crop_length))
 
-    def place(self, draw: int) -> tuple[int, int]:
-        """The video of a crop, and the frame of it that the crop begins with."""
+    def place(self, draw: int, video: int | None = None) -> tuple[int, int]:
+        """The video of a crop, and the frame of it that the crop begins with. video: if it is not drawn."""
         generator = np.random.default_rng([self.seed, draw])
-        index = int(generator.integers(len(self.dataset)))
+        index = int(generator.integers(len(self.dataset))) if video is None else video
         return index, self.dataset.random_start(index, self.crop_length, generator)
 
-    def gather(self, draw: int, numbers: Int64[np.ndarray, " n"]) -> UInt8[np.ndarray, "n C H W"]:
-        """Frames of a crop by their numbers, in any order: they alone are read."""
-        index, start = self.place(draw)
+    def gather(
+        self, draw: int, numbers: Int64[np.ndarray, " n"], video: int | None = None
+    ) -> UInt8[np.ndarray, "n C H W"]:
+        """Frames of a crop by their numbers, in any order: they alone are read. video: if it is not drawn."""
+        index, start = self.place(draw, video)
         rising, places = np.unique(numbers, return_inverse=True)
         return self.dataset.gather(index, start + rising)[places]
 

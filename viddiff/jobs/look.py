@@ -88,7 +88,7 @@ class Look:
 
     def _loss(self, state: TrainingState, diffusion: Any, quarter: int, batch: int) -> float:
         network: Any = state.model
-        window = TrainingWindows(self.config, self.held_out).batch(batch)
+        window = TrainingWindows(self.config, self.held_out).batch(batch).on(self.device)
         level = (2 * quarter + 1) * diffusion.n_steps // (2 * QUARTERS)
         return losses_at(network, diffusion, window, level, batch, self.config, self.device).mean().item()
 

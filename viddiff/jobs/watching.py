@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 
 import torch
@@ -60,6 +61,7 @@ class TrainingWatch(Watch):
         diffusion = diffusion_of(self._config.to_flat())
         t, _, noise = drawn_noise(window, diffusion, self._config, state.step, self._device, state.history)
         t, noise = t.cpu(), noise.cpu()
+        window = Window(*(getattr(window, item.name).cpu() for item in fields(window)))
         alpha_bar = table_at(diffusion.schedule.alpha_bar, t)
         x_t = add_noise(window.frames, noise, alpha_bar.sqrt(), (1.0 - alpha_bar).sqrt())
         try:

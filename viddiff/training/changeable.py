@@ -23,6 +23,7 @@ CHANGEABLE = (
     "schedule_sampler",
     "precision",
     "grad_clip",
+    "without_replacement",
 )
 # Why others may not, as one reason for several keys; for those of the network see `_why_fixed`.
 _WHY_FIXED = {

@@ -101,6 +101,7 @@ class TrainingConfig:
     log_interval: int = DEFAULTS["log_interval"]
     sample_interval: int = DEFAULTS["sample_interval"]  # steps between two looks at test videos
     n_valid_batches: int = DEFAULTS["n_valid_batches"]  # of windows of test videos, at each of these
+    without_replacement: bool = OWN["without_replacement"]  # each video once before any comes again
     num_workers: int = DEFAULTS["num_workers"]  # processes that load data; -1: the job's cores but one
     seed: int = DEFAULTS["fake_seed"]
     start_from: str = OWN["start_from"]  # a checkpoint whose weights are the first; read at step 0 alone

@@ -9,22 +9,27 @@ import time
 from collections.abc import Generator
 
 import numpy as np
+import torch
 from jaxtyping import Int64, UInt8
 from torch.utils.data import DataLoader, Dataset
 
 from viddiff.data.base import TrainingCrops, VideoDataset
 from viddiff.errors import InputError
 from viddiff.training.config import TrainingConfig
+from viddiff.training.epochs import Epochs
 from viddiff.training.masks import sample_masks
 from viddiff.training.step import MASKS, step_seed
-from viddiff.training.windows import frame_indices, make_window, marked_frames
+from viddiff.training.windows import StoredWindow, frame_indices, make_window, marked_frames
 from viddiff.window import Window
+
+CPU = torch.device("cpu")
+CROPS_OF_WINDOWS, CROPS_OF_PADDING = range(2)
 
 
 def training_windows(
-    config: TrainingConfig, dataset: VideoDataset, start: int, cores: int = 1
+    config: TrainingConfig, dataset: VideoDataset, start: int, cores: int = 1, device: torch.device = CPU
 ) -> Generator[Window, None, None]:
-    """The batches of training steps `start` to `config.steps - 1`, loaded by processes on `cores`.
+    """The batches of training steps `start` to `config.steps - 1` on a device, loaded by processes on `cores`.
 
     Raises `InputError` for broken data.
     """
@@ -51,7 +56,7 @@ def training_windows(
                 raise InputError(broken)  # not from the error, which keeps the processes
             if isinstance(window, Exception):
                 raise window
-            yield window
+            yield window.on(device)
     finally:
         del windows  # ends its processes, which ignore signals: as long as one is there, Python cannot exit
 
@@ -87,14 +92,17 @@ class TrainingWindows(Dataset):
     def __init__(self, config: TrainingConfig, dataset: VideoDataset):
         self.config = config
         self.crops = TrainingCrops(dataset, config.T, config.seed)
+        self.epochs = [
+            Epochs(len(dataset), config.seed, kind) for kind in (CROPS_OF_WINDOWS, CROPS_OF_PADDING)
+        ]
 
-    def __getitem__(self, step: int) -> Window | Exception:
+    def __getitem__(self, step: int) -> StoredWindow | Exception:
         try:
             return self.batch(step)
         except (InputError, OSError) as error:
             return error
 
-    def batch(self, step: int) -> Window:
+    def batch(self, step: int) -> StoredWindow:
         """The batch of a training step. Raises `InputError` or `OSError` for broken data."""
         config = self.config
         generator = np.random.default_rng(step_seed(config.seed, step, MASKS))
@@ -103,13 +111,21 @@ class TrainingWindows(Dataset):
         )
         index = frame_indices(observed, latent, config.max_frames, config.pad_with_random_frames, generator)
         counts = marked_frames(observed, latent).tolist()
-        first = 2 * step * config.batch_size
-        frames = [self._frames(first + row, index[row], counts[row]) for row in range(len(index))]
+        frames = [self._frames(step, row, index[row], counts[row]) for row in range(len(index))]
         return make_window(np.stack(frames), index, observed, latent)
 
-    def _frames(self, draw: int, index: Int64[np.ndarray, " K"], marked: int) -> UInt8[np.ndarray, "K C H W"]:
+    def _frames(
+        self, step: int, row: int, index: Int64[np.ndarray, " K"], marked: int
+    ) -> UInt8[np.ndarray, "K C H W"]:
         """The frames of a window by their numbers: they alone are read, random ones that pad from another crop."""
         if marked == len(index) or not self.config.pad_with_random_frames:
-            return self.crops.gather(draw, index)
-        padding = self.crops.gather(draw + self.config.batch_size, index[marked:])
-        return np.concatenate([self.crops.gather(draw, index[:marked]), padding])
+            return self._gather(step, row, index)
+        padding = self._gather(step, row, index[marked:], CROPS_OF_PADDING)
+        return np.concatenate([self._gather(step, row, index[:marked]), padding])
+
+    def _gather(
+        self, step: int, row: int, numbers: Int64[np.ndarray, " n"], kind: int = CROPS_OF_WINDOWS
+    ) -> UInt8[np.ndarray, "n C H W"]:
+        batch = self.config.batch_size
+        video = self.epochs[kind].video(step * batch + row) if self.config.without_replacement else None
+        return self.crops.gather((2 * step + kind) * batch + row, numbers, video)

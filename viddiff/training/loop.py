@@ -125,7 +125,7 @@ def _train(
         logs.append(wandb)
     record = averaging_log(config.log_interval, diffusion.n_steps, logs)
     watch.begins(state)
-    with closing(training_windows(config, dataset, state.step, cores)) as windows:
+    with closing(training_windows(config, dataset, state.step, cores, device)) as windows:
         for window in windows:
             watch.loads(state, window)
             lr = learning_rate(config, state.step)

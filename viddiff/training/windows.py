@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
-from jaxtyping import Bool, Int64, UInt8
+from jaxtyping import Bool, Int, Int64, UInt8
 from torch import Tensor
 
-from viddiff.video import to_model
+from viddiff.video import to_model_on
 from viddiff.window import Window
+
+
+@dataclass(frozen=True)
+class StoredWindow:
+    """A `Window` as processes pass it on: frames of bytes, a quarter of the size."""
+
+    frames: UInt8[Tensor, "B K C H W"]
+    frame_index: Int[Tensor, "B K"]
+    observed: Bool[Tensor, "B K"]
+    latent: Bool[Tensor, "B K"]
+
+    def on(self, device: torch.device) -> Window:
+        """What the network sees."""
+        marks = (part.to(device) for part in (self.frame_index, self.observed, self.latent))
+        return Window(to_model_on(self.frames, device), *marks)
 
 
 def frame_indices(
@@ -45,12 +62,12 @@ def make_window(
     index: Int64[np.ndarray, "B K"],
     observed: Bool[np.ndarray, "B T"],
     latent: Bool[np.ndarray, "B T"],
-) -> Window:
+) -> StoredWindow:
     """Windows of frames with these numbers. Padding is neither observed nor latent."""
     real = np.arange(index.shape[1]) < marked_frames(observed, latent)[:, None]
     rows = np.arange(len(index))[:, None]
-    return Window(
-        frames=to_model(frames),
+    return StoredWindow(
+        frames=torch.from_numpy(frames),
         frame_index=torch.from_numpy(index),
         observed=torch.from_numpy(observed[rows, index] & real),
         latent=torch.from_numpy(latent[rows, index] & real),
