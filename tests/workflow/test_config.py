@@ -28,7 +28,12 @@ from viddiff.workflow.config import (
     read_config,
 )
 from viddiff.workflow.datasets import Datasets
-from viddiff.workflow.metric_preflight import check_measurable, check_measured, check_metric_weights
+from viddiff.workflow.metric_preflight import (
+    check_defined,
+    check_measurable,
+    check_measured,
+    check_metric_weights,
+)
 from viddiff.workflow.preflight import check_sampling, training_rules
 from viddiff.workflow.sections import Metrics
 from viddiff.workflow.targets import Cell, read_grid
@@ -338,6 +343,22 @@ def test_metrics_that_so_few_videos_do_not_have_are_refused():
         InputError, match=r"/metrics_1-1-12\.json: metric kvd needs 2 videos or more, found 1$"
     ):
         check_measurable(configured(metrics={"names": ["psnr", "kvd"]}).metrics, cell)
+
+
+def test_metrics_of_balls_are_refused_for_other_datasets():
+    cell = Cell(Evaluation.named("a", "ema_0.9999_000100", "autoreg_4_2_12_4"), 1, 1, 12)
+    metrics = configured(metrics={"names": ["psnr", "balls"]}).metrics
+    check_defined(metrics, cell, "bouncy_balls", "bouncy_balls")
+    check_defined(metrics, cell, "mine", "bouncy_balls")
+    for dataset, kind, found in (
+        ("minerl", "minerl", "minerl"),
+        ("mine", "minerl", "mine of kind minerl"),
+    ):
+        with pytest.raises(
+            InputError,
+            match=rf"/metrics_1-1-12\.json: metric balls is defined for .*, the dataset is {found}$",
+        ):
+            check_defined(metrics, cell, dataset, kind)
 
 
 def test_generated_frames_may_be_too_few():

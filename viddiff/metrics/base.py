@@ -35,6 +35,7 @@ class Metric:
     infinite.
     `higher_is_better`: None for what means something only beside another metric.
     `joint`: the values are of all samples of a video together, `[1, T]`, and need at least two of them.
+    `datasets`: the kinds of dataset that it is defined for; all if none is named.
     `meaning`: for a reader of the page, in a sentence or two.
     """
 
@@ -44,6 +45,7 @@ class Metric:
     unit: str = ""
     largest_finite: Callable[[int, int], float] | None = None
     joint: bool = False
+    datasets: tuple[str, ...] = ()
     meaning: str = ""
 
 
@@ -103,7 +105,8 @@ class SetMetric:
     the positions are. `fewest_videos`: fewer are an error. `biased_below`: with fewer videos a value is mostly bias,
     and a warning says so. `floor`: whether a value means something only beside that of other true videos.
     `whole_truth`: the truth's rows give but a threshold, which stays that of all videos when the jackknife leaves out
-    completions. `meaning`: for a reader of the page, in a sentence or two.
+    completions. `datasets`: the kinds of dataset that it is defined for; all if none is named. `meaning`: for a reader
+    of the page, in a sentence or two.
     """
 
     compute: Callable[[Rows, Rows, Facts], float]
@@ -117,6 +120,7 @@ class SetMetric:
     biased_below: int = 0
     floor: bool = False
     whole_truth: bool = False
+    datasets: tuple[str, ...] = ()
     meaning: str = ""
 
 

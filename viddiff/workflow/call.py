@@ -21,7 +21,7 @@ from viddiff.workflow.batches import (
     plan_batches,
 )
 from viddiff.workflow.datasets import Datasets, check_kinds
-from viddiff.workflow.metric_preflight import check_measurable, check_metric_weights
+from viddiff.workflow.metric_preflight import check_defined, check_measurable, check_metric_weights
 from viddiff.workflow.options import Options, read_options
 from viddiff.workflow.preflight import (
     check_checkpoint,
@@ -29,6 +29,7 @@ from viddiff.workflow.preflight import (
     check_precision,
     check_sampling,
     check_search,
+    dataset_of,
     is_searched,
     larger_window,
 )
@@ -173,6 +174,8 @@ def _check_others(config: Configuration, request: Request, datasets: Datasets) -
         check_checkpoint(config, evaluation)
     for cell in request.measured:
         check_measurable(config.metrics, cell)
+        if name := dataset_of(config, cell.evaluation):
+            check_defined(config.metrics, cell, name, datasets.kind(name))
     measured = all(Path(cell.metrics("pkl")).is_file() for cell in request.measured)
     if not measured:
         check_metric_weights(config)

@@ -69,6 +69,19 @@ def check_measurable(metrics: Metrics, cell: Cell) -> None:
                 raise InputError(f"{path}: metric {name} needs {fewest} {what} or more, found {found}")
 
 
+def check_defined(metrics: Metrics, cell: Cell, dataset: str, kind: str) -> None:
+    """Raise `InputError` if a configured metric is not defined for the kind of a cell's dataset."""
+    facts = declared_facts("metric", "viddiff.metrics") | metrics.set_facts
+    for name in metrics.names:
+        allowed = facts.get(name, {}).get("datasets", ())
+        if allowed and kind not in allowed:
+            of_kind = "" if kind == dataset else f" of kind {kind}"
+            raise InputError(
+                f"{cell.metrics('json')}: metric {name} is defined for {' and '.join(allowed)} alone, the dataset is "
+                f"{dataset}{of_kind}"
+            )
+
+
 def check_measured(wanted: Metrics, path: Path) -> None:
     """Check that an existing metrics file, `.json`, holds what the configuration asks for.
 
