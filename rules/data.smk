@@ -1,31 +1,36 @@
-"""Datasets: the one that is made, and the check of those that the configuration uses."""
+"""Datasets: those that are made, and the check of those that the configuration uses."""
 
 from viddiff.tree.datasets import FOLDER as DATA_RECORDS
-from viddiff.workflow.datasets import MADE_DATASET, Datasets
+from viddiff.workflow.datasets import MADE_DATASETS, Datasets
 from viddiff.workflow.preflight import unknown_datasets, used_datasets
 
 with in_one_line():
     USED_DATASETS = used_datasets(CONFIG, GRID, Datasets(CONFIG))
-    MISSING_SPLITS = missing_splits()
+    MISSING_SPLITS = {made: missing_splits(made) for made in MADE_DATASETS}
 
 
 rule data:
     input:
-        made_data(MADE_DATASET, "train"),
-        made_data(MADE_DATASET, "test"),
+        made_data(MADE_DATASETS[0], "train"),
+        made_data(MADE_DATASETS[0], "test"),
+        [file for name, split, _ in USED_DATASETS for file in made_data(name, split)],
 
 
-if MISSING_SPLITS:
+for made, splits in MISSING_SPLITS.items():
+    if not splits:
+        continue
 
-    rule make_bouncy_balls:
+    rule:
+        name:
+            f"make_{made}"
         output:
-            made_data(MADE_DATASET, "{split}"),
+            made_data(made, "{split}"),
         log:
-            "logs/make_bouncy_balls_{split}.log",
+            f"logs/make_{made}_{{split}}.log",
         benchmark:
-            "benchmarks/make_bouncy_balls_{split}.tsv"
+            f"benchmarks/make_{made}_{{split}}.tsv"
         wildcard_constraints:
-            split="|".join(MISSING_SPLITS),
+            split="|".join(splits),
         conda:
             "../environment.yml"
         threads: 1
@@ -33,6 +38,7 @@ if MISSING_SPLITS:
             mem_mb=4000,
         params:
             root=subpath(output[0], ancestor=2),
+            dataset=made,
         script:
             "../workflow_scripts/make_bouncy_balls.py"
 

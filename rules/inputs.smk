@@ -16,7 +16,7 @@ from viddiff.workflow.baselines import (
     other_split,
 )
 from viddiff.workflow.call import make_anew
-from viddiff.workflow.datasets import MADE_DATASET
+from viddiff.workflow.datasets import MADE_DATASETS
 from viddiff.workflow.metric_preflight import check_measured
 from viddiff.workflow.preflight import dataset_of, plan_is_outdated
 from viddiff.workflow.quality import shows_quality
@@ -105,9 +105,9 @@ def is_finished(run):
 
 
 def made_data(dataset, split):
-    """The file of the dataset that a rule makes; nothing for other datasets, which the user provides."""
-    made = f"{CONFIG.data_root}/bouncy_balls/{split}.pt"
-    return [made] if dataset == MADE_DATASET else []
+    """The file of a dataset that a rule makes; nothing for other datasets, which the user provides."""
+    made = f"{CONFIG.data_root}/{dataset}/{split}.pt"
+    return [made] if dataset in MADE_DATASETS else []
 
 
 def data_of(wildcards):
@@ -119,11 +119,11 @@ def videos_of(evaluation):
     return made_data(dataset_of(CONFIG, evaluation), evaluation.mode.split)
 
 
-def missing_splits():
+def missing_splits(dataset):
     return [
         split
         for split in ("train", "test")
-        if to_make("make_bouncy_balls", made_data(MADE_DATASET, split))
+        if to_make(f"make_{dataset}", made_data(dataset, split))
     ]
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from viddiff.data import bouncy_balls as balls
+from viddiff.data import bouncy_balls_curtain as curtain
 from viddiff.data import open_dataset
 from viddiff.errors import InputError
 
@@ -58,6 +59,15 @@ def test_same_seed_same_bytes_and_a_larger_set_begins_with_the_smaller():
     assert small.tobytes() == again.tobytes()
     assert small.tobytes() == balls.make_bouncy_balls(70, 20, seed=1)[:5].tobytes()
     assert not np.array_equal(small, balls.make_bouncy_balls(5, 20, seed=2))
+
+
+@pytest.mark.parametrize("number", [1, 2, 5])
+def test_any_number_of_balls_moves(number):
+    x = np.stack([np.linspace(1.5, 8.5, number), np.linspace(8.5, 1.5, number)], 1)[None]
+    v = np.random.default_rng(number).normal(0, 0.3, x.shape)
+    positions, velocities = balls.simulate(x, v, length=40)
+    np.testing.assert_allclose((velocities**2).sum((-2, -1)), (v**2).sum(), rtol=1e-10)
+    assert positions.min() >= balls.RADIUS and positions.max() <= balls.BOX - balls.RADIUS
 
 
 def test_images(motion):
@@ -129,3 +139,12 @@ def test_truncated_and_absent(root):
     path.unlink()
     with pytest.raises(InputError, match=r"test\.pt: no such file"):
         open_dataset("bouncy_balls", "test", root)
+
+
+def test_the_curtain_hides_the_left_half_of_the_same_videos(root):
+    curtain.write_bouncy_balls_curtain(root, "test", 4, length=30, seed=0)
+    open_air, behind = (
+        open_dataset(name, "test", root).video(3) for name in ("bouncy_balls", "bouncy_balls_curtain")
+    )
+    assert (behind[..., :16] == 128).all() and (open_air[..., :16] != 128).any()
+    np.testing.assert_array_equal(behind[..., 16:], open_air[..., 16:])

@@ -13,7 +13,7 @@ from viddiff.data.bouncy_balls import BOX, RADIUS, draw, simulate, start_state
 from viddiff.errors import InputError
 from viddiff.metrics.balls import balls
 from viddiff.metrics.base import MetricSettings
-from viddiff.metrics.discs import count_discs, find_discs
+from viddiff.metrics.discs import behind_curtain, count_discs, find_discs
 
 SETTINGS = MetricSettings()
 
@@ -114,3 +114,22 @@ def test_nothing_and_everything_are_counted_too():
 def test_frames_that_are_not_square_are_refused():
     with pytest.raises(InputError, match=r"^frames are 32x48, must be square$"):
         find_discs(np.zeros((1, 3, 32, 48), np.uint8))
+
+
+def test_balls_behind_the_curtain_do_not_count_and_those_that_look_out_do(positions, video):
+    curtain = video.copy()
+    curtain[..., :16] = 128
+    assert behind_curtain(curtain)[..., :16].all() and not behind_curtain(curtain)[..., 16:].any()
+    assert not behind_curtain(video).any()
+    centres = find_discs(curtain, behind_curtain(curtain))
+    x = positions[..., 0]
+    assert ((x > 4.7).sum(1) <= count_discs(centres)).all() and (
+        count_discs(centres) <= (x > 4.5).sum(1)
+    ).all()
+    assert (balls(curtain[None], curtain, SETTINGS) == 1).all()
+    alone = np.where(x > 4.7, 0.0, 100.0)[..., None] + positions
+    seen = [
+        (found[:n], alone_) for found, n, alone_ in zip(centres, (x > 4.7).sum(1), alone, strict=True) if n
+    ]
+    distances = [np.linalg.norm(true[:, None] - found, axis=-1).min(0) for found, true in seen]
+    assert np.concatenate(distances).max() * 32 / BOX < 0.4

@@ -55,9 +55,9 @@ def start_state(
 def simulate(
     positions: Float[np.ndarray, "N balls 2"], velocities: Float[np.ndarray, "N balls 2"], length: int
 ) -> tuple[Float[np.ndarray, "N T balls 2"], Float[np.ndarray, "N T balls 2"]]:
-    """Positions and velocities at `length` frames, the first of which is the given state."""
+    """Positions and velocities at `length` frames, the first of which is the given state, of any number of balls."""
     x, v = positions.copy(), velocities.copy()
-    all_x, all_v = np.empty((2, len(x), length, BALLS, 2))
+    all_x, all_v = np.empty((2, len(x), length, *x.shape[1:]))
     for frame in range(length):
         all_x[:, frame], all_v[:, frame] = x, v
         remaining = np.ones(len(x))
@@ -70,7 +70,8 @@ def simulate(
 
 def _to_next_collision(x: np.ndarray, v: np.ndarray, remaining: np.ndarray) -> tuple[np.ndarray, ...]:
     """Move each video to its next collision and bounce, or by `remaining` frames if none comes sooner."""
-    pairs = np.array(list(combinations(range(BALLS), 2)))
+    balls = x.shape[1]
+    pairs = np.array(list(combinations(range(balls), 2)), np.intp).reshape(-1, 2)
     with np.errstate(divide="ignore", invalid="ignore"):
         wall = np.where(v > 0, BOX - RADIUS, RADIUS)
         wall_time = np.where(v == 0, np.inf, (wall - x) / v)
@@ -87,7 +88,7 @@ def _to_next_collision(x: np.ndarray, v: np.ndarray, remaining: np.ndarray) -> t
     x = np.clip(x + v * step[:, None, None], RADIUS, BOX - RADIUS)
     remaining = np.where(first < remaining, remaining - step, 0)
 
-    n_walls = BALLS * 2
+    n_walls = balls * 2
     hits = np.flatnonzero((first < np.inf) & (first == step) & (event < n_walls))
     ball, axis = np.divmod(event[hits], 2)
     v[hits, ball, axis] *= -1
@@ -109,7 +110,7 @@ def draw(
     images = np.zeros((*positions.shape[:2], 1, image_size, image_size), np.float32)
     for first in range(0, len(positions), CHUNK):
         chunk = images[first : first + CHUNK, :, 0]
-        for ball in range(BALLS):
+        for ball in range(positions.shape[2]):
             x, y = np.moveaxis(positions[first : first + CHUNK, :, ball].astype(np.float32), -1, 0)
             across, down = (centres - x[..., None]) ** 2, (centres - y[..., None]) ** 2
             ratio = (across[..., None, :] + down[..., :, None]) / np.float32(RADIUS**2)
@@ -129,13 +130,21 @@ def make_bouncy_balls(
 def write_bouncy_balls(
     root: str | os.PathLike[str], split: str, n_videos: int, length: int = LENGTH, seed: int = 0
 ) -> None:
-    """Write `<root>/bouncy_balls/<split>.pt`; `train` is made from the seed `2 * seed`, `test` from the next."""
-    videos = torch.from_numpy(make_bouncy_balls(n_videos, length, 2 * seed + (split == "test")))
-    with (
-        atomic_path(Path(root) / "bouncy_balls" / f"{split}.pt") as temporary,
-        open(temporary, "wb") as file,
-    ):
-        torch.save(videos, file)
+    """Write `<root>/bouncy_balls/<split>.pt`, see `made_videos`."""
+    write_videos(root, "bouncy_balls", split, made_videos(split, n_videos, length, seed))
+
+
+def made_videos(split: str, n_videos: int, length: int, seed: int) -> Float32[np.ndarray, "N T 1 H W"]:
+    """The videos of a split: `train` is made from the seed `2 * seed`, `test` from the next."""
+    return make_bouncy_balls(n_videos, length, 2 * seed + (split == "test"))
+
+
+def write_videos(
+    root: str | os.PathLike[str], name: str, split: str, videos: Float32[np.ndarray, "N T 1 H W"]
+) -> None:
+    """Write `<root>/<name>/<split>.pt`."""
+    with atomic_path(Path(root) / name / f"{split}.pt") as temporary, open(temporary, "wb") as file:
+        torch.save(torch.from_numpy(videos), file)
 
 
 @dataset("bouncy_balls", image_size=IMAGE_SIZE, folders=("bouncing_balls_100",))

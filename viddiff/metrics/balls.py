@@ -1,5 +1,7 @@
 """Balls: whether a frame of bouncing balls has as many of them as the true one, found as `discs.py` says.
 
+Of `bouncy_balls_curtain` the balls count that can be seen.
+
 The mean is the share of frames with the right number: none is lost, none is made up, no two have run into each other.
 """
 
@@ -11,9 +13,9 @@ import numpy as np
 from jaxtyping import Float64
 
 from viddiff.metrics.base import MetricSettings, Samples, Truth, metric
-from viddiff.metrics.discs import LEAST_GAIN, count_discs, find_discs
+from viddiff.metrics.discs import LEAST_GAIN, behind_curtain, count_discs, find_discs
 
-DATASETS = ("bouncy_balls",)
+DATASETS = ("bouncy_balls", "bouncy_balls_curtain")
 
 
 def protocol(settings: MetricSettings) -> dict[str, Any]:
@@ -33,5 +35,8 @@ def protocol(settings: MetricSettings) -> dict[str, Any]:
 )
 def balls(samples: Samples, truth: Truth, settings: MetricSettings) -> Float64[np.ndarray, "N T"]:
     """1 for each frame with the right number of balls, 0 for the others. Raises `InputError` for frames not square."""
-    right = count_discs(find_discs(truth))
-    return np.stack([(count_discs(find_discs(video)) == right).astype(np.float64) for video in samples])
+    hidden = behind_curtain(truth)
+    right = count_discs(find_discs(truth, hidden))
+    return np.stack(
+        [(count_discs(find_discs(video, hidden)) == right).astype(np.float64) for video in samples]
+    )

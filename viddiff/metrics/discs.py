@@ -22,11 +22,13 @@ from jaxtyping import Bool, Float32, Float64, Int, UInt8
 from scipy.signal import fftconvolve
 
 from viddiff.data.bouncy_balls import BOX, RADIUS
+from viddiff.data.bouncy_balls_curtain import CURTAIN, GREY
 from viddiff.errors import InputError
 from viddiff.metrics.base import frame_chunks
 
 LEAST_GAIN = 0.25
 MOST = 8
+TOLERANCE = 0.125
 VALUES_PER_CHUNK = 2**20
 
 
@@ -49,6 +51,21 @@ def find_discs(
             frames[chunk].mean(1, dtype=np.float32) / np.float32(255), seen.astype(np.float32), centres[chunk]
         )
     return centres
+
+
+def behind_curtain(frames: UInt8[np.ndarray, "T C H W"]) -> Bool[np.ndarray, "T H W"]:
+    """The pixels of each frame that the curtain of `bouncy_balls_curtain` hides, if it hangs there.
+
+    It does if that part of the frame is grey all over, give or take an eighth of the range on the average.
+    """
+    length, channels, height, width = frames.shape
+    hidden = np.zeros((length, height, width), bool)
+    columns = slice(round(width * CURTAIN / BOX))
+    for chunk in frame_chunks(length, channels * height * width, VALUES_PER_CHUNK):
+        part = frames[chunk, ..., columns] / np.float32(255)
+        grey = np.abs(part - np.float32(GREY)).mean((1, 2, 3)) < TOLERANCE
+        hidden[chunk, :, columns] = grey[:, None, None]
+    return hidden
 
 
 def count_discs(centres: Float64[np.ndarray, "T 8 2"]) -> Int[np.ndarray, " T"]:

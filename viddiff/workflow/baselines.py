@@ -10,7 +10,7 @@ from viddiff.files.json_files import read_json
 from viddiff.metrics.settings import is_of_network
 from viddiff.registry import declared_facts
 from viddiff.tree.paths import BASELINES, Baseline
-from viddiff.workflow.datasets import MADE_DATASET
+from viddiff.workflow.datasets import MADE_DATASETS
 from viddiff.workflow.metric_preflight import check_measured
 from viddiff.workflow.preflight import dataset_of
 from viddiff.workflow.sections import Configuration, Metrics
@@ -47,7 +47,7 @@ def other_split(config: Configuration, baseline: Baseline, videos: int) -> str:
     """The split that "another true video" is taken from, of data that are made: the test videos may be too few."""
     few = config.bouncy_balls.videos(baseline.split) < 2 * videos
     enough = config.bouncy_balls.videos("train") >= videos
-    return "train" if baseline.dataset == MADE_DATASET and few and enough else baseline.split
+    return "train" if baseline.dataset in MADE_DATASETS and few and enough else baseline.split
 
 
 def is_outdated(metrics: Metrics, record: str) -> bool:

@@ -22,7 +22,8 @@ from viddiff.tree.datasets import (
 )
 from viddiff.workflow.sections import Configuration
 
-MADE_DATASET = "bouncy_balls"  # the one that a rule makes, as its key of the configuration says
+# Those that rules make, as the key `bouncy_balls` of the configuration says.
+MADE_DATASETS = ("bouncy_balls", "bouncy_balls_curtain")
 _PACKAGE = "viddiff.data"
 _NUMBERED = f"{_PACKAGE}.arrays"  # kinds of `<split>/<i>.npy`
 _WITH_SPLITS = (_NUMBERED, f"{_PACKAGE}.video_folder")  # kinds whose splits are folders
@@ -80,7 +81,7 @@ class Datasets:
 
     def has(self, name: str, split: str) -> bool:
         """Whether there seems to be such a split: `test/`, `test.pt`, `video_test.csv`."""
-        return name == MADE_DATASET or any(self.folder(name).glob(f"*{split}*"))
+        return name in MADE_DATASETS or any(self.folder(name).glob(f"*{split}*"))
 
     def _split(self, name: str, split: str) -> Split:
         return Split(self, name, split)
@@ -93,7 +94,7 @@ class Split:
         self.name, self.split, self.config = name, split, datasets.config
         self.settings = self.config.datasets.get(name)
         self.module = declared("dataset", _PACKAGE)[datasets.kind(name)]
-        self.made = name == MADE_DATASET
+        self.made = name in MADE_DATASETS
         folder = datasets.folder(name)
         self.folder = folder / split if self.module in _WITH_SPLITS else folder
         if not self.made and not self.folder.is_dir():

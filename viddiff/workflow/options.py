@@ -19,7 +19,7 @@ from viddiff.tree.paths import RESULTS
 from viddiff.workflow.targets import COLLECTORS, relative
 
 _AS_NEEDED = re.compile(
-    r"(?:sample|gif|mp4|elbo)_[0-9]+_[0-9]+|train_.+|make_bouncy_balls|(?:lpips|fvd)_weights"
+    r"(?:sample|gif|mp4|elbo)_[0-9]+_[0-9]+|train_.+|make_bouncy_balls(?:_curtain)?|(?:lpips|fvd)_weights"
 )
 
 

@@ -20,7 +20,7 @@ from viddiff.model.sizes import frame_size
 from viddiff.tree.fingerprint import check_claim, precision_of
 from viddiff.tree.paths import Evaluation, check_run
 from viddiff.tree.schedules import plan_in, schedule_file, searches_of
-from viddiff.workflow.datasets import MADE_DATASET, Datasets
+from viddiff.workflow.datasets import MADE_DATASETS, Datasets
 from viddiff.workflow.metric_preflight import check_weights
 from viddiff.workflow.permissions import check_writable
 from viddiff.workflow.sections import Configuration
@@ -214,8 +214,8 @@ def check_elbo_steps(evaluation: Evaluation) -> None:
 
 
 def _check_made(config: Configuration, dataset: str, split: str) -> None:
-    folder = Path(config.data_root, MADE_DATASET)
-    if dataset == MADE_DATASET and not (folder / f"{split}.pt").is_file():
+    folder = Path(config.data_root, dataset)
+    if dataset in MADE_DATASETS and not (folder / f"{split}.pt").is_file():
         check_writable(folder)
 
 
