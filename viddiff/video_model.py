@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,7 +28,7 @@ from viddiff.checkpoint import load_checkpoint
 from viddiff.device import find_device
 from viddiff.diffusion.denoiser import Network
 from viddiff.diffusion.process import Diffusion, diffusion_of
-from viddiff.diffusion.sample import WindowSampler
+from viddiff.diffusion.sample import Conditioning, WindowSampler
 from viddiff.diffusion.samplers.base import find_sampler
 from viddiff.errors import InputError
 from viddiff.files.write import sha256_file
@@ -198,13 +199,17 @@ class VideoModel:
         plan = plan_of_mode(mode, schedule)
         self.compare_window(mode)
         weight = float(guidance_weight) if mode.gradient_method else None
+        masks = str(self.config["mask_distribution"])
+        if mode.recipe.treatment.history and re.fullmatch("autoregressive-0*[1-9][0-9]*", masks):
+            log.warning("history-…: trained by mask_distribution %s, which always observes frames", masks)
+        conditioning = Conditioning(mode.recipe.treatment, plan.true_frames, weight)
         embed: Embed | None = None
         if mode.recipe.distance == "lpips":
             weights = default_alexnet() if alexnet is None else Path(alexnet)
             embed = partial(lpips_embedding, shared_network(weights, str(self.device)))
         elif mode.recipe.distance == "l2":
             embed = l2_embedding
-        return Completion(self, mode, plan, weight, embed)
+        return Completion(self, mode, plan, conditioning, embed)
 
     def compare_window(self, mode: Mode) -> None:
         """Warn if the windows of a mode are larger than those of the training."""
@@ -213,15 +218,15 @@ class VideoModel:
             log.warning("windows of %d frames: the model was trained with %d", mode.max_frames, trained)
 
     def sample_window(
-        self, window: Window, noise: Noise, guidance_weight: float | None = None
+        self, window: Window, noise: Noise, conditioning: Conditioning | None = None
     ) -> WindowFrames:
         """The frames of windows, from noise to clean: what is returned for observed frames has no meaning.
 
-        guidance_weight: if given, observed frames act by reconstruction guidance, and the network sees them as latent.
+        conditioning: how observed frames act, by default as the network sees them.
 
         Raises `InputError` if they are not finite numbers, or what the network says on the way is not.
         """
-        frames, finite = self._sampler(guidance_weight).sample(self.sampler, window, noise)
+        frames, finite = self._sampler(conditioning).sample(self.sampler, window, noise)
         if not finite:
             raise InputError(
                 f"{self.path}: its network's estimates of frames are not finite numbers; nothing is made of them"
@@ -229,7 +234,7 @@ class VideoModel:
         return frames
 
     def call_size(
-        self, frames: int, wanted: int | None = None, guidance_weight: float | None = None
+        self, frames: int, wanted: int | None = None, conditioning: Conditioning | None = None
     ) -> CallSize:
         """The most windows of so many frames in a network call: as wanted, by default as many as fit on a GPU.
 
@@ -237,28 +242,28 @@ class VideoModel:
         """
         if wanted is not None or self.device.type != "cuda":
             return CallSize(rows_per_call(self.device, wanted or WINDOWS_PER_CALL))
-        trial = self._sampler(guidance_weight)
+        trial = self._sampler(conditioning)
         if isinstance(trial.network, CompiledNetwork):  # compiling for the trial's sizes would take minutes
             trial = replace(trial, network=trial.network.network)
         return CallSize(windows_that_fit(trial.evaluate, (frames, 3, *frame_size(self.config)), self.device))
 
-    def _sampler(self, guidance_weight: float | None) -> WindowSampler:
+    def _sampler(self, conditioning: Conditioning | None) -> WindowSampler:
         how = partial(numerics, self.precision, self.device)
-        return WindowSampler(self.network, self.diffusion, how, guidance_weight)
+        return WindowSampler(self.network, self.diffusion, how, conditioning or Conditioning())
 
 
 @dataclass(frozen=True)
 class Completion:
     """A mode made ready for a model.
 
-    guidance_weight: of reconstruction guidance, `None` without; embed: by what observed frames are chosen while the
-    plan is executed, `None` if the plan says them all.
+    conditioning: how observed frames act in its stages; embed: by what observed frames are chosen while the plan is
+    executed, `None` if the plan says them all.
     """
 
     model: VideoModel
     mode: Mode
     plan: Plan
-    guidance_weight: float | None
+    conditioning: Conditioning
     embed: Embed | None
 
     def check_videos(self, videos: Any) -> Tensor:
@@ -269,7 +274,7 @@ class Completion:
     def call_size(self, wanted: int | None = None) -> CallSize:
         """The most windows in a network call, see `VideoModel.call_size`."""
         largest = max(stage.places for stage in self.plan.stages)
-        return self.model.call_size(largest, wanted, self.guidance_weight)
+        return self.model.call_size(largest, wanted, self.conditioning)
 
     def videos_at_once(self, calls: CallSize, wanted: int | None = None) -> int:
         """How many videos are completed at once: in modes whose stages wait for each other, they alone fill calls."""
@@ -297,7 +302,7 @@ class Completion:
             self.plan,
             to_model(videos).to(model.device),
             [SampleIdentity(model.sha256, str(self.mode), sampler, index, sample) for index in indices],
-            lambda window, noise: model.sample_window(window, noise, self.guidance_weight),
+            lambda window, noise: model.sample_window(window, noise, self.conditioning),
             windows_per_call=calls or self.call_size(),
             embed=self.embed,
             finished=finished,

@@ -15,6 +15,7 @@ from viddiff.diffusion.denoiser import Denoise, Estimate, clipped, network_denoi
 from viddiff.diffusion.guidance import all_latent, guided
 from viddiff.diffusion.noise_schedule import Level
 from viddiff.diffusion.process import diffusion_of
+from viddiff.diffusion.sample import Conditioning
 from viddiff.diffusion.samplers.base import sampler as samplers
 from viddiff.flat_config import DEFAULTS, with_defaults
 from viddiff.video_model import VideoModel
@@ -151,7 +152,9 @@ def test_the_networks_sampler_is_guided_if_told(sampler: str) -> None:
             Path(), 0, "", DEFAULTS, network, diffusion, sampler, "", torch.device("cpu"), "float32"
         )
         made[weight] = model.sample_window(
-            w, lambda g=generator: torch.randn(w.frames.shape, generator=g), weight
+            w,
+            lambda g=generator: torch.randn(w.frames.shape, generator=g),
+            Conditioning(guidance_weight=weight),
         )
         assert made[weight].is_inference() == (weight is None)
         assert network.observed[0, 0] == (weight is None)

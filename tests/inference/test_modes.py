@@ -54,7 +54,12 @@ def test_examples(text, mode):
 
 
 WORDS = st.lists(st.text("abz09", min_size=1, max_size=4), min_size=1, max_size=3).map("-".join)
-STRATEGY_NAMES = st.sampled_from(["autoreg", "hierarchy-12", "trainset", "gradientmethod"]) | WORDS
+STRATEGY_NAMES = (
+    st.sampled_from(
+        ["autoreg", "hierarchy-12", "trainset", "gradientmethod", "history-1.5-newest0.25-autoreg"]
+    )
+    | WORDS
+)
 DATASET_NAMES = (
     st.none()
     | st.sampled_from(DATASETS)
@@ -130,6 +135,7 @@ def test_pattern_is_fit_for_a_wildcard():
         ("autoreg_20_10_1000000_36", "T is '1000000', must be a whole number below a million"),
         ("optimal_20_10_300_36", "is not of the form .*<strategy>"),
         ("Autoreg_20_10_300_36", "strategy is 'Autoreg', must be lower-case"),
+        ("history-.5-autoreg_20_10_300_36", "strategy is 'history-.5-autoreg', must be lower-case"),
         ("autoreg_optimal-_20_10_300_36", "strategy is 'optimal-'"),
         ("trainset_gradientmethod_autoreg_20_10_300_36", "dataset is 'trainset', must"),
         ("autoreg_20_21_300_36", "step_size is 21, must be 1 to max_frames = 20"),

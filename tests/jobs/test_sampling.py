@@ -183,6 +183,20 @@ def test_another_guidance_weight_is_refused_where_it_matters(sample):
     assert "guidance_weight" not in json.loads((evaluation.directory / "fingerprint.json").read_text())
 
 
+def test_guidance_by_history_is_of_the_mode_alone(sample, tree, tmp_path, monkeypatch):
+    """Whatever the batch."""
+    mode = "history-2-newest0.5-independent_4_2_7_1"
+    evaluation, many = sample([0, 1, 2], batch_size=3, mode=mode)
+    facts = json.loads((evaluation.directory / "fingerprint.json").read_text())
+    assert facts["mode"]["strategy"] == "history-2-newest0.5-independent"
+    (timing,) = read_timings(timing_files(evaluation)).values()
+    assert timing.window_evaluations == 3 * 3 * 3 * 3  # videos, stages, passes, diffusion steps
+    (tmp_path / "alone").mkdir()
+    monkeypatch.chdir(tmp_path / "alone")
+    _, (alone,) = sample([2], mode=mode)
+    assert np.array_equal(load(alone), load(many[2]))
+
+
 @pytest.fixture
 def define():
     """A function that defines the user's mode `own`."""

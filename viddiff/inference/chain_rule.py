@@ -6,6 +6,7 @@ whatever the observed frames are, and also if these are chosen by the content of
 
 from __future__ import annotations
 
+from viddiff.diffusion.treatment import Treatment
 from viddiff.errors import InputError
 from viddiff.inference.modes import Mode
 from viddiff.inference.plan import Plan
@@ -17,10 +18,12 @@ def check_chain_rule(mode: Mode, plan: Plan) -> None:
     Guided frames come from no distribution that the network states, and frames that are made again hide those that
     were made before.
     """
-    if mode.gradient_method:
+    treatment = mode.recipe.treatment
+    if mode.gradient_method or treatment != Treatment():
+        what = "gradientmethod" if mode.gradient_method else "history-…"
         raise InputError(
             f"mode {str(mode)!r} has no ELBO: guidance changes what the network samples from; "
-            "ask for that of the mode without gradientmethod"
+            f"ask for that of the mode without {what}"
         )
     made: set[int] = set()
     for number, stage in enumerate(plan.stages):

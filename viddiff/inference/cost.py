@@ -1,6 +1,7 @@
 """What a plan costs, known before any model runs.
 
-The network sees one window per stage and diffusion step, by some samplers more than once. Stages of which none
+The network sees one window per stage and diffusion step, by some samplers and with guidance by history more than once.
+Stages of which none
 observes what another makes can share a network call, so the least time that a device needs follows from the longest
 chain of stages that wait for each other, the device's work from the number of all stages.
 """
@@ -10,7 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from viddiff.diffusion.sampler_names import evaluations
+from viddiff.diffusion.treatment import Treatment
 from viddiff.inference.plan import Plan, waves
+from viddiff.inference.treated import passes
+
+UNTREATED = Treatment()
 
 
 @dataclass(frozen=True)
@@ -35,22 +40,41 @@ class PlanCost:
     sequential_evaluations: int
 
 
-def plan_cost(plan: Plan, max_frames: int, diffusion_steps: int, sampler: str = "ancestral") -> PlanCost:
+def plan_cost(
+    plan: Plan,
+    max_frames: int,
+    diffusion_steps: int,
+    sampler: str = "ancestral",
+    treatment: Treatment = UNTREATED,
+) -> PlanCost:
     """The cost of a plan in windows of `max_frames` frames, each completed in so many diffusion steps by a sampler.
+
+    treatment: what is done in each stage beside that.
 
     Raises `PlanError` if the plan cannot be executed in such windows, `InputError` for a wrong name of a sampler.
     """
     plan.check(max_frames)
     windows = [stage.places for stage in plan.stages]
-    chain, each = len(waves(plan)), evaluations(sampler, diffusion_steps)
+    each, order = stage_evaluations(plan, diffusion_steps, sampler, treatment), waves(plan)
     return PlanCost(
         stages=len(windows),
-        chain=chain,
+        chain=len(order),
         diffusion_steps=diffusion_steps,
         max_frames=max_frames,
         largest_window=max(windows),
         filled=sum(windows) / (len(windows) * max_frames),
         selected=sum(stage.n_select for stage in plan.stages),
-        evaluations=len(windows) * each,
-        sequential_evaluations=chain * each,
+        evaluations=sum(each),
+        sequential_evaluations=sum(max(each[number] for number in wave) for wave in order),
     )
+
+
+def stage_evaluations(
+    plan: Plan, diffusion_steps: int, sampler: str = "ancestral", treatment: Treatment = UNTREATED
+) -> tuple[int, ...]:
+    """Network evaluations of each stage's window. Raises `InputError` for a wrong name of a sampler.
+
+    Of stages that select frames at run time they are the most that it can be.
+    """
+    once = evaluations(sampler, diffusion_steps)
+    return tuple(once * count for count in passes(plan, treatment))

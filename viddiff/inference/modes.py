@@ -20,6 +20,7 @@ from viddiff.inference.plan import Plan
 from viddiff.inference.recipe import Recipe
 from viddiff.inference.search import with_observed
 from viddiff.inference.strategies import check_parameters
+from viddiff.inference.treated import check_treatment
 
 # As wide as one folder name, so that a misspelt mode reaches `parse_mode`, which says what is wrong with it.
 MODE_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._,=+-]*"
@@ -35,6 +36,7 @@ _MODE = re.compile(
     + "".join(f"_(?P<{name}>[^_]+)" for name in _NUMBERS)
 )
 _WORD = r"[a-z0-9]+(?:-[a-z0-9]+)*"
+_STRATEGY = r"[a-z0-9]+(?:\.[0-9]+)?(?:-[a-z0-9]+(?:\.[0-9]+)?)*"  # a weight may have a point
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,9 @@ class Mode:
     optimal: str | None = None
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(_WORD, self.strategy) or re.fullmatch("optimal(-.*)?", self.strategy):
+        if not re.fullmatch(_STRATEGY, self.strategy) or re.fullmatch("optimal(-.*)?", self.strategy):
             raise InputError(
-                f"strategy is {self.strategy!r}, must be lower-case letters, digits and single hyphens"
+                f"strategy is {self.strategy!r}, must be lower-case letters, numbers and single hyphens"
             )
         if self.optimal and not re.fullmatch(_WORD, self.optimal):
             raise InputError(
@@ -140,6 +142,7 @@ def make_plan(mode: Mode, schedule: Mapping[int, Sequence[int]] | None = None) -
         if mode.optimal is not None and schedule is not None:
             plan = with_observed(plan, schedule)
         plan.check(max_frames)
+        check_treatment(plan, mode.recipe.treatment, mode.gradient_method)
     except InputError as error:
         raise type(error)(f"mode {str(mode)!r}: {error}") from None
     return plan

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial, wraps
 from typing import Any
 
+from viddiff.diffusion.treatment import FORM
 from viddiff.errors import InputError, PlanError, unknown
 from viddiff.inference.plan import Stage
 from viddiff.registry import Registry
@@ -85,7 +86,7 @@ def find_strategy(name: str) -> Strategy:
         if match := re.fullmatch(pattern, name):
             return make(*match.groups())
     error = unknown(f"strategy {name!r}", name, {*strategy_names(), *USER_STRATEGIES, *PRESETS})
-    raise InputError(f"{error}, and before any of these: [gibbs-<n>-][adaptive-[l2-]][goal-directed-]")
+    raise InputError(f"{error}, and before any of these: {FORM}[gibbs-<n>-][adaptive-[l2-]][goal-directed-]")
 
 
 def check_parameters(

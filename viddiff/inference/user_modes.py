@@ -26,6 +26,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
+from viddiff.diffusion.treatment import WORDS
 from viddiff.errors import InputError, PlanError, naming
 from viddiff.inference.combine import GOAL_DIRECTED, plan_of
 from viddiff.inference.modes import Mode
@@ -44,7 +45,7 @@ from viddiff.inference.strategies import (
 KINDS = ("strategy", "stages", "pattern", "file")
 MOST_STAGES_PER_FRAME = 100  # of a user's function; more mean that it does not end
 
-_RESERVED = r"(?:gibbs|goal-directed|adaptive|l2|optimal|trainset|gradientmethod)(?:-.*)?"
+_RESERVED = rf"(?:{'|'.join(WORDS)}|gibbs|goal-directed|adaptive|l2|optimal|trainset|gradientmethod)(?:-.*)?"
 _ANY_PARAMETERS = (64, 8, 16, 4)  # with which a name is tried: only its own faults count
 
 

@@ -16,12 +16,12 @@ import torch
 from viddiff.call_size import CallSize
 from viddiff.data.base import VideoDataset
 from viddiff.device import device_name
-from viddiff.diffusion.sampler_names import evaluations
 from viddiff.errors import InputError
 from viddiff.files.background import Background
 from viddiff.files.npy import is_whole
 from viddiff.files.write import save_npy, write_text
 from viddiff.inference.complete import MadeStage
+from viddiff.inference.cost import stage_evaluations
 from viddiff.inference.plan import Plan, Stage
 from viddiff.jobs.job import Job
 from viddiff.jobs.prepare import check_videos, prepare
@@ -78,7 +78,7 @@ def sample_videos(
     )
     plan = completion.plan
     check_videos(dataset, missing, plan)
-    facts = prepared.fingerprint(plan, completion.guidance_weight)
+    facts = prepared.fingerprint(plan, completion.conditioning.guidance_weight)
     facts = claim(evaluation.directory, facts, ["precision"] if precision == "auto" else [])
     model = in_precision(model, str(facts.get("precision")), evaluation.directory)
     completion = replace(completion, model=model)
@@ -87,19 +87,19 @@ def sample_videos(
     at_once = completion.videos_at_once(calls, batch_size)
     batches = [missing[i : i + at_once] for i in range(0, len(missing), at_once)]
     total = len(batches) * len(plan.stages)
-    windows, seconds = 0, 0.0
+    evaluated, seconds = 0, 0.0
     name = f"samples_{missing[0]:04d}-{sample}"
     with job.recorded(name) as made, Background(calls.most) as background:
         for number, batch in enumerate(batches):
             progress = partial(_progress, job, number * len(plan.stages), total)
             work = _Batch(job, completion, batch, sample, facts, background, made)
             done = work.sample(dataset, calls, progress)
-            windows, seconds = windows + done[0], seconds + done[1]
-    if windows:
+            evaluated, seconds = evaluated + done[0], seconds + done[1]
+    if evaluated:
         numerics = numerics_of(evaluation.directory)
         timing = Timing(
             device_name(job.device) + ("" if numerics == "float32" else f", {numerics}"),
-            windows * evaluations(model.sampler, model.diffusion.n_steps),
+            evaluated,
             seconds,
             evaluation.mode.given("max_frames"),
             model.config["image_size"],
@@ -144,7 +144,7 @@ class _Batch:
     def sample(
         self, dataset: VideoDataset, calls: CallSize, progress: Callable[[int], None]
     ) -> tuple[int, float]:
-        """Complete the videos. Returns the windows that were made, and the seconds."""
+        """Complete the videos. Returns the network evaluations, one window each, and the seconds."""
         plan = self.completion.plan
         given = torch.stack([torch.as_tensor(dataset.video(video, plan.length)) for video in self.videos])
         kept = [Partial(self.job.evaluation.partial(video, self.number), self.facts) for video in self.videos]
@@ -163,7 +163,9 @@ class _Batch:
         for row, stages in enumerate(kept):
             frames, executed = completed.frames[row], completed.plans[row]
             self.background.do(partial(self._write, self.videos[row], frames, executed, stages))
-        return len(self.videos) * len(plan.stages) - len(finished), seconds
+        model, treatment = self.completion.model, self.completion.conditioning.treatment
+        each = stage_evaluations(plan, model.diffusion.n_steps, model.sampler, treatment)
+        return len(self.videos) * sum(each) - sum(each[stage] for _, stage in finished), seconds
 
     def _write(self, video: int, frames: np.ndarray, executed: Plan, stages: Partial) -> None:
         evaluation = self.job.evaluation

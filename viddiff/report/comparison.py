@@ -15,10 +15,10 @@ from typing import Any
 import pandas as pd
 
 from viddiff.diffusion.respacing import diffusion_steps
-from viddiff.diffusion.sampler_names import evaluations
 from viddiff.errors import InputError
 from viddiff.files.json_files import read_json
 from viddiff.files.write import write_text
+from viddiff.inference.cost import stage_evaluations
 from viddiff.inference.modes import base_plan
 from viddiff.report.comparison_text import COUNTS, NAMES, format_table
 from viddiff.report.records import Record, differences, matching_baselines, mixed_numerics, read_bound
@@ -93,7 +93,7 @@ def _row(record: Record) -> dict[str, Any]:
         "samples": record.samples,
         "frames": record.length - record.obs_length - len(record.goals),
         "stages": stages,
-        "evaluations": None if stages is None or each is None else stages * each,
+        "evaluations": None if each is None else sum(each),
     }
 
 
@@ -130,13 +130,14 @@ def stages_of(evaluation: Evaluation) -> int | None:
         return None
 
 
-def evaluations_of(evaluation: Evaluation, folder: Path) -> int | None:
-    """Network evaluations per stage, from the checkpoint's folder or as trained; None if not on record."""
-    spec = evaluation.checkpoint.respacing
+def evaluations_of(evaluation: Evaluation, folder: Path) -> tuple[int, ...] | None:
+    """Network evaluations of each stage, by the checkpoint's folder or as trained; None if not on record."""
+    name, mode = evaluation.checkpoint, evaluation.mode
+    spec = name.respacing
     try:
         if not spec:
             config = read_json(folder / "model_config.json")
             spec = config.get("timestep_respacing") or str(config["diffusion_steps"])
-        return evaluations(evaluation.checkpoint.sampler, diffusion_steps(spec))
+        return stage_evaluations(base_plan(mode), diffusion_steps(spec), name.sampler, mode.recipe.treatment)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -119,7 +119,8 @@ def cost_card(
     Raises `PlanError` if the plan does not fit the mode's windows, `InputError` for files that cannot be read.
     """
     steps, source = _diffusion_steps(evaluation, training, model_config)
-    cost = plan_cost(plan, evaluation.mode.given("max_frames"), steps, evaluation.checkpoint.sampler)
+    mode, sampler = evaluation.mode, evaluation.checkpoint.sampler
+    cost = plan_cost(plan, mode.given("max_frames"), steps, sampler, mode.recipe.treatment)
     return CostCard(cost, source, _estimates(timings))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from viddiff.errors import InputError
-from viddiff.report.comparison import evaluations_of, stages_of
+from viddiff.report.comparison import evaluations_of
 from viddiff.report.judgement import Judgement, compared, judge
 from viddiff.report.pairs import Pair, adjusted, compare_two
 from viddiff.report.quality_names import sampler_name
@@ -29,13 +29,13 @@ REFERENCE = "reference"
 class Row:
     """A sampler with a number of network evaluations of a stage, in a mode.
 
-    pairs, judgements: by the metric, the comparison with the mode's reference; none of the reference itself.
+    evaluations: of each stage; pairs, judgements: by the metric, the comparison with the mode's reference; none of the
+    reference itself.
     """
 
     record: Record
     sampler: str
-    stages: int
-    per_stage: int
+    evaluations: Sequence[int]
     pairs: Mapping[str, Pair]
     judgements: Mapping[str, Judgement]
 
@@ -45,9 +45,19 @@ class Row:
         return self.record.names[2]
 
     @property
+    def stages(self) -> int:
+        """Stages of the mode's plan."""
+        return len(self.evaluations)
+
+    @property
+    def per_stage(self) -> int:
+        """Network evaluations of a stage, the most if they differ."""
+        return max(self.evaluations)
+
+    @property
     def per_video(self) -> int:
         """Network evaluations of a video."""
-        return self.stages * self.per_stage
+        return sum(self.evaluations)
 
     def suffices(self, metrics: Sequence[str]) -> bool:
         """Whether it is no worse than the reference in these metrics, of which there are some."""
@@ -135,16 +145,14 @@ def quality_table(quality: Quality) -> pd.DataFrame:
 def _row(record: Record, pairs: Mapping[str, Pair]) -> Row:
     evaluation = record.evaluation
     assert evaluation is not None
-    per_stage = evaluations_of(evaluation, record.path.parent)
-    stages = stages_of(evaluation)
-    if per_stage is None or stages is None:
+    evaluations = evaluations_of(evaluation, record.path.parent)
+    if evaluations is None:
         raise InputError(f"{record.path.parent} does not tell its network evaluations")
     name = evaluation.checkpoint
     return Row(
         record,
         sampler_name(name.sampler, name.respacing),
-        stages,
-        per_stage,
+        evaluations,
         pairs,
         {metric: judge(pair) for metric, pair in pairs.items()},
     )

@@ -1,0 +1,67 @@
+"""What is done in each stage of a mode beside sampling it, and how the mode's name says so. Planning reads it.
+
+    history-<w>[-given<w>][-newest<w>]-   guidance by history, see `viddiff.diffusion.history`
+
+Each has one spelling: numbers have at most six places behind the point and no zeros too many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from viddiff.errors import InputError
+
+Subset = Literal["all", "given", "newest"]
+"""Of a stage's observed frames: all of them, those of the true video, the newer half (rounded up)."""
+
+MOST_WEIGHT = 100
+FORM = "[history-<w>[-given<w>][-newest<w>]-]"
+WORDS = ("history",)
+"""With which names of users' modes must not begin."""
+
+_NUMBER = r"[0-9]{1,6}(?:\.[0-9]{1,6})?"
+PATTERN = rf"(?:history-(?P<all>{_NUMBER})(?:-given(?P<given>{_NUMBER}))?(?:-newest(?P<newest>{_NUMBER}))?-)?"
+"""With which names of strategies may begin."""
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """What is done in each stage.
+
+    history: the weights of guidance by history, of all observed frames first, then of parts of them.
+    """
+
+    history: tuple[tuple[Subset, float], ...] = ()
+
+    @staticmethod
+    def read(groups: Mapping[str, str | None]) -> Treatment:
+        """From what the groups of `PATTERN` matched. Raises `InputError` for numbers that are not allowed."""
+        subsets: tuple[Subset, ...] = get_args(Subset)
+        texts = {subset: text for subset in subsets if (text := groups[subset]) is not None}
+        history = tuple((subset, _weight(subset, text)) for subset, text in texts.items())
+        if history == (("all", 1.0),):
+            raise InputError("history-1: the weight 1 is the mode without guidance, leave history-1- out")
+        return Treatment(history)
+
+    def passes(self, observes: Callable[[Subset], bool]) -> int:
+        """Network evaluations of a window for each of the sampler's. observes: whether it has frames of a subset."""
+        parts = sum(observes(subset) for subset, _ in self.history)
+        return 1 + parts if parts else 1
+
+
+def _weight(subset: Subset, text: str) -> float:
+    name = "history-" + ("" if subset == "all" else subset)
+    weight = _number(name, text)
+    if not 0.0 < weight <= MOST_WEIGHT:
+        raise InputError(f"{name}{text}: the weight is {text}, must be above 0, and {MOST_WEIGHT} at most")
+    return weight
+
+
+def _number(name: str, text: str) -> float:
+    """Raises `InputError` for a number that has another spelling."""
+    spelt = f"{float(text):.6f}".rstrip("0").rstrip(".")
+    if text != spelt:
+        raise InputError(f"{name}{text}: write {name}{spelt}, the one spelling of that number")
+    return float(text)
