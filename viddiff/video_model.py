@@ -30,6 +30,7 @@ from viddiff.diffusion.denoiser import Network
 from viddiff.diffusion.process import Diffusion, diffusion_of
 from viddiff.diffusion.sample import Conditioning, WindowSampler
 from viddiff.diffusion.samplers.base import find_sampler
+from viddiff.diffusion.treatment import Treatment
 from viddiff.errors import InputError
 from viddiff.files.write import sha256_file
 from viddiff.flat_config import own_setting, with_defaults
@@ -199,10 +200,9 @@ class VideoModel:
         plan = plan_of_mode(mode, schedule)
         self.compare_window(mode)
         weight = float(guidance_weight) if mode.gradient_method else None
-        masks = str(self.config["mask_distribution"])
-        if mode.recipe.treatment.history and re.fullmatch("autoregressive-0*[1-9][0-9]*", masks):
-            log.warning("history-…: trained by mask_distribution %s, which always observes frames", masks)
-        conditioning = Conditioning(mode.recipe.treatment, plan.true_frames, weight)
+        conditioning = Conditioning(
+            mode.recipe.treatment, plan.true_frames, self._tells_noise(mode.recipe.treatment), weight
+        )
         embed: Embed | None = None
         if mode.recipe.distance == "lpips":
             weights = default_alexnet() if alexnet is None else Path(alexnet)
@@ -210,6 +210,21 @@ class VideoModel:
         elif mode.recipe.distance == "l2":
             embed = l2_embedding
         return Completion(self, mode, plan, conditioning, embed)
+
+    def _tells_noise(self, treatment: Treatment) -> bool:
+        """Whether the network is told of noise on observed frames; warn of what it was not trained for."""
+        masks, most = str(self.config["mask_distribution"]), float(own_setting(self.config, "observed_noise"))
+        if treatment.history and re.fullmatch("autoregressive-0*[1-9][0-9]*", masks):
+            log.warning("history-…: trained by mask_distribution %s, which always observes frames", masks)
+        if treatment.observed_noise and not most:
+            log.info("noisy-…: trained without observed_noise, so the network is not told of the noise")
+        elif treatment.observed_noise > most:
+            log.warning(
+                "noisy-…: the level is %g, the model was trained with %g at most",
+                treatment.observed_noise,
+                most,
+            )
+        return most > 0.0
 
     def compare_window(self, mode: Mode) -> None:
         """Warn if the windows of a mode are larger than those of the training."""

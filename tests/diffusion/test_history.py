@@ -9,7 +9,16 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from gaussian import SAMPLERS, SPREAD, even_levels, gaussian, generator_noise
+from gaussian import (
+    HISTORY,
+    RHO,
+    SAMPLERS,
+    SPREAD,
+    even_levels,
+    gaussian,
+    generator_noise,
+    sampled_second,
+)
 from seeded import TINY, seeded_model
 from torch import Tensor
 
@@ -17,11 +26,10 @@ from viddiff.diffusion.denoiser import Denoise, Estimate, network_denoiser
 from viddiff.diffusion.history import history_guided, part_of
 from viddiff.diffusion.noise_schedule import Level
 from viddiff.diffusion.process import diffusion_of
-from viddiff.diffusion.sample import Conditioning, WindowSampler
+from viddiff.diffusion.sample import Conditioning
 from viddiff.diffusion.samplers.base import find_sampler
 from viddiff.diffusion.treatment import Treatment
 from viddiff.flat_config import with_defaults
-from viddiff.precision import numerics
 from viddiff.window import Window
 
 LEVEL = Level(0.8, 0.6, 3.0)
@@ -121,28 +129,6 @@ def test_where_the_history_moves_the_mean_the_weight_multiplies_the_move(sampler
     assert float(x.std()) == pytest.approx(SPREAD, rel=0.06)
 
 
-class Correlated(torch.nn.Module):
-    """The best network for windows of two frames of N(0, 1), correlated by RHO; it predicts x_0."""
-
-    def positions(self, _: Window) -> None: ...
-
-    def forward(self, x_t: Tensor, t: Tensor, w: Window, _: None) -> Tensor:
-        level = LEVELS[round(float(t[0]))]
-        told, variance = 0.0, 1.0
-        if w.observed[:, 0].all():
-            told, variance = RHO * w.frames[:, :1], 1.0 - RHO**2
-        gain = variance * level.alpha / (variance * level.alpha**2 + level.sigma**2)
-        made = told + gain * (x_t[:, -1:] - level.alpha * told)
-        return made.expand(x_t.shape)
-
-
-RHO, HISTORY = 0.8, 0.5
-PROCESS = diffusion_of(
-    with_defaults({"diffusion_steps": 1000, "noise_schedule": "cosine", "predict_xstart": True}), "logsnr60"
-)
-LEVELS = {round(level.t): level for level in PROCESS.levels()}
-
-
 @pytest.mark.parametrize(("sampler", "weight"), [("heun", 0.5), ("heun", 2.0), ("dpm", 2.0)])
 def test_samples_along_the_flow_have_the_spread_that_is_known(
     sampler: str, weight: float, monkeypatch: pytest.MonkeyPatch
@@ -153,26 +139,13 @@ def test_samples_along_the_flow_have_the_spread_that_is_known(
     """
     monkeypatch.setattr(Tensor, "clamp", lambda tensor, *_: tensor)  # a Gaussian has no borders
     n = 2000
-    marks = torch.tensor([[True, False]]).expand(n, 2)
-    frames = torch.full((n, 2, 1, 1, 1), HISTORY, dtype=torch.float64)
-    w = Window(frames, torch.arange(2).expand(n, 2), marks, ~marks)
-    generator = torch.Generator().manual_seed(0)
-
-    def noise() -> Tensor:
-        return torch.randn(frames.shape, generator=generator, dtype=torch.float64)
-
-    conditioning = Conditioning(Treatment((("all", weight),)))
-    sampled, finite = WindowSampler(
-        Correlated(), PROCESS, partial(numerics, "float32", "cpu"), conditioning
-    ).sample(sampler, w, noise)
-    made = sampled[:, 1].flatten()
+    made = sampled_second(sampler, Conditioning(Treatment((("all", weight),))), n)
     variance, mean = 1.0 - RHO**2, RHO * HISTORY
     s = np.linspace(0.0, 200.0, 400_001)
     scale = (1.0 + s**2) ** ((1.0 - weight) / 2) * (variance + s**2) ** (weight / 2)
     pull = weight * mean * s / (variance + s**2) / scale
     # What is left beyond s = 200 is the integral of w m / s^2.
     expected = variance ** (weight / 2) * (float(np.trapezoid(pull, s)) + weight * mean / 200.0)
-    assert finite
     assert float(made.std()) == pytest.approx(variance ** (weight / 2), rel=0.06)
     assert float(made.mean()) == pytest.approx(expected, abs=4 * variance ** (weight / 2) / math.sqrt(n))
 

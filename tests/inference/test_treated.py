@@ -31,6 +31,8 @@ from viddiff.inference.user_modes import register_modes
 def test_names(name, history):
     recipe = Recipe.read(name)
     assert recipe.treatment == Treatment(history)
+    if not history:
+        assert Recipe.read(f"noisy-0.25-{name}").treatment == Treatment((), 0.25)
     assert name.endswith(recipe.strategy)
 
 
@@ -55,6 +57,10 @@ def test_the_plan_is_that_of_the_mode_without():
         ("history-2-really-independent_10_5_60_10", "no stage observes frames, so there is no history"),
         ("history-2-autoreg_10_10_60_10", "no stage observes frames, so there is no history"),
         ("history-2-given1-autoreg_10_5_60_0", "no stage observes given frames.*leave -given… out"),
+        ("noisy-1-autoreg_10_5_60_10", "noisy-1: the level is 1, must be above 0 and below 1"),
+        ("noisy-0.10-autoreg_10_5_60_10", "write noisy-0.1, the one spelling"),
+        ("noisy-0.1-history-2-autoreg_10_5_60_10", "is unknown; the form is"),
+        ("noisy-0.1-really-independent_10_5_60_10", "no stage observes frames, so there is nothing to put"),
         ("gradientmethod_history-2-autoreg_10_5_60_10", "leave out one of gradientmethod_ and history-…"),
     ],
 )
@@ -91,7 +97,15 @@ def test_what_it_costs():
     assert passes(plan_of("adaptive-l2-autoreg", 20, 4, 6, 3), history)[-1] == 4  # it may select given ones
 
 
-def test_guided_videos_have_no_elbo():
-    mode = parse_mode("history-2-autoreg_10_5_60_10")
-    with pytest.raises(InputError, match=r"has no ELBO.*the mode without history-…"):
-        check_chain_rule(mode, make_plan(mode))
+def test_treated_videos_have_no_elbo():
+    for treated, name in (("history-2-", "history-…"), ("history-2-noisy-0.1-", "history-… and noisy-…")):
+        mode = parse_mode(f"{treated}autoreg_10_5_60_10")
+        with pytest.raises(InputError, match=rf"has no ELBO.*the mode without {name}$"):
+            check_chain_rule(mode, make_plan(mode))
+
+
+def test_noise_costs_nothing():
+    plan = plan_of("autoreg", 20, 4, 6, 3)
+    assert plan_cost(plan, 6, 10, treatment=Recipe.read("noisy-0.25-autoreg").treatment) == plan_cost(
+        plan, 6, 10
+    )

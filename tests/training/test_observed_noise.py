@@ -10,10 +10,11 @@ from seeded import TINY, seeded_model
 from tiny import SETTINGS, Stub
 from torch import Tensor
 
+from viddiff.diffusion.observed_noise import ObservedNoise, with_noise
 from viddiff.diffusion.process import diffusion_of
 from viddiff.errors import InputError
 from viddiff.training.config import training_config
-from viddiff.training.observed_noise import ObservedNoise, draw_observed_noise, with_noise
+from viddiff.training.observed_noise import draw_observed_noise
 from viddiff.training.step import forward_backward, loss_now
 from viddiff.window import Window
 

@@ -77,14 +77,23 @@ def estimate_of(
     return Estimate(PREDICTION[diffusion.predicts].x_0(x_t, prediction, alpha, sigma), v)
 
 
-def network_denoiser(model: Network, diffusion: Diffusion, window: Window) -> Denoise:
-    """The denoiser of one window. Estimates lie in any range; see `clipped`. They have the precision of x_t."""
+def network_denoiser(
+    model: Network, diffusion: Diffusion, window: Window, observed_noise: float | None = None
+) -> Denoise:
+    """The denoiser of one window. Estimates lie in any range; see `clipped`. They have the precision of x_t.
+
+    observed_noise: what the network is told of the noise on observed frames, if it takes such an argument.
+    """
     positions = model.positions(window)
     batch = window.frames.shape[0]
+    told = (
+        {} if observed_noise is None else {"observed_noise": window.frames.new_full((batch,), observed_noise)}
+    )
+    call: Callable[..., Tensor] = model
 
     def denoise(x_t: Tensor, level: Level) -> Estimate:
         seen = PREDICTION[diffusion.predicts].input(x_t, level.alpha, level.sigma)
-        output = model(seen, torch.full((batch,), level.t, device=x_t.device), window, positions)
+        output = call(seen, torch.full((batch,), level.t, device=x_t.device), window, positions, **told)
         return estimate_of(diffusion, output.to(x_t.dtype), x_t, level.alpha, level.sigma)
 
     return denoise

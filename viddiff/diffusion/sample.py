@@ -12,6 +12,7 @@ from torch import Tensor
 from viddiff.diffusion.denoiser import Denoise, Network, clipped, evaluated_in, network_denoiser, noting
 from viddiff.diffusion.guidance import all_latent, guided
 from viddiff.diffusion.history import history_guided
+from viddiff.diffusion.observed_noise import ObservedNoise, with_noise
 from viddiff.diffusion.process import Diffusion
 from viddiff.diffusion.samplers.base import find_sampler
 from viddiff.diffusion.treatment import Treatment
@@ -22,12 +23,14 @@ from viddiff.window import Noise, Window, WindowFrames
 class Conditioning:
     """How the observed frames of windows act: by default the network sees them.
 
-    treatment: what the mode's name says; true_frames: those of the video that are given; guidance_weight: if given,
-    observed frames act by reconstruction guidance, and the network sees them as latent.
+    treatment: what the mode's name says; true_frames: those of the video that are given; tells_noise: whether the
+    network is told of noise on observed frames; guidance_weight: if given, observed frames act by reconstruction
+    guidance, and the network sees them as latent.
     """
 
     treatment: Treatment = field(default_factory=Treatment)
     true_frames: tuple[int, ...] = ()
+    tells_noise: bool = False
     guidance_weight: float | None = None
 
 
@@ -50,6 +53,7 @@ class WindowSampler:
         # Inference mode is quicker, but forbids the gradient that guides.
         with torch.inference_mode(self.conditioning.guidance_weight is None), torch.no_grad():
             levels = self.diffusion.levels()
+            window = self._noised(window, noise)
             frames = find_sampler(sampler)(self._denoiser(window, finite), noise(), levels, noise)
             return frames, bool(torch.stack([*finite, frames.isfinite().all()]).all())
 
@@ -58,12 +62,20 @@ class WindowSampler:
         with torch.inference_mode(self.conditioning.guidance_weight is None), torch.no_grad():
             self._denoiser(window, [])(window.frames, self.diffusion.levels()[0])
 
+    def _noised(self, window: Window, noise: Noise) -> Window:
+        level = self.conditioning.treatment.observed_noise
+        if not level:
+            return window
+        levels = window.frames.new_full((len(window.frames),), level)
+        return with_noise(window, ObservedNoise(levels, noise()))
+
     def _denoiser(self, window: Window, finite: list[Tensor]) -> Denoise:
         """finite: gets whether each estimate of the network's is finite, before it is clipped."""
         how = self.conditioning
+        told = how.treatment.observed_noise if how.tells_noise else None
 
         def network(seen: Window) -> Denoise:
-            return clipped(noting(network_denoiser(self.network, self.diffusion, seen), finite))
+            return clipped(noting(network_denoiser(self.network, self.diffusion, seen, told), finite))
 
         if how.guidance_weight is not None:
             denoise = clipped(guided(network(all_latent(window)), window, how.guidance_weight))

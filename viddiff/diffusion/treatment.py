@@ -1,6 +1,7 @@
 """What is done in each stage of a mode beside sampling it, and how the mode's name says so. Planning reads it.
 
     history-<w>[-given<w>][-newest<w>]-   guidance by history, see `viddiff.diffusion.history`
+    noisy-<level>-                        noise on observed frames, see `viddiff.diffusion.observed_noise`
 
 Each has one spelling: numbers have at most six places behind the point and no zeros too many.
 """
@@ -17,12 +18,15 @@ Subset = Literal["all", "given", "newest"]
 """Of a stage's observed frames: all of them, those of the true video, the newer half (rounded up)."""
 
 MOST_WEIGHT = 100
-FORM = "[history-<w>[-given<w>][-newest<w>]-]"
-WORDS = ("history",)
+FORM = "[history-<w>[-given<w>][-newest<w>]-][noisy-<level>-]"
+WORDS = ("history", "noisy")
 """With which names of users' modes must not begin."""
 
 _NUMBER = r"[0-9]{1,6}(?:\.[0-9]{1,6})?"
-PATTERN = rf"(?:history-(?P<all>{_NUMBER})(?:-given(?P<given>{_NUMBER}))?(?:-newest(?P<newest>{_NUMBER}))?-)?"
+PATTERN = (
+    rf"(?:history-(?P<all>{_NUMBER})(?:-given(?P<given>{_NUMBER}))?(?:-newest(?P<newest>{_NUMBER}))?-)?"
+    rf"(?:noisy-(?P<noisy>{_NUMBER})-)?"
+)
 """With which names of strategies may begin."""
 
 
@@ -30,10 +34,12 @@ PATTERN = rf"(?:history-(?P<all>{_NUMBER})(?:-given(?P<given>{_NUMBER}))?(?:-new
 class Treatment:
     """What is done in each stage.
 
-    history: the weights of guidance by history, of all observed frames first, then of parts of them.
+    history: the weights of guidance by history, of all observed frames first, then of parts of them; observed_noise:
+    the level of noise on observed frames, in [0, 1).
     """
 
     history: tuple[tuple[Subset, float], ...] = ()
+    observed_noise: float = 0.0
 
     @staticmethod
     def read(groups: Mapping[str, str | None]) -> Treatment:
@@ -43,7 +49,17 @@ class Treatment:
         history = tuple((subset, _weight(subset, text)) for subset, text in texts.items())
         if history == (("all", 1.0),):
             raise InputError("history-1: the weight 1 is the mode without guidance, leave history-1- out")
-        return Treatment(history)
+        noisy = groups["noisy"]
+        observed_noise = 0.0 if noisy is None else _number("noisy-", noisy)
+        if noisy is not None and not 0.0 < observed_noise < 1.0:
+            raise InputError(f"noisy-{noisy}: the level is {noisy}, must be above 0 and below 1")
+        return Treatment(history, observed_noise)
+
+    @property
+    def name(self) -> str:
+        """The words that it has in a mode's name: `history-… and noisy-…`; "" if nothing is done."""
+        done = {"history": self.history, "noisy": self.observed_noise}
+        return " and ".join(f"{word}-…" for word, what in done.items() if what)
 
     def passes(self, observes: Callable[[Subset], bool]) -> int:
         """Network evaluations of a window for each of the sampler's. observes: whether it has frames of a subset."""

@@ -6,7 +6,6 @@ whatever the observed frames are, and also if these are chosen by the content of
 
 from __future__ import annotations
 
-from viddiff.diffusion.treatment import Treatment
 from viddiff.errors import InputError
 from viddiff.inference.modes import Mode
 from viddiff.inference.plan import Plan
@@ -19,8 +18,8 @@ def check_chain_rule(mode: Mode, plan: Plan) -> None:
     were made before.
     """
     treatment = mode.recipe.treatment
-    if mode.gradient_method or treatment != Treatment():
-        what = "gradientmethod" if mode.gradient_method else "history-…"
+    if mode.gradient_method or treatment.name:
+        what = "gradientmethod" if mode.gradient_method else treatment.name
         raise InputError(
             f"mode {str(mode)!r} has no ELBO: guidance changes what the network samples from; "
             f"ask for that of the mode without {what}"

@@ -29,12 +29,18 @@ def check_treatment(plan: Plan, treatment: Treatment, gradient_method: bool) -> 
             "of gradientmethod_ and history-…"
         )
     true_frames = frozenset(plan.true_frames)
+
+    def observed(subset: Subset) -> bool:
+        return any(_observes(stage, true_frames, subset) for stage in plan.stages)
+
     for subset, _ in treatment.history:
-        if not any(_observes(stage, true_frames, subset) for stage in plan.stages):
+        if not observed(subset):
             part, what = ("-given…", "given frames") if subset == "given" else ("history-…", "frames")
             raise InputError(
                 f"no stage observes {what}, so there is no history to guide by: leave {part} out"
             )
+    if treatment.observed_noise and not observed("all"):
+        raise InputError("no stage observes frames, so there is nothing to put noise on: leave noisy-… out")
 
 
 def _observes(stage: Stage, true_frames: frozenset[int], subset: Subset) -> bool:

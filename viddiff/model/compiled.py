@@ -41,16 +41,16 @@ class CompiledNetwork:
         self._sizes: set[tuple[int, ...]] = set()
 
     def __call__(
-        self, x_t: WindowFrames, t: Num[Tensor, " B"], window: Window, positions: Any = None
+        self, x_t: WindowFrames, t: Num[Tensor, " B"], window: Window, positions: Any = None, **told: Tensor
     ) -> Float[Tensor, "B K D H W"]:
         """As the network's own. Raises `InputError` if it cannot be compiled here."""
         size = tuple(x_t.shape)
         if size in self._sizes:
-            return self._call(x_t, t, window, positions)
+            return self._call(x_t, t, window, positions, **told)
         log.info("compiling the network for %d windows of %d frames; minutes if it is new", *size[:2])
         start = time.perf_counter()
         with _one_line():
-            output = self._call(x_t, t, window, positions)
+            output = self._call(x_t, t, window, positions, **told)
         log.info("compiled and run in %.1f s", time.perf_counter() - start)
         self._sizes.add(size)
         return output
@@ -59,11 +59,11 @@ class CompiledNetwork:
         """As the network's own."""
         return self.network.positions(window)
 
-    def _call(self, x_t: Tensor, t: Tensor, window: Window, positions: Any) -> Tensor:
+    def _call(self, x_t: Tensor, t: Tensor, window: Window, positions: Any, **told: Tensor) -> Tensor:
         if not self._records:
-            return self._compiled(x_t, t, window, positions)
+            return self._compiled(x_t, t, window, positions, **told)
         torch.compiler.cudagraph_mark_step_begin()
-        return self._compiled(x_t, t, window, positions).clone()  # the next call overwrites it
+        return self._compiled(x_t, t, window, positions, **told).clone()  # the next call overwrites it
 
 
 @contextmanager

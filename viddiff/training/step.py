@@ -15,11 +15,12 @@ from torch import Tensor
 
 from viddiff.diffusion.denoiser import Network
 from viddiff.diffusion.loss import Losses, training_loss
+from viddiff.diffusion.observed_noise import ObservedNoise, with_noise
 from viddiff.diffusion.process import Diffusion
 from viddiff.precision import numerics
 from viddiff.training.config import TrainingConfig
 from viddiff.training.levels import LossHistory, draw_levels
-from viddiff.training.observed_noise import ObservedNoise, draw_observed_noise, with_noise
+from viddiff.training.observed_noise import draw_observed_noise
 from viddiff.training.soundness import check_losses
 from viddiff.training.windows import loss_mask
 from viddiff.window import Window
