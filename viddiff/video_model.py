@@ -1,7 +1,7 @@
 """A trained model that completes videos: the way in for notebooks, and what the jobs of the workflow work with.
 
-    model = VideoModel.load("checkpoints/demo/ema_0.999_004181.pt", respacing="ddim10")
-    completed = model.complete(videos, "autoreg_10_3_60_10")
+    model = VideoModel.load("checkpoints/demo/ema_0.999_003995.pt", sampler="ddim", respacing="10")
+    completed = model.complete(videos, "autoreg_10_5_60_10")
 
 What a mode means, all its prefixes and options, is put together here alone, in `VideoModel.completion`.
 """

@@ -26,7 +26,7 @@ from viddiff.workflow.targets import Cell, check_count, check_metrics_length
 _REFERENCE = re.compile(rf"(?P<sampler>[a-z][^_]*)(?:_respace(?P<respacing>{RESPACING}))?")
 _ADVICE = (
     "the configuration has no section quality; it needs, for example, "
-    "quality: {run: demo, checkpoint: ema_0.999_004181, modes: [autoreg_10_5_60_10], videos: 24}"
+    "quality: {run: demo, checkpoint: ema_0.999_003995, modes: [autoreg_10_5_60_10], videos: 24}"
 )
 
 
