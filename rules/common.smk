@@ -89,6 +89,8 @@ if workflow.is_main_process:
             print(beyond, file=sys.stderr)
     for line in CALL.warnings:
         print(f"warning: {line}", file=sys.stderr)
+    for line in CALL.notes:
+        print(line, file=sys.stderr)
     told = told_by_dry_run(ARGUMENTS)
     if told and (table := overview(CALL.request)):
         print(table, flush=True)

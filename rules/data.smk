@@ -4,6 +4,8 @@ from viddiff.tree.datasets import FOLDER as DATA_RECORDS
 from viddiff.workflow.datasets import MADE_DATASETS, Datasets
 from viddiff.workflow.preflight import unknown_datasets, used_datasets
 
+DECODED = f"{DATA_RECORDS}/{{dataset}}/train.decoded"
+
 with in_one_line():
     USED_DATASETS = used_datasets(CONFIG, GRID, Datasets(CONFIG))
     MISSING_SPLITS = {made: missing_splits(made) for made in MADE_DATASETS}
@@ -73,6 +75,24 @@ rule check_training_data:
         unknown=[],
     script:
         "../workflow_scripts/check_data.py"
+
+
+rule decode_training_data:
+    input:
+        checked_training_data,
+    output:
+        DECODED,
+    log:
+        "logs/decode_data/{dataset}_train.log",
+    benchmark:
+        "benchmarks/decode_data/{dataset}_train.tsv"
+    wildcard_constraints:
+        dataset="[^/]+",
+    conda:
+        "../environment.yml"
+    threads: 4
+    script:
+        "../workflow_scripts/decode_data.py"
 
 
 if to_make("lpips_weights", [ALEXNET]):

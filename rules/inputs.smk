@@ -307,19 +307,30 @@ def grid_files(name):
     return [str(cell.evaluation.directory / name) for cell in GRID]
 
 
-def training_data(run):
-    """The data that training needs first, those that it is watched on, their check, and the training before it.
+def checked_training_data(wildcards):
+    """The check of the training videos of a dataset, where it must be."""
+    return [
+        file
+        for run, file in CALL.checks.items()
+        if CONFIG.training[run].dataset == wildcards.dataset
+    ]
 
-    Both records, of the check and of an earlier end of the training, may be there: they are made anew.
+
+def training_data(run):
+    """The data that training needs first, their check and arrays, what it is watched on, and the training before it.
+
+    Records of these, and of an earlier end of the training, may be there: they are made anew.
     """
 
     def input_files(wildcards):
         checked = [CALL.checks[run]] if run in CALL.checks else []
-        make_anew(workflow, [TRAINED.format(run=run), *checked])
+        decoded = [CALL.decoded[run]] if run in CALL.decoded else []
+        make_anew(workflow, [TRAINED.format(run=run), *checked, *decoded])
         dataset = CONFIG.training[run].dataset
         made = made_data(dataset, "train") + made_data(dataset, "test")
         before = trained_before(CONFIG, run)
-        return [*map(ancient, made), *checked, *(trained(before) if before else [])]
+        first = [*map(ancient, made), *checked, *decoded]
+        return [*first, *(trained(before) if before else [])]
 
     return input_files
 

@@ -28,7 +28,7 @@ def main():
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda number, frame: signals.append(number))
         config = training_config(snakemake.params.training)
-        dataset = work.open_videos(config.dataset, "train")
+        dataset = work.open_videos(config.dataset, "train", config.decode_once)
         device, run_dir = work.device(), Path(snakemake.params.run_dir)
         with step_bar(config.steps) as bar:
             step = train(

@@ -66,6 +66,7 @@ def test_defaults_are_the_originals():
         ({"grad_clip": -1.0}, "grad_clip is -1.0; must not be negative"),
         ({"grad_clip": float("nan")}, "grad_clip is nan; must be finite"),
         ({"compile": 1}, "compile is 1; must be true or false"),
+        ({"decode_once": 1}, "decode_once is 1; must be true or false"),
         ({"n_valid_repeats": 1}, "n_valid_repeats is 1; must be 2: it has no effect here"),
         ({"sample_interval": 0}, "sample_interval is 0; must be 1 to 1000000000"),
         ({"n_valid_batches": -1}, "n_valid_batches is -1; must be 0 to 1000000000"),

@@ -279,7 +279,7 @@ def test_a_job_that_is_read_again_elsewhere_makes_its_batch(fresh):
 
 
 def test_training_goes_on_and_keeps_its_checkpoints(fresh):
-    """Its data are checked first, and again only if they have changed."""
+    """Its data are checked first, and again only if they have changed; they are decoded when it first asks for it."""
     own = {"own": {"kind": "video_folder", "path": "own", "image_size": 32}}
     data = fresh.root / "data" / "own" / "train"
     data.mkdir(parents=True)
@@ -294,13 +294,15 @@ def test_training_goes_on_and_keeps_its_checkpoints(fresh):
         **network,
     }
     for steps in (1, 2):
-        run = settings | {"steps": steps, "save_interval": 1}
+        run = settings | {"steps": steps, "save_interval": 1, "decode_once": steps == 2}
         fresh.configure(training={"new/run": run}, datasets=own, grid=[])
         before = {file: file.read_bytes() for file in (fresh.root / "checkpoints").rglob("*_000001.pt")}
         assert ("dataset own, train: 1 good videos, 0 problems" in fresh.make("train")) == (steps == 1)
         assert NOTHING in fresh.make("-n", "train")
         for kind in ("model", "ema_0.9999", "opt"):
             assert (fresh.root / f"checkpoints/new/run/{kind}_{steps:06d}.pt").is_file()
+    (array,) = (fresh.root / "data/.decoded/own/train").iterdir()
+    assert np.load(array).shape == (6, 3, 32, 32)
     assert len(before) == 3
     assert all(file.read_bytes() == content for file, content in before.items())
 

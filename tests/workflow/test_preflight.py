@@ -85,6 +85,30 @@ def test_a_training_is_planned_with_a_check_of_its_data(plan):
     assert not plan("plans").checks and not plan("train", **run(dataset="bouncy_balls")).checks
 
 
+def test_videos_are_decoded_before_a_training_that_wants_it(plan):
+    file, wanted = "results/.data/own/train.decoded", run(decode_once=True)
+    assert plan("train").decoded == {} and plan("train").notes == ()
+    assert plan("train", **wanted).decoded == {"new": file}
+    assert plan("train", **wanted).notes == (
+        "training videos of own are decoded into data/.decoded; how much disk they take is known when they are "
+        "checked, and stands in the job's log",
+    )
+    check()
+    assert plan("train", **wanted).notes == (
+        "training videos of own are decoded into data/.decoded: 0.000144 GB",
+    )
+    Path(file).touch()
+    assert plan("train", **wanted).decoded == {"new": file}  # the arrays were removed
+    Path("data/.decoded/own/train").mkdir(parents=True)
+    assert plan("train", **wanted).decoded == {}
+    put("data/own/train/d.npy", 12)
+    assert plan("train", **wanted).decoded == {"new": file}
+    with pytest.raises(
+        InputError, match=r"training\.new\.decode_once is true; videos of bouncy_balls are in memory"
+    ):
+        plan("train", **run(dataset="bouncy_balls", decode_once=True))
+
+
 @pytest.mark.parametrize("end", ["000100", "latest"])
 def test_a_run_goes_on_with_its_settings_alone(plan, end):
     saved = check_settings("new", RUN).to_flat()

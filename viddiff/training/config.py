@@ -24,7 +24,7 @@ LEVEL_SAMPLERS = ("uniform", "logit-normal", "loss-second-moment")
 # Keys of the flat config under another name here.
 _FLAT_NAME = {"seed": "fake_seed"}
 # Settings of the job, not of the model: no part of the flat config.
-_JOB_ONLY = ("steps", "wandb", "keep_last", "keep_every", "compile")
+_JOB_ONLY = ("steps", "wandb", "keep_last", "keep_every", "compile", "decode_once")
 # Keys of the original's config that change nothing here.
 WITHOUT_EFFECT = (
     "do_cond_marg",
@@ -108,6 +108,7 @@ class TrainingConfig:
     precision: str = OWN["precision"]
     grad_clip: float = OWN["grad_clip"]  # a longer gradient is shortened to this norm; 0: none is
     compile: bool = False  # the network, for the device
+    decode_once: bool = False  # training videos are read from arrays, which are made once
     wandb: WandbMode = "off"
     network: Mapping[str, Any] = field(default_factory=dict)  # the flat config's other keys
 
@@ -242,7 +243,7 @@ def _typed(key: str, value: Any) -> Any:
         wanted: type = int
     elif key == "wandb":
         wanted = str
-    elif key == "compile":
+    elif key in ("compile", "decode_once"):
         wanted = bool
     else:
         wanted = type((DEFAULTS | OWN)[_FLAT_NAME.get(key, key)])

@@ -39,7 +39,7 @@ def training_windows(
         batch_size=None,
         sampler=range(start, config.steps),
         num_workers=workers,
-        worker_init_fn=_ignore_signals,
+        worker_init_fn=ignore_signals,
     )
     windows = iter(loader)
     try:
@@ -61,7 +61,7 @@ def training_windows(
         del windows  # ends its processes, which ignore signals: as long as one is there, Python cannot exit
 
 
-def _ignore_signals(worker: int) -> None:
+def ignore_signals(worker: int) -> None:
     """A signal to stop goes to all processes of a job; only the one that trains decides what it means."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

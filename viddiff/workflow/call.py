@@ -48,7 +48,7 @@ class Call:
     request: what it asks for; damaged: files of these batches that are there, but not whole; whole: targets that are
     samples or ELBOs and there; renew_costs: whether cost cards that exist are brought up to date; options: what is
     asked of files that are there; checks: by the run, the file that says that the data of a training were checked,
-    where they must be; warnings: lines.
+    where they must be; decoded: likewise, that arrays of them were made; warnings, notes: lines.
     """
 
     batches: Mapping[str, Sequence[BatchRule]]
@@ -59,7 +59,9 @@ class Call:
     renew_costs: bool = False
     options: Options = field(default_factory=Options)
     checks: Mapping[str, str] = field(default_factory=dict)
+    decoded: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def kinds(self) -> dict[str, str]:
         """The kind of each rule, by the rule's name."""
@@ -86,6 +88,8 @@ def plan_call(
         check_targets,
         check_trainable,
         checked_file,
+        decoded_file,
+        disk_of_arrays,
         runs_to_train,
     )
 
@@ -119,6 +123,12 @@ def plan_call(
     runs = runs_to_train(config, arguments, {*needed, *others})
     for run in runs:
         check_trainable(config, run, datasets)
+    checks = {
+        run: checked_file(config, run)
+        for run in runs
+        if datasets.split(config.training[run].dataset, "train").needs_check
+    }
+    decoded = {run: file for run in runs if (file := decoded_file(config, run, run in checks))}
     damaged = frozenset(damaged_files(missing))
     together = plan_together(
         [*request.cells, *request.quality], {ext: missing[ext] for ext in ANIMATIONS}, here
@@ -139,11 +149,9 @@ def plan_call(
         # A call for plans alone brings cost cards up to date; others leave those that exist.
         renew_costs=not (request.samples or any(request.animations.values()) or request.elbos),
         options=options,
-        checks={
-            run: checked_file(config, run)
-            for run in runs
-            if datasets.split(config.training[run].dataset, "train").needs_check
-        },
+        checks=checks,
+        decoded=decoded,
+        notes=tuple(dict.fromkeys(disk_of_arrays(config, run, datasets) for run in decoded)),
         warnings=tuple(filter(None, (larger_window(config, evaluation) for evaluation in needed))),
     )
 

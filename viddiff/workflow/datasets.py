@@ -114,6 +114,11 @@ class Split:
         """Whether there may be files that no check has seen."""
         return not self.made and self.record is None
 
+    @property
+    def has_files(self) -> bool:
+        """Whether each video has a file or folder."""
+        return self.module in _FILES
+
     def check(self, T: int, videos: int | None = None) -> None:
         """Check as far as it is known that videos are whole and have T frames.
 

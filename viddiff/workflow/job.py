@@ -64,11 +64,13 @@ class Work:
         file = self.snakemake.input.get(name)
         return Path(file) if file else None
 
-    def open_videos(self, name: str, split: str) -> VideoDataset:
-        """A dataset of the configuration."""
-        from viddiff.data import open_dataset
+    def open_videos(self, name: str, split: str, decoded: bool = False) -> VideoDataset:
+        """A dataset of the configuration. decoded: read from arrays that its videos are decoded into once."""
+        from viddiff.data import DecodedVideos, open_dataset
 
-        return open_dataset(name, split, self.config.data_root, self.config.datasets, self.config.data_cache)
+        config = self.config
+        videos = open_dataset(name, split, config.data_root, config.datasets, config.data_cache)
+        return DecodedVideos(videos, Path(config.decoded)) if decoded else videos
 
     def device(self) -> torch.device:
         """The configured device; where it is the CPU, with as many threads as the job has.

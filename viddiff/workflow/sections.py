@@ -206,6 +206,11 @@ class Configuration:
         return f"{self.data_root}/lpips_alexnet.pt"
 
     @property
+    def decoded(self) -> str:
+        """The folder of arrays that videos are decoded into once."""
+        return f"{self.data_root}/.decoded"
+
+    @property
     def i3d(self) -> str:
         """The file of the weights of FVD and its kin, which a rule makes."""
         return f"{self.data_root}/fvd_i3d.pt"

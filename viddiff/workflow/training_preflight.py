@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from viddiff.training.run_files import has_begun, is_own, run_files, set_path, s
 from viddiff.training.start_settings import check_start
 from viddiff.tree.datasets import FOLDER
 from viddiff.tree.paths import CHECKPOINTS, Evaluation
-from viddiff.workflow.datasets import Datasets
+from viddiff.workflow.datasets import Datasets, Split
 from viddiff.workflow.permissions import check_writable
 from viddiff.workflow.preflight import settings_in, training_rules
 from viddiff.workflow.sections import Configuration
@@ -50,6 +51,8 @@ def check_trainable(config: Configuration, run: str, datasets: Datasets) -> None
         split.check(settings.T)
     except InputError as error:
         raise InputError(f"config key training.{run}: {error}") from None
+    if settings.decode_once:
+        _check_decodable(config, run, split)
     size, frames = frame_size(settings.to_flat()), datasets.fact(settings.dataset, "image_size")
     if frames is not None and size != height_width(frames):
         raise InputError(
@@ -96,6 +99,29 @@ def checked_file(config: Configuration, run: str) -> str:
     return f"{FOLDER}/{training.dataset}/train_{training.T}.checked"
 
 
+def decoded_file(config: Configuration, run: str, checked: bool) -> str | None:
+    """The file that says that the training videos of a run were decoded; `None` if none is to be made.
+
+    checked: whether a check is to come first, which may find others.
+    """
+    training = config.training[run]
+    file = f"{FOLDER}/{training.dataset}/train.decoded"
+    there = os.path.exists(file) and Path(config.decoded, training.dataset, "train").is_dir()
+    return file if training.settings.get("decode_once") and (checked or not there) else None
+
+
+def disk_of_arrays(config: Configuration, run: str, datasets: Datasets) -> str:
+    """A line on the disk that arrays of a run's training videos take, all of them, as far as it is known."""
+    name = config.training[run].dataset
+    record, size = datasets.split(name, "train").record, datasets.fact(name, "image_size")
+    text = f"training videos of {name} are decoded into {config.decoded}"
+    if record is None or size is None:
+        return f"{text}; how much disk they take is known when they are checked, and stands in the job's log"
+    height, width = height_width(size)
+    needed = 3 * height * width * sum(video.frames for video in record.videos)
+    return f"{text}: {needed / 1e9:.3g} GB"
+
+
 def _check_unchanged(run: str, flat: Mapping[str, Any]) -> None:
     """Raise `InputError` if a run would go on from a set of other settings. What cannot be read is left to the job."""
     run_dir = Path(CHECKPOINTS, run)
@@ -108,6 +134,14 @@ def _check_unchanged(run: str, flat: Mapping[str, Any]) -> None:
             f"config key training.{run}: {run_dir} was trained with other settings: {changed}; put them back or "
             "name another run, which start_from can begin with these weights"
         )
+
+
+def _check_decodable(config: Configuration, run: str, split: Split) -> None:
+    if not split.has_files:
+        raise InputError(
+            f"config key training.{run}.decode_once is true; videos of {split.name} are in memory as they are"
+        )
+    check_writable(config.decoded)
 
 
 def _check_start(config: Configuration, run: str, settings: TrainingConfig) -> None:
