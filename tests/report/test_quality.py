@@ -273,6 +273,41 @@ def test_what_cannot_be_compared_is_refused():
         compare(path, references=[whole])
 
 
+def test_treatments_are_compared_with_the_mode_without(monkeypatch):
+    """Without a mode that is treated, nothing says so; guidance by history alone is drawn against its weight."""
+    assert "treatment" not in quality_table(compare(write("ddim_respace5")))
+    treated = [f"history-{w}-{A}" for w in (1.5, 2)]
+    paths = [
+        write("respace250", treated[0], EASY + 5 + noise(1)),
+        write("respace250", treated[1], EASY - 5 + noise(2)),
+        write("ddim_respace9", A, EASY + noise(3)),
+    ]
+    quality = compare(*paths)
+    assert [(row.mode, row.name, row.per_stage) for row in quality.all_rows] == [
+        (A, "history-1.5 ancestral", 500),
+        (A, "history-2 ancestral", 500),
+        (A, "ddim", 9),
+    ]
+    assert verdicts(quality) == ["worse", "better", "as good"]
+    text = told(quality)
+    assert f"- {A}: history-2 ancestral with 500, better in lpips; ddim with 9" in text
+    table = quality_table(quality)
+    assert list(table["treatment"]) == ["", "history-1.5", "history-2", ""]
+    assert list(table["mode"]) == [A, *treated, A]
+    drawn = []
+    monkeypatch.setattr("viddiff.report.quality_picture.draw_trade_off", lambda *args: drawn.append(args))
+    draw_quality("quality.png", quality)
+    draw_quality("quality.png", compare(paths[0], write("respace250", f"noisy-0.1-{A}")))
+    (_, by_weight, words), (_, by_cost, others) = drawn
+    (panel,) = by_weight[A]
+    assert words.places == "w of guidance by history" and panel.reference.place == 1.0
+    lines = {name: [point.place for point in points] for name, points in panel.samplers.items()}
+    assert lines == {"ancestral, 250 evaluations (w = 1)": [1.5, 2.0], "ddim, 9 evaluations (w = 1)": [1.0]}
+    (panel,) = by_cost[A]
+    assert others.places == "network evaluations of a video"
+    assert list(panel.samplers) == ["noisy-0.1 ancestral", "history-1.5 ancestral"]
+
+
 def test_table_and_picture():
     truth = {"mean": 1.0, "standard_error_videos": 0.01}
 

@@ -64,6 +64,18 @@ def test_cells_are_ordinary_evaluations():
     assert names(reference="ancestral")[0] == [f"{STEM}/{mode}" for mode in MODES]
 
 
+OBSERVING = ["autoreg_4_2_12_4", "independent_4_2_12_4"]
+
+
+def test_treatments_are_put_before_each_mode_and_the_reference_has_none():
+    small = {"modes": OBSERVING, "samplers": ["ddim"]}
+    references, cells = names(treatments=["history-1.5", "none", "noisy-0.1"], evaluations=[2], **small)
+    assert references == [f"{STEM}_ddim_respace8/{mode}" for mode in OBSERVING]
+    treated = [f"{before}{mode}" for mode in OBSERVING for before in ("history-1.5-", "", "noisy-0.1-")]
+    assert cells == [f"{STEM}_ddim_respace2/{mode}" for mode in treated]
+    assert names(treatments=["history-2"], evaluations=[8], **small)[1]  # as many as the reference has
+
+
 def test_what_can_be_left_out():
     needed = {key: QUALITY[key] for key in ("run", "checkpoint", "modes", "videos")}
     config = copy.deepcopy(CONFIG | {"metrics": {}, "quality": needed})
@@ -97,6 +109,23 @@ def test_what_can_be_left_out():
         (
             {"reference": "ancestral_respace5"},
             "quality.reference is ancestral_respace5, which ancestral with 5 of quality.evaluations is too",
+        ),
+        (
+            {"treatments": ["history"]},
+            "quality.treatments: 'history' is not of the form [history-<w>[-given<w>][-newest<w>]-][noisy-<level>-]",
+        ),
+        ({"treatments": [""]}, "quality.treatments: '' is not of the form"),
+        (
+            {"treatments": ["history-1"], "modes": OBSERVING},
+            f"quality.treatments: mode 'history-1-{OBSERVING[0]}': history-1: the weight 1 is the mode without",
+        ),
+        (
+            {"treatments": ["history-2"]},
+            f"quality.treatments: mode 'history-2-{MODES[0]}': no stage observes frames, so there is no history",
+        ),
+        (
+            {"treatments": ["none", "history-2"], "modes": [f"noisy-0.1-{OBSERVING[0]}"]},
+            f"quality.treatments: mode 'noisy-0.1-{OBSERVING[0]}' has noisy-0.1 already",
         ),
         ({"checkpoint": f"{STEM}_ddim"}, f"quality.checkpoint: {STEM}_ddim names a sampler or a respacing"),
         ({"checkpoint": "best"}, "quality.checkpoint: checkpoint 'best' is not of the form"),

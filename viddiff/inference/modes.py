@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
+from viddiff.diffusion.treatment import FORM, PATTERN
 from viddiff.errors import InputError
 from viddiff.inference.combine import goal_frames, plan_of
 from viddiff.inference.plan import Plan
@@ -152,6 +153,23 @@ def base_plan(mode: Mode) -> Plan:
     """The plan of a mode without its optimal schedule, which changes what the stages observe, not their number
     nor what they make. Raises `InputError` if there is none."""
     return make_plan(replace(mode, optimal=None))
+
+
+def treated(mode: Mode, treatment: str) -> Mode:
+    """The mode with a treatment of its stages: `history-2`. Raises `InputError` if it is none.
+
+    Whether the mode can have it is for `make_plan` to say.
+    """
+    if not treatment or not re.fullmatch(PATTERN, f"{treatment}-"):
+        raise InputError(f"{treatment!r:.60} is not of the form {FORM}, without the last hyphen")
+    return replace(mode, strategy=f"{treatment}-{mode.strategy}")
+
+
+def untreated(mode: Mode) -> tuple[str, Mode]:
+    """What `treated` made a mode of: the treatment, "" if there is none, and the mode without."""
+    match = re.match(PATTERN, mode.strategy)
+    assert match is not None  # it may be empty
+    return match[0].removesuffix("-"), replace(mode, strategy=mode.strategy[match.end() :])
 
 
 def true_frames(mode: Mode, length: int) -> tuple[int, ...]:

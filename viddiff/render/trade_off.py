@@ -1,4 +1,7 @@
-"""What quality costs: a panel for each metric and mode, quality against network evaluations, a line per sampler."""
+"""What quality costs: a panel for each metric and mode, quality against network evaluations, a line per sampler.
+
+Or against something else, in the same form.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +41,10 @@ _LEVELS: Mapping[Level, tuple[LineStyleType, Colour]] = {"truth": ("-", INK), "f
 
 @dataclass(frozen=True)
 class Point:
-    """A value with so many network evaluations. error: half of the bar about it; filled: whether its marker is."""
+    """A value at a place, a number of network evaluations. error: half of the bar about it; filled: whether its marker
+    is."""
 
-    evaluations: int
+    place: float
     value: float
     error: float | None = None
     filled: bool = True
@@ -64,8 +68,10 @@ class Panel:
 
 @dataclass(frozen=True)
 class Words:
-    """What the legend says of the reference, the band, the levels, the bars, filled markers and empty ones."""
+    """What the axis of places is, and what the legend says of the reference, the band, the levels, the bars, filled
+    markers and empty ones."""
 
+    places: str
     reference: str
     band: str
     levels: Mapping[Level, str]
@@ -89,7 +95,7 @@ def draw_trade_off(path: Path | str, rows: Mapping[str, Sequence[Panel]], words:
     grid = figure.subplots(len(rows), columns, squeeze=False)
     for axes_of_row, (mode, row) in zip(grid, rows.items(), strict=True):
         for axes, panel in zip(axes_of_row, row, strict=False):
-            _draw_panel(axes, panel, names)
+            _draw_panel(axes, panel, names, words.places)
         for axes in axes_of_row[len(row) :]:
             axes.set_axis_off()
         axes_of_row[0].annotate(
@@ -109,7 +115,7 @@ def draw_trade_off(path: Path | str, rows: Mapping[str, Sequence[Panel]], words:
     save_figure(path, figure)
 
 
-def _draw_panel(axes: Axes, panel: Panel, names: Sequence[str]) -> None:
+def _draw_panel(axes: Axes, panel: Panel, names: Sequence[str], places: str) -> None:
     axes.set_title(panel.label, color=web_colour(INK), fontsize=9.5, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(web_colour(FAINT))
@@ -127,7 +133,7 @@ def _draw_panel(axes: Axes, panel: Panel, names: Sequence[str]) -> None:
             color=web_colour(FAINT),
         )
         return
-    axes.set_xlabel("network evaluations of a video", color=web_colour(INK), fontsize=8.5)
+    axes.set_xlabel(places, color=web_colour(INK), fontsize=8.5)
     axes.grid(True, color=web_colour(EMPTY), linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(which="both", colors=web_colour(INK), labelsize=8.5)
@@ -144,10 +150,10 @@ def _draw_panel(axes: Axes, panel: Panel, names: Sequence[str]) -> None:
         axes.axhline(value, linestyle=style, color=web_colour(grey), linewidth=1.3)
     for number, name in enumerate(names):
         _draw_sampler(axes, panel.samplers.get(name, ()), number, _DODGE ** (2 * number - len(names) + 1))
-    axes.plot(reference.evaluations, reference.value, marker="*", markersize=11, color=web_colour(INK))
+    axes.plot(reference.place, reference.value, marker="*", markersize=11, color=web_colour(INK))
     axes.set_xscale("log")
-    taken = {point.evaluations for points in panel.samplers.values() for point in points}
-    axes.set_xticks(_far_apart(sorted({*taken, reference.evaluations})))
+    taken = {point.place for points in panel.samplers.values() for point in points}
+    axes.set_xticks(_far_apart(sorted({*taken, reference.place})))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_locator(NullLocator())
 
@@ -155,14 +161,14 @@ def _draw_panel(axes: Axes, panel: Panel, names: Sequence[str]) -> None:
 def _draw_sampler(axes: Axes, points: Sequence[Point], number: int, shift: float) -> None:
     colour, marker = _STYLES[number % len(_STYLES)]
     axes.plot(
-        [point.evaluations * shift for point in points],
+        [point.place * shift for point in points],
         [point.value for point in points],
         color=colour,
         linewidth=1.4,
     )
     for point in points:
         axes.errorbar(
-            point.evaluations * shift,
+            point.place * shift,
             point.value,
             point.error,
             color=colour,
@@ -174,7 +180,7 @@ def _draw_sampler(axes: Axes, points: Sequence[Point], number: int, shift: float
         )
 
 
-def _far_apart(positions: Sequence[int]) -> list[int]:
+def _far_apart(positions: Sequence[float]) -> list[float]:
     """Positions whose labels do not overlap on a logarithmic axis, from the last one on."""
     chosen = [positions[-1]]
     factor = (positions[-1] / positions[0]) ** 0.12

@@ -1,12 +1,14 @@
 """Quality against network evaluations: samplers in several modes, each compared with the reference of its mode.
 
-All have one checkpoint and the same test videos. A sampler *suffices* if in none of the deciding metrics it is worse
-than the reference, as `judgement.py` says. p is adjusted for all samplers in all modes, in each metric (Holm 1979).
+All have one checkpoint and the same test videos. What is done in stages beside sampling them (`history-2-…`) is
+compared in the same way, with the reference of the mode without. A sampler *suffices* if in none of the deciding
+metrics it is worse than the reference, as `judgement.py` says. p is adjusted for all samplers in all modes, in each
+metric (Holm 1979).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from viddiff.errors import InputError
+from viddiff.inference.modes import untreated
 from viddiff.report.comparison import evaluations_of
 from viddiff.report.judgement import Judgement, compared, judge
 from viddiff.report.pairs import Pair, adjusted, compare_two
@@ -29,20 +32,22 @@ REFERENCE = "reference"
 class Row:
     """A sampler with a number of network evaluations of a stage, in a mode.
 
-    evaluations: of each stage; pairs, judgements: by the metric, the comparison with the mode's reference; none of the
-    reference itself.
+    mode: without what is done in its stages; treatment: that, "" if nothing is; evaluations: of each stage; pairs,
+    judgements: by the metric, the comparison with the mode's reference; none of the reference itself.
     """
 
     record: Record
+    mode: str
+    treatment: str
     sampler: str
     evaluations: Sequence[int]
     pairs: Mapping[str, Pair]
     judgements: Mapping[str, Judgement]
 
     @property
-    def mode(self) -> str:
-        """The mode's name."""
-        return self.record.names[2]
+    def name(self) -> str:
+        """The treatment, if there is any, and the sampler."""
+        return f"{self.treatment} {self.sampler}".strip()
 
     @property
     def stages(self) -> int:
@@ -104,14 +109,16 @@ def compare_quality(
     of_mode = {record.names[2]: record for record in records}
     others = [Record.read(path, root) for path in paths]
     for record in (*records, *others):
-        if record.names[2] not in of_mode:
+        if _mode_of(record, of_mode) not in of_mode:
             raise InputError(f"{record.path}: no reference of its mode")
         if lacking := [name for name in deciding if name not in record.metrics]:
             raise InputError(f"{record.path}: no metric {lacking[0]!r}; found {', '.join(record.metrics)}")
     pairs: list[Pair] = []
     for number, record in enumerate(others, 1):
         chosen = compared(record)
-        pairs.extend(compare_two(record.with_metrics(chosen), of_mode[record.names[2]].with_metrics(chosen)))
+        pairs.extend(
+            compare_two(record.with_metrics(chosen), of_mode[_mode_of(record, of_mode)].with_metrics(chosen))
+        )
         progress(number, len(others))
     by_path: dict[Path, dict[str, Pair]] = {}
     for pair in adjusted(pairs):
@@ -120,16 +127,18 @@ def compare_quality(
         by_path.setdefault(pair.a.path, {})[pair.metric] = pair
     rows: dict[str, list[Row]] = {mode: [] for mode in of_mode}
     for record in others:
-        rows[record.names[2]].append(_row(record, by_path.get(record.path, {})))
-    return Quality({mode: _row(record, {}) for mode, record in of_mode.items()}, rows, tuple(deciding))
+        mode = _mode_of(record, of_mode)
+        rows[mode].append(_row(record, mode, by_path.get(record.path, {})))
+    return Quality({mode: _row(record, mode, {}) for mode, record in of_mode.items()}, rows, tuple(deciding))
 
 
 def quality_table(quality: Quality) -> pd.DataFrame:
     """A row for each sampler and number of evaluations, mode by mode, the reference first.
 
-    Columns: run, checkpoint, mode, sampler, videos, samples (of each), stages, `evaluations of a
-    stage`, evaluations (of a video); for each metric its mean and ` se videos`; ` difference` (the row's less the
-    reference's; of metrics that are best near the truth, of the distances from it), ` low` and ` high`, its 95 %
+    Columns: run, checkpoint, mode, sampler, treatment (if there is any), videos, samples (of each), stages,
+    `evaluations of a stage`, evaluations (of a video); for each metric its mean and ` se videos`; ` difference` (the
+    row's less the reference's; of metrics that are best near the truth, of the distances from it), ` low` and ` high`,
+    its 95 %
     interval, ` p`, ` p holm`; ` worse by`, ` worse by at least` and ` worse by at most`, the difference and its
     interval relative to the reference's value; ` verdict`; deciding (the metrics that do), suffices.
     """
@@ -142,15 +151,26 @@ def quality_table(quality: Quality) -> pd.DataFrame:
     )
 
 
-def _row(record: Record, pairs: Mapping[str, Pair]) -> Row:
+def _mode_of(record: Record, of_mode: Container[str]) -> str:
+    """The mode whose reference a record is compared with: its own, or that without what is done in its stages."""
+    name = record.names[2]
+    if name in of_mode or record.evaluation is None:
+        return name
+    return str(untreated(record.evaluation.mode)[1])
+
+
+def _row(record: Record, mode: str, pairs: Mapping[str, Pair]) -> Row:
     evaluation = record.evaluation
     assert evaluation is not None
     evaluations = evaluations_of(evaluation, record.path.parent)
     if evaluations is None:
         raise InputError(f"{record.path.parent} does not tell its network evaluations")
     name = evaluation.checkpoint
+    treatment = "" if record.names[2] == mode else untreated(evaluation.mode)[0]
     return Row(
         record,
+        mode,
+        treatment,
         sampler_name(name.sampler, name.respacing),
         evaluations,
         pairs,
@@ -162,6 +182,7 @@ def _cells(quality: Quality, row: Row) -> dict[str, Any]:
     cells: dict[str, Any] = dict(zip(("run", "checkpoint", "mode"), row.record.names, strict=True))
     cells |= {
         "sampler": row.sampler,
+        **({"treatment": row.treatment} if any(other.treatment for other in quality.all_rows) else {}),
         "videos": row.record.videos,
         "samples": row.record.samples,
         "stages": row.stages,

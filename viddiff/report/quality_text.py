@@ -63,16 +63,22 @@ def format_quality(quality: Quality) -> str:
 def answers(quality: Quality) -> Iterator[str]:
     """The fewest evaluations that suffice, for each mode and for all of them together."""
     needed = " and ".join(filter(None, [", ".join(quality.deciding[:-1]), quality.deciding[-1]]))
-    yield f"The fewest network evaluations of a stage that are no worse than the reference in {needed}:"
+    treatments = any(row.treatment for row in quality.all_rows)
+    which = "What is" if treatments else "The fewest network evaluations of a stage that are"
+    yield f"{which} no worse than the reference in {needed}:"
     verdicts = {judgement.verdict for judgement in _deciding(quality)}
     if verdicts.isdisjoint((*SUFFICIENT, WORSE, UNCLEAR)):
         yield f"- no answer: {'the videos are too few' if TOO_FEW in verdicts else 'nothing could be compared'}"
         return
     for mode, reference in quality.references.items():
         metrics = quality.deciding_in(mode)
+        if treatments:
+            rows = [row for row in quality.rows[mode] if row.suffices(metrics)]
+            yield f"- {mode}: {'; '.join(map(_named, rows)) or 'none of these'}"
+            continue
         rows = _fewest([row for row in quality.rows[mode] if row.suffices(metrics)])
         yield f"- {mode}: {_answer(rows, reference, metrics) if rows else 'none of these'}"
-    if len(quality.references) > 1:
+    if len(quality.references) > 1 and not treatments:
         yield f"- in all modes: {_common(quality) or 'none of these'}"
 
 
@@ -152,6 +158,11 @@ def _fewest(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row.per_stage == least]
 
 
+def _named(row: Row) -> str:
+    better = [name for name, found in row.judgements.items() if found.verdict == BETTER]
+    return f"{row.name} with {row.per_stage}{', better in ' if better else ''}{', '.join(better)}"
+
+
 def _answer(rows: Sequence[Row], reference: Row, metrics: Sequence[str]) -> str:
     row = rows[0]
     samplers = " or ".join(row.sampler for row in rows)
@@ -180,10 +191,10 @@ def _contradictions(quality: Quality, mode: str) -> Iterator[str]:
     metrics = quality.deciding_in(mode)
     for row in _fewest([row for row in quality.rows[mode] if row.suffices(metrics)]):
         for more in quality.rows[mode]:
-            if more.sampler == row.sampler and more.per_stage > row.per_stage and not more.suffices(metrics):
+            if more.name == row.name and more.per_stage > row.per_stage and not more.suffices(metrics):
                 failed = [name for name in metrics if not more.judgements[name].suffices]
                 yield (
-                    f"warning: {mode}: {row.sampler} suffices with {row.per_stage} evaluations, but not with "
+                    f"warning: {mode}: {row.name} suffices with {row.per_stage} evaluations, but not with "
                     f"{more.per_stage} ({', '.join(failed)}): that may be chance"
                 )
 
@@ -191,7 +202,7 @@ def _contradictions(quality: Quality, mode: str) -> Iterator[str]:
 def _tables(rows: Sequence[Row], metrics: Sequence[str], cells: _Cells) -> list[str]:
     """Rows with some of the metrics, as many tables as a terminal's width needs."""
     names = {
-        "sampler": [row.sampler if row.pairs else f"{row.sampler} (reference)" for row in rows],
+        "sampler": [row.name if row.pairs else f"{row.name} (reference)" for row in rows],
         "a stage": [str(row.per_stage) for row in rows],
     }
     if cells is _means:

@@ -231,7 +231,7 @@ def _grid_block(block: Mapping[str, Any]) -> GridBlock:
 
 
 def _quality(section: Mapping[str, Any]) -> Quality:
-    lists = ("modes", "samplers", "evaluations", "deciding")
+    lists = ("modes", "treatments", "samplers", "evaluations", "deciding")
     return Quality(**{**section, **{key: tuple(section[key]) for key in lists}})
 
 

@@ -1,5 +1,7 @@
 """What the target `quality` compares: samplers with several numbers of network evaluations, in modes of one checkpoint.
 
+Or treatments of the stages of these modes, guidance by history with several weights for example.
+
 Each is an ordinary evaluation directory, named as any other. So samples and metrics that are there count, whoever asked
 for them.
 """
@@ -15,13 +17,15 @@ from pathlib import Path
 from viddiff.diffusion.respacing import RESPACING, SPACINGS, check_respacing
 from viddiff.diffusion.sampler_names import parse_sampler
 from viddiff.errors import InputError, naming, unknown
-from viddiff.inference.modes import base_plan, parse_mode
+from viddiff.inference.modes import base_plan, parse_mode, treated, untreated
 from viddiff.registry import declared_facts
 from viddiff.report.quality_names import most_levels
 from viddiff.tree.paths import DEFAULT_SAMPLER, CheckpointName, Evaluation, check_run
 from viddiff.workflow.preflight import check_checkpoint, model_settings
 from viddiff.workflow.sections import Configuration, Metrics, Quality
 from viddiff.workflow.targets import Cell, check_count, check_metrics_length
+
+NO_TREATMENT = "none"
 
 _REFERENCE = re.compile(rf"(?P<sampler>[a-z][^_]*)(?:_respace(?P<respacing>{RESPACING}))?")
 _ADVICE = (
@@ -34,7 +38,7 @@ _ADVICE = (
 class QualityGrid:
     """The evaluations that are compared.
 
-    references: one for each mode; cells: all others, mode by mode.
+    references: one for each mode, without treatment; cells: all others, mode by mode.
     """
 
     references: tuple[Cell, ...]
@@ -66,13 +70,18 @@ def read_quality(quality: Quality, metrics: Metrics) -> QualityGrid:
             sampler, spacing = _sampler(entry)
         for count in quality.evaluations:
             folder = _folder(quality.checkpoint, sampler, f"{spacing}{most_levels(sampler, count)}")
-            if folder == reference:
+            if folder == reference and NO_TREATMENT in quality.treatments:
                 raise InputError(
                     f"config key quality.reference is {quality.reference}, which {entry} with {count} of "
                     "quality.evaluations is too: leave out one of them"
                 )
             folders.append(folder)
-    cells = [_cell(quality, folder, mode) for mode in quality.modes for folder in dict.fromkeys(folders)]
+    cells = [
+        _cell(quality, folder, mode, treatment)
+        for mode in quality.modes
+        for treatment in quality.treatments
+        for folder in dict.fromkeys(folders)
+    ]
     references = [_cell(quality, reference, mode) for mode in quality.modes]
     first = references[0]
     for cell in references[1:]:
@@ -170,11 +179,17 @@ def _without_sampler(evaluation: Evaluation) -> CheckpointName:
     return CheckpointName(evaluation.checkpoint.stem, evaluation.checkpoint.step)
 
 
-def _cell(quality: Quality, folder: str, mode: str) -> Cell:
+def _cell(quality: Quality, folder: str, mode: str, treatment: str = NO_TREATMENT) -> Cell:
     with naming("config key quality.modes"):
         parsed = parse_mode(mode)
         T = parsed.given("T")
         base_plan(parsed)
         check_metrics_length(parsed, T)
+    if treatment != NO_TREATMENT:
+        with naming("config key quality.treatments"):
+            if before := untreated(parsed)[0]:
+                raise InputError(f"mode {mode!r} has {before} already: take it out of quality.modes")
+            parsed = treated(parsed, treatment)
+            base_plan(parsed)
     evaluation = Evaluation(quality.run, CheckpointName.parse(folder), parsed)
     return Cell(evaluation, quality.videos, quality.samples, T)

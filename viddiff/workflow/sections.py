@@ -160,14 +160,16 @@ class Report:
 class Quality:
     """What the target `quality` compares with a reference, in each of the modes of one checkpoint.
 
-    samplers: as a checkpoint's folder names them, with the spacing of levels behind `_` where it is not the usual one;
-    evaluations: of the network, in a stage, at most; reference: what its folder has behind the checkpoint; deciding:
-    metrics that say whether something is as good as the reference.
+    treatments: what is done in each stage of the modes, `none` or as their names say it, `history-2`; samplers: as a
+    checkpoint's folder names them, with the spacing of levels behind `_` where it is not the usual one; evaluations: of
+    the network, in a stage, at most; reference: what its folder has behind the checkpoint; deciding: metrics that say
+    whether something is as good as the reference.
     """
 
     run: str
     checkpoint: str
     modes: tuple[str, ...]
+    treatments: tuple[str, ...]
     samplers: tuple[str, ...]
     evaluations: tuple[int, ...]
     reference: str
