@@ -61,7 +61,7 @@ def test_the_page_runs_as_it_stands_but_for_the_number_of_diffusion_steps(
 
 def test_the_notebook_runs_as_it_stands_but_for_the_number_of_diffusion_steps(folder):
     text = (DOCS / "first-steps.ipynb").read_text()
-    few = text.replace(r'respacing=\"5\"', r'respacing=\"2\"')
+    few = text.replace(r"respacing=\"5\"", r"respacing=\"2\"")
     assert few != text
     notebook = nbformat.reads(few, as_version=4)
     NotebookClient(notebook, timeout=300).execute()
