@@ -343,3 +343,20 @@ def test_a_wrong_value_is_named(key: str, value: object) -> None:
 def test_buckets_need_a_length() -> None:
     with pytest.raises(InputError, match="rp_alpha"):
         build_model(TINY | {"use_rpe_net": False, "T": -1})
+
+
+@pytest.mark.parametrize("variant", [{}, {"cond_emb_type": "t=0"}, BUCKETS, {"use_scale_shift_norm": False}])
+def test_a_level_of_each_frame_is_that_frames_alone(variant: dict[str, Any]) -> None:
+    """All alike it is the level of the window; else each frame's blocks are told its own."""
+    model, here = seeded_model(TINY | variant), window()
+    x_t, t = noise_like(here.frames), torch.tensor([3.0, 700.0])
+    with torch.inference_mode():
+        whole = model(x_t, t, here)
+        alike = model(x_t, t[:, None].expand(2, 4), here)
+        moved = model(x_t, torch.tensor([[3.0, 3.0, 500.0, 3.0], [700.0] * 4]), here)
+        # What a frame alone sees of its level: at each of two, in windows of one frame.
+        alone = [model(x_t[:, 1:2], torch.tensor(ts), window(frames=1)) for ts in ([[3.0], [9.0]], [3.0, 9.0])]
+    assert torch.allclose(alike, whole, atol=1e-5)
+    assert torch.allclose(moved[1], whole[1], atol=1e-5)
+    assert not torch.allclose(moved[0, 2], whole[0, 2], atol=1e-2)
+    assert torch.equal(*alone)

@@ -24,9 +24,9 @@ class Network(Protocol):
     """What is trained: it predicts x_0, eps or both mixed, of all frames of a window: see `Diffusion.predicts`."""
 
     def __call__(
-        self, x_t: WindowFrames, t: Num[Tensor, " B"], window: Window, positions: Any = None, /
+        self, x_t: WindowFrames, t: Num[Tensor, "B ..."], window: Window, positions: Any = None, /
     ) -> Float[Tensor, "B K D H W"]:
-        """The prediction at diffusion steps t as the network is told them.
+        """The prediction at diffusion steps t as the network is told them, [B] of windows or [B, K] of frames.
 
         D is C, or twice C if the variance is learned: then v follows. `positions`: of the window, if known.
         """

@@ -41,10 +41,10 @@ class CompiledNetwork:
         self._sizes: set[tuple[int, ...]] = set()
 
     def __call__(
-        self, x_t: WindowFrames, t: Num[Tensor, " B"], window: Window, positions: Any = None, **told: Tensor
+        self, x_t: WindowFrames, t: Num[Tensor, "B ..."], window: Window, positions: Any = None, **told: Tensor
     ) -> Float[Tensor, "B K D H W"]:
         """As the network's own. Raises `InputError` if it cannot be compiled here."""
-        size = tuple(x_t.shape)
+        size = (*x_t.shape, t.ndim)
         if size in self._sizes:
             return self._call(x_t, t, window, positions, **told)
         log.info("compiling the network for %d windows of %d frames; minutes if it is new", *size[:2])

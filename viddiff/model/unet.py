@@ -148,7 +148,7 @@ class UNetVideoModel(nn.Module):
     def forward(
         self,
         x_t: Float[Tensor, "B K C H W"],
-        t: Num[Tensor, " B"],
+        t: Num[Tensor, "B ..."],
         window: Window,
         positions: Positions | None = None,
         observed_noise: Float[Tensor, " B"] | None = None,
@@ -156,14 +156,16 @@ class UNetVideoModel(nn.Module):
         """The network's raw output for all frames; D is twice C if the variance is learned (mean first).
 
         x_t: noisy frames; entries of observed frames are replaced by `window.frames`.
-        t: the diffusion step, on the scale the network was trained with (0 to 1000 if rescaled).
+        t: the diffusion step, on the scale the network was trained with (0 to 1000 if rescaled): [B] of all frames of a
+            window, or [B, K] of each.
         observed_noise: the level of noise on the observed frames, see `viddiff.training.observed_noise`; by default 0.
         Networks of conditioning `channel` alone can be told another one.
         """
         batch, frames, _, height, width = x_t.shape
         if positions is None:
             positions = self.positions(window)
-        t = t[:, None]
+        if t.ndim == 1:
+            t = t[:, None]
         if self.arch.conditioning.startswith("t=0"):
             t = torch.where(window.observed, -1, t.expand(batch, frames))
         emb = self.time_embed(sinusoidal_embedding(t, self.arch.model_channels))

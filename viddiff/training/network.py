@@ -34,7 +34,7 @@ class _Network:
         self.network, self.precision, self.device = network, precision, device
 
     def __call__(
-        self, x_t: WindowFrames, t: Num[Tensor, " B"], window: Window, positions: Any = None
+        self, x_t: WindowFrames, t: Num[Tensor, "B ..."], window: Window, positions: Any = None
     ) -> Float[Tensor, "B K D H W"]:
         if positions is None:
             positions = self.network.positions(window)
