@@ -17,3 +17,8 @@ def goal_frames(name: str, length: int) -> tuple[int, ...]:
 
 def distance_of(name: str) -> str | None:
     return Recipe.read(name).distance
+
+
+def makes_steps(name: str) -> bool:
+    """Whether the strategy takes frames from level to level, not in whole stages from noise to clean."""
+    return plan_of(name, 12, 2, 6, 2).has_steps

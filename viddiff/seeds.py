@@ -1,8 +1,8 @@
 """The noise of a sample: it depends on what is sampled, never on where, when or beside what.
 
 Every (checkpoint, mode, sampler, video, sample, stage) has a generator of its own, and so has every diffusion step of
-an ELBO. Noise is drawn on the CPU, one
-window at a time, so that it is the same on every device and in every batch.
+an ELBO. In steps of plans with noise levels per frame, every frame has one, and another for each evaluation. Noise is
+drawn on the CPU, one window at a time, so that it is the same on every device and in every batch.
 """
 
 from __future__ import annotations
@@ -35,6 +35,17 @@ class SampleIdentity:
 def stage_generator(identity: SampleIdentity, stage: int) -> torch.Generator:
     """The generator of all noise of one stage (an index into the plan) of one sample."""
     return generator_of(*astuple(identity), stage)
+
+
+def frame_noise(
+    identity: SampleIdentity, frames: Sequence[int], shape: Sequence[int], *where: int
+) -> Float[Tensor, "K ..."]:
+    """Standard normal noise of frames of one sample, `[len(frames), *shape]`, each from a generator of its own.
+
+    where: the step of the plan and the evaluation in it that the noise follows; nothing for what frames begin as.
+    """
+    generators = [generator_of("frame", *astuple(identity), frame, *where) for frame in frames]
+    return torch.stack([torch.randn(*shape, generator=generator) for generator in generators])
 
 
 def step_generator(

@@ -31,10 +31,11 @@ from viddiff.diffusion.process import Diffusion, diffusion_of
 from viddiff.diffusion.sample import Conditioning, WindowSampler
 from viddiff.diffusion.samplers.base import find_sampler
 from viddiff.diffusion.treatment import Treatment
-from viddiff.errors import InputError
+from viddiff.errors import InputError, naming
 from viddiff.files.write import sha256_file
 from viddiff.flat_config import own_setting, with_defaults
 from viddiff.inference.complete import MadeStage, complete
+from viddiff.inference.cost import ONE_LEVEL, check_steps
 from viddiff.inference.modes import Mode, parse_mode
 from viddiff.inference.plan import Plan
 from viddiff.inference.select import Embed, l2_embedding
@@ -49,7 +50,7 @@ from viddiff.seeds import SampleIdentity
 from viddiff.tree.paths import DEFAULT_SAMPLER
 from viddiff.tree.schedules import Schedule, plan_of_mode
 from viddiff.video import checked_videos, to_model, to_uint8
-from viddiff.window import Noise, Window, WindowFrames
+from viddiff.window import Noise, StepNoise, Walk, Window, WindowFrames
 
 WINDOWS_PER_CALL = 8
 
@@ -199,6 +200,8 @@ class VideoModel:
         mode = parse_mode(mode) if isinstance(mode, str) else mode
         plan = plan_of_mode(mode, schedule)
         self.compare_window(mode)
+        with naming(f"mode {str(mode)!r}"):
+            self.check_steps(mode, plan)
         weight = float(guidance_weight) if mode.gradient_method else None
         conditioning = Conditioning(
             mode.recipe.treatment, plan.true_frames, self._tells_noise(mode.recipe.treatment), weight
@@ -232,6 +235,15 @@ class VideoModel:
         if mode.max_frames is not None and mode.max_frames > trained:
             log.warning("windows of %d frames: the model was trained with %d", mode.max_frames, trained)
 
+    def check_steps(self, mode: Mode, plan: Plan) -> None:
+        """Raise `InputError` if the plan has steps and the sampler cannot execute them; warn if they are new to the
+        network."""
+        if not plan.has_steps:
+            return
+        check_steps(mode, plan, self.sampler, self.diffusion.n_steps)
+        if own_setting(self.config, "noise_levels") != "per_frame":
+            log.warning("mode %s: %s", mode, ONE_LEVEL)
+
     def sample_window(
         self, window: Window, noise: Noise, conditioning: Conditioning | None = None
     ) -> WindowFrames:
@@ -241,12 +253,24 @@ class VideoModel:
 
         Raises `InputError` if they are not finite numbers, or what the network says on the way is not.
         """
-        frames, finite = self._sampler(conditioning).sample(self.sampler, window, noise)
+        return self._finite(self._sampler(conditioning).sample(self.sampler, window, noise))
+
+    def _finite(self, made: tuple[WindowFrames, bool]) -> WindowFrames:
+        frames, finite = made
         if not finite:
             raise InputError(
                 f"{self.path}: its network's estimates of frames are not finite numbers; nothing is made of them"
             )
         return frames
+
+    def advance_window(
+        self, window: Window, walk: Walk, noise: StepNoise, conditioning: Conditioning | None = None
+    ) -> WindowFrames:
+        """The frames of windows after a walk, from levels of their own to lower ones: see `docs/levels.md`.
+
+        Raises `InputError` as `sample_window`, and if the sampler cannot do that.
+        """
+        return self._finite(self._sampler(conditioning).advance(self.sampler, window, walk, noise))
 
     def call_size(
         self, frames: int, wanted: int | None = None, conditioning: Conditioning | None = None
@@ -318,6 +342,7 @@ class Completion:
             to_model(videos).to(model.device),
             [SampleIdentity(model.sha256, str(self.mode), sampler, index, sample) for index in indices],
             lambda window, noise: model.sample_window(window, noise, self.conditioning),
+            advance=lambda window, walk, noise: model.advance_window(window, walk, noise, self.conditioning),
             windows_per_call=calls or self.call_size(),
             embed=self.embed,
             finished=finished,

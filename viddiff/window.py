@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from jaxtyping import Bool, Float, Int
@@ -26,3 +26,19 @@ class Window:
     frame_index: Int[Tensor, "B K"]
     observed: Bool[Tensor, "B K"]
     latent: Bool[Tensor, "B K"]
+
+
+@dataclass(frozen=True)
+class Walk:
+    """The way of each frame of a batch of windows from a noise level to a lower one: levels `levels` (noise) to 0.
+
+    starts, ends: for each window, of its frames in their order; 0 and 0 of frames that are not latent.
+    """
+
+    levels: int
+    starts: Sequence[Sequence[int]]
+    ends: Sequence[Sequence[int]]
+
+
+StepNoise = Callable[[int], WindowFrames]
+"""Standard normal noise for all frames of windows, by the number of the evaluation that it follows."""

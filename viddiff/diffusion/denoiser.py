@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Num
 from torch import Tensor
 
-from viddiff.diffusion.noise_schedule import Level
+from viddiff.diffusion.noise_schedule import FrameLevels, Level
 from viddiff.diffusion.prediction import PREDICTION
 from viddiff.diffusion.process import Diffusion
 from viddiff.window import Window, WindowFrames
@@ -49,7 +49,7 @@ class Estimate(NamedTuple):
 
 @runtime_checkable
 class Denoise(Protocol):
-    """What is sampled from: an estimate of the clean frames that are `x_t` at a noise level."""
+    """What is sampled from: an estimate of the clean frames that are `x_t` at a noise level, or each at its own."""
 
     def __call__(self, x_t: WindowFrames, level: Level, /) -> Estimate: ...
 
@@ -93,7 +93,9 @@ def network_denoiser(
 
     def denoise(x_t: Tensor, level: Level) -> Estimate:
         seen = PREDICTION[diffusion.predicts].input(x_t, level.alpha, level.sigma)
-        output = call(seen, torch.full((batch,), level.t, device=x_t.device), window, positions, **told)
+        each: Any = level.t if isinstance(level, FrameLevels) else None
+        t = torch.full((batch,), level.t, device=x_t.device) if each is None else each
+        output = call(seen, t, window, positions, **told)
         return estimate_of(diffusion, output.to(x_t.dtype), x_t, level.alpha, level.sigma)
 
     return denoise

@@ -13,14 +13,14 @@ the means over frames with which the network normalises.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
 from viddiff.diffusion.denoiser import Denoise, Estimate
-from viddiff.diffusion.noise_schedule import Level
+from viddiff.diffusion.noise_schedule import FrameLevels, Level
 from viddiff.diffusion.treatment import Subset
 from viddiff.window import Window
 
@@ -98,11 +98,19 @@ def observing(
     def denoise(x_t: Tensor, level: Level) -> Estimate:
         x_0, v = torch.zeros_like(x_t), torch.zeros_like(x_t)
         for rows, frames, part in groups:
-            estimate = part(x_t[rows, frames], level)
+            estimate = part(x_t[rows, frames], level_at(level, rows, frames))
             x_0[rows, frames], v[rows, frames] = estimate.x_0, estimate.v.to(v)
         return Estimate(x_0, v)
 
     return denoise
+
+
+def level_at(level: Level, rows: Int[Tensor, "n 1"], frames: Int[Tensor, "n k"]) -> Level:
+    """The level of some frames of some rows, where frames have levels of their own."""
+    if not isinstance(level, FrameLevels):
+        return level
+    each: Any = level
+    return FrameLevels(*(part[rows, frames] for part in each))
 
 
 def _rows(observed: Bool[Tensor, "B K"]) -> Bool[Tensor, "B 1 1 1 1"]:

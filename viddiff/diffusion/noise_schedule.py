@@ -32,6 +32,13 @@ class Level(NamedTuple):
     t: float
 
 
+class FrameLevels(Level):
+    """Levels of each frame of windows: alpha and sigma are tensors [B, K, 1, 1, 1], t one [B, K].
+
+    Denoisers take them as they take a `Level` of whole windows.
+    """
+
+
 CLEAN = Level(1.0, 0.0, -1.0)
 
 

@@ -14,9 +14,13 @@ from viddiff.diffusion.guidance import all_latent, guided
 from viddiff.diffusion.history import history_guided
 from viddiff.diffusion.observed_noise import ObservedNoise, with_noise
 from viddiff.diffusion.process import Diffusion
-from viddiff.diffusion.samplers.base import find_sampler
+from viddiff.diffusion.samplers.base import find_sampler, find_step
 from viddiff.diffusion.treatment import Treatment
-from viddiff.window import Noise, Window, WindowFrames
+from viddiff.diffusion.walk import walked
+from viddiff.window import Noise, StepNoise, Walk, Window, WindowFrames
+
+BEFORE = -1
+"""In place of the number of an evaluation: the noise that observed frames have in a step."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,20 @@ class WindowSampler:
             window = self._noised(window, noise)
             frames = find_sampler(sampler)(self._denoiser(window, finite), noise(), levels, noise)
             return frames, bool(torch.stack([*finite, frames.isfinite().all()]).all())
+
+    def advance(
+        self, sampler: str, window: Window, walk: Walk, noise: StepNoise
+    ) -> tuple[WindowFrames, bool]:
+        """Frames from levels of their own to lower ones; latent ones of the window are as noisy as they are by now.
+
+        What is returned as for `sample`.
+        """
+        finite: list[Tensor] = []
+        with torch.inference_mode(), torch.no_grad():
+            seen = self._noised(window, lambda: noise(BEFORE))
+            denoise = self._denoiser(seen, finite)
+            made = walked(denoise, find_step(sampler), window, walk, self.diffusion.levels(), noise)
+            return made, bool(torch.stack([*finite, made.isfinite().all()]).all())
 
     def evaluate(self, window: Window) -> None:
         """One evaluation, for the memory that it takes."""

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from viddiff.errors import InputError, unknown
-from viddiff.registry import declared_facts
+from viddiff.registry import declared, declared_facts
 
 PACKAGE = "viddiff.diffusion.samplers"
 SAMPLER = r"(?!respace)[A-Za-z][A-Za-z0-9.-]*"  # as wide as a folder name: what is wrong is told here
@@ -70,6 +70,16 @@ def evaluations(sampler: str, levels: int) -> int:
     """Network evaluations that complete one window in so many noise levels. Raises `InputError` for a wrong name."""
     facts = declared_facts("sampler", PACKAGE)[parse_sampler(sampler).sampler]
     return int(facts.get("per_level", 1)) * (levels - 1) + 1
+
+
+def check_has_step(text: str) -> None:
+    """Raise `InputError` for a sampler that cannot serve plans with noise levels per frame, or for a wrong name."""
+    having = declared("sampler_step", PACKAGE)
+    if parse_sampler(text).sampler not in having:
+        raise InputError(
+            f"sampler {text!r:.60} needs more than the estimate at one level, so it cannot take frames from levels of "
+            f"their own to lower ones; must be {' or '.join(having)}"
+        )
 
 
 def forms() -> list[str]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from viddiff.errors import PlanError
+from viddiff.inference import level_modes  # noqa: F401  registers families
 from viddiff.inference.plan import Plan, Stage
 from viddiff.inference.recipe import Recipe
 from viddiff.inference.strategies import (
@@ -40,6 +41,7 @@ def plan_of(recipe: Recipe, length: int, n_obs: int, window: int, step_size: int
     else:
         plan = Plan(length, n_obs, tuple(stages(length, n_obs, window, step_size)))
     if recipe.distance is not None and selecting is None:
+        _check_whole_stages(recipe, plan)
         plan = adapted(plan, rule.neighbours)
     return refined(plan, recipe.sweeps, window, step_size) if recipe.sweeps else plan
 
@@ -164,6 +166,14 @@ GOAL_DIRECTED: dict[str, Callable[[tuple[int, ...], int, int, int], Iterator[Sta
     "autoreg": goal_directed_autoregressive,
     "mixed": goal_directed_mixed,
 }
+
+
+def _check_whole_stages(recipe: Recipe, plan: Plan) -> None:
+    if plan.has_steps:
+        raise PlanError(
+            f"adaptive- selects frames for stages that go from noise to clean, {recipe.strategy} takes frames from "
+            "level to level"
+        )
 
 
 def _last(count: int) -> str:

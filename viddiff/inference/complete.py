@@ -17,13 +17,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from viddiff.call_size import CallSize
-from viddiff.inference.plan import Plan, waves
+from viddiff.inference.plan import Plan, Stage, waves
 from viddiff.inference.select import Embed, Selector, with_choices
-from viddiff.seeds import SampleIdentity, row_noise, stage_generator
-from viddiff.window import Noise, Window, WindowFrames
+from viddiff.seeds import SampleIdentity, frame_noise, row_noise, stage_generator
+from viddiff.window import Noise, StepNoise, Walk, Window, WindowFrames
 
 # Makes the latent frames of a window; what it returns for observed frames is not used.
 SampleWindow = Callable[[Window, Noise], WindowFrames]
+# Takes the latent frames of a window, which are noisy, to the levels where they are to end.
+AdvanceWindow = Callable[[Window, Walk, StepNoise], WindowFrames]
 
 
 class Completed(NamedTuple):
@@ -34,19 +36,22 @@ class Completed(NamedTuple):
 
 
 class MadeStage(NamedTuple):
-    """A finished stage of one video: which frames it observed, and its latent frames in [-1, 1]."""
+    """A finished stage of one video: which frames it observed, and its latent frames in [-1, 1].
+
+    Of a step, those that it moved, as noisy as they are by then.
+    """
 
     observed: tuple[int, ...]
     frames: Float[Tensor, "L C H W"]
 
 
 class _Task(NamedTuple):
-    """One stage of one video."""
+    """One stage of one video: what it observes, and the stage as planned."""
 
     row: int
-    stage: int
+    number: int
     observed: tuple[int, ...]
-    latent: tuple[int, ...]
+    stage: Stage
 
 
 def complete(
@@ -55,6 +60,7 @@ def complete(
     identities: Sequence[SampleIdentity],
     sample: SampleWindow,
     *,
+    advance: AdvanceWindow | None = None,
     windows_per_call: int | CallSize | None = None,
     embed: Embed | None = None,
     finished: Mapping[tuple[int, int], MadeStage] = MappingProxyType({}),
@@ -64,6 +70,7 @@ def complete(
     """Complete videos in [-1, 1]; their `plan.true_frames` are observed and kept, others are not read.
 
     identities: all that each video's noise depends on, so that it comes out the same in any batch.
+    advance: what executes steps; plans without any do not need it.
     windows_per_call: the most windows that `sample` is given at once; `None`: one of each video. Where memory runs
         out it is halved, and the call made again. It changes nothing beyond rounding.
     embed: by what plans that select frames at run time do so; others need none.
@@ -93,17 +100,18 @@ def complete(
                 observed = selector.choose(number)
             for row, frames_observed in enumerate(observed):
                 if made := finished.get((row, number)):
-                    frames[row, list(stage.latent)] = made.frames.to(frames)
+                    frames[row, list(stage.moved)] = made.frames.to(frames)
                     frames_observed = made.observed
                 else:
-                    tasks.append(_Task(row, number, frames_observed, stage.latent))
+                    tasks.append(_Task(row, number, frames_observed, stage))
                 if stage.n_select:
                     chosen[row][number] = frames_observed
-        for call in _made(tasks, calls, lambda call: _run(call, frames, identities, sample)):
+        for call in _made(tasks, calls, lambda call: _run(call, frames, identities, sample, advance)):
             for task in call:
-                keep(task.row, task.stage, MadeStage(task.observed, frames[task.row, list(task.latent)]))
+                made = MadeStage(task.observed, frames[task.row, list(task.stage.moved)])
+                keep(task.row, task.number, made)
         if selector and wave[0] < last_choice:
-            selector.see(frames, sorted({frame for number in wave for frame in plan.stages[number].latent}))
+            selector.see(frames, sorted({frame for number in wave for frame in plan.stages[number].moved}))
         done += len(wave)
         progress(done)
     return Completed(frames, tuple(with_choices(plan, choices) for choices in chosen))
@@ -112,10 +120,10 @@ def complete(
 def _made(
     tasks: Sequence[_Task], calls: CallSize, run: Callable[[Sequence[_Task]], None]
 ) -> Iterator[Sequence[_Task]]:
-    """Run the tasks and yield those of each call: only such whose windows have the same number of frames."""
+    """Run the tasks and yield those of each call: stages or steps, whose windows have the same number of frames."""
     by_size = defaultdict(list)
     for task in tasks:
-        by_size[len(task.observed) + len(task.latent)].append(task)
+        by_size[task.stage.is_step, len(task.observed) + len(task.stage.latent)].append(task)
 
     def run_first(left: Sequence[_Task], most: int) -> Sequence[_Task]:
         run(left[:most])
@@ -133,13 +141,60 @@ def _run(
     frames: Float[Tensor, "B T C H W"],
     identities: Sequence[SampleIdentity],
     sample: SampleWindow,
+    advance: AdvanceWindow | None,
 ) -> None:
     """Make the latent frames of the tasks, in one window each, and put them into `frames`."""
     rows = torch.tensor([[task.row] for task in tasks], device=frames.device)
-    index = torch.tensor([[*task.observed, *task.latent] for task in tasks], device=frames.device)
+    indices = [[*task.observed, *task.stage.latent] for task in tasks]
+    index = torch.tensor(indices, device=frames.device)
     n_observed = torch.tensor([[len(task.observed)] for task in tasks], device=frames.device)
     latent = torch.arange(index.shape[1], device=frames.device) >= n_observed
     window = Window(frames[rows, index], index, ~latent, latent)
-    generators = [stage_generator(identities[task.row], task.stage) for task in tasks]
-    made = sample(window, row_noise(generators, window.frames.shape[1:], frames.device))
-    frames[rows.expand_as(index)[latent], index[latent]] = made[latent]
+    if not tasks[0].stage.is_step:
+        generators = [stage_generator(identities[task.row], task.number) for task in tasks]
+        made = sample(window, row_noise(generators, window.frames.shape[1:], frames.device))
+    elif advance is None:
+        raise ValueError("a plan with steps needs advance")
+    else:
+        _begin(window, tasks, identities)
+        made = advance(window, _walk(tasks), partial(_added_noise, tasks, identities, indices, window))
+    moves = [[frame in task.stage.moved for frame in row] for task, row in zip(tasks, indices, strict=True)]
+    moved = torch.tensor(moves, device=frames.device)
+    frames[rows.expand_as(index)[moved], index[moved]] = made[moved]
+
+
+def _begin(window: Window, tasks: Sequence[_Task], identities: Sequence[SampleIdentity]) -> None:
+    """Put the noise that they begin as into latent frames that no step has moved."""
+    for row, task in enumerate(tasks):
+        stage = task.stage
+        places = [place for place, start in enumerate(stage.starts) if start == stage.levels]
+        if places:
+            new = [stage.latent[place] for place in places]
+            noise = frame_noise(identities[task.row], new, window.frames.shape[2:])
+            window.frames[row, [len(task.observed) + place for place in places]] = noise.to(window.frames)
+
+
+def _walk(tasks: Sequence[_Task]) -> Walk:
+    def levels(task: _Task, of_latent: tuple[int, ...]) -> tuple[int, ...]:
+        return (0,) * len(task.observed) + of_latent
+
+    return Walk(
+        tasks[0].stage.levels,
+        [levels(task, task.stage.starts) for task in tasks],
+        [levels(task, task.stage.ends) for task in tasks],
+    )
+
+
+def _added_noise(
+    tasks: Sequence[_Task],
+    identities: Sequence[SampleIdentity],
+    indices: Sequence[Sequence[int]],
+    window: Window,
+    evaluation: int,
+) -> WindowFrames:
+    """What a sampler may add after an evaluation of a step."""
+    drawn = [
+        frame_noise(identities[task.row], row, window.frames.shape[2:], task.number, evaluation)
+        for task, row in zip(tasks, indices, strict=True)
+    ]
+    return torch.stack(drawn).to(window.frames)

@@ -1,7 +1,7 @@
 """What a plan costs, known before any model runs.
 
-The network sees one window per stage and diffusion step, by some samplers and with guidance by history more than once.
-Stages of which none
+The network sees one window per stage and diffusion step, by some samplers and with guidance by history more than once;
+in a step of a plan with noise levels per frame as often as its frames fall by a diffusion step. Stages of which none
 observes what another makes can share a network call, so the least time that a device needs follows from the longest
 chain of stages that wait for each other, the device's work from the number of all stages.
 """
@@ -10,12 +10,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from viddiff.diffusion.sampler_names import evaluations
+from viddiff.diffusion.level_path import check_levels, step_evaluations
+from viddiff.diffusion.sampler_names import check_has_step, evaluations
 from viddiff.diffusion.treatment import Treatment
+from viddiff.errors import InputError
+from viddiff.inference.modes import Mode
 from viddiff.inference.plan import Plan, waves
 from viddiff.inference.treated import passes
 
 UNTREATED = Treatment()
+ONE_LEVEL = (
+    "its frames are at noise levels of their own, but the network was trained with one level for all frames of a "
+    "window; training: noise_levels: per_frame trains it for these"
+)
 
 
 @dataclass(frozen=True)
@@ -51,9 +58,11 @@ def plan_cost(
 
     treatment: what is done in each stage beside that.
 
-    Raises `PlanError` if the plan cannot be executed in such windows, `InputError` for a wrong name of a sampler.
+    Raises `PlanError` if the plan cannot be executed in such windows, `InputError` for a wrong name of a sampler, or
+    one that cannot execute it in so many diffusion steps.
     """
     plan.check(max_frames)
+    check_levels(plan.levels, diffusion_steps)
     windows = [stage.places for stage in plan.stages]
     each, order = stage_evaluations(plan, diffusion_steps, sampler, treatment), waves(plan)
     return PlanCost(
@@ -69,12 +78,34 @@ def plan_cost(
     )
 
 
+def check_steps(mode: Mode, plan: Plan, sampler: str, diffusion_steps: int | None) -> None:
+    """Raise `InputError` if a mode's plan has steps, and the sampler or so many diffusion steps cannot execute these.
+
+    diffusion_steps: `None` if they are not known. Reconstruction guidance cannot either: it guides one level.
+    """
+    if not plan.has_steps:
+        return
+    check_has_step(sampler)
+    if diffusion_steps is not None:
+        check_levels(plan.levels, diffusion_steps)
+    if mode.gradient_method:
+        raise InputError(
+            "gradientmethod_ guides windows of one noise level, the mode's frames have their own"
+        )
+
+
 def stage_evaluations(
     plan: Plan, diffusion_steps: int, sampler: str = "ancestral", treatment: Treatment = UNTREATED
 ) -> tuple[int, ...]:
-    """Network evaluations of each stage's window. Raises `InputError` for a wrong name of a sampler.
+    """Network evaluations of each stage's window. Raises `InputError` for a wrong name of a sampler, or one that cannot
+    execute the plan's steps.
 
     Of stages that select frames at run time they are the most that it can be.
     """
-    once = evaluations(sampler, diffusion_steps)
-    return tuple(once * count for count in passes(plan, treatment))
+    once = [evaluations(sampler, diffusion_steps)] * len(plan.stages)
+    if plan.has_steps:
+        check_has_step(sampler)
+        for number, stage in enumerate(plan.stages):
+            if stage.is_step:
+                once[number] = step_evaluations(stage.starts, stage.ends, stage.levels, diffusion_steps)
+    return tuple(each * count for each, count in zip(once, passes(plan, treatment), strict=True))

@@ -3,6 +3,8 @@
 A *stage* is one window of at most `max_frames` frames: it observes frames that exist and makes latent ones. A
 *plan* is the sequence of stages that completes a video. Plans are data: they are checked, stored and drawn
 before any model runs.
+
+A *step* is a stage that takes each latent frame from one noise level to a lower one, see `docs/levels.md`.
 """
 
 from __future__ import annotations
@@ -25,11 +27,30 @@ class Stage:
 
     Frame indices count from the start of the video. Their order is the one in which the strategy names them;
     it means nothing to the model, which is told the index of each frame.
+
+    starts, ends: of a step, the level of each latent frame before and after it, from `levels` (noise) to 0 (clean); a
+    frame with equal ones is held, seen as noisy as it is. None: all go from noise to clean.
     """
 
     observed: tuple[int, ...]
     latent: tuple[int, ...]
     n_select: int = 0
+    levels: int = 1
+    starts: tuple[int, ...] = ()
+    ends: tuple[int, ...] = ()
+
+    @property
+    def is_step(self) -> bool:
+        """Whether it tells levels."""
+        return bool(self.starts or self.ends)
+
+    @property
+    def moved(self) -> tuple[int, ...]:
+        """The latent frames that it changes: all but those that are held."""
+        if not self.is_step:
+            return self.latent
+        spans = zip(self.latent, self.starts, self.ends, strict=True)
+        return tuple(frame for frame, start, end in spans if start != end)
 
     @property
     def places(self) -> int:
@@ -54,11 +75,24 @@ class Plan:
         """The frames known from the start, those of the true video: the given ones, then the goals."""
         return (*range(self.given), *self.goals)
 
+    @property
+    def levels(self) -> int:
+        """How many noise levels above clean its steps tell apart; 1 without steps."""
+        return next((stage.levels for stage in self.stages if stage.is_step), 1)
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether a stage is a step."""
+        return any(stage.is_step for stage in self.stages)
+
     def check(self, max_frames: int) -> None:
         """Prove that the plan can be executed in windows of `max_frames` frames, or raise `PlanError`.
 
         In every stage the observed frames exist by then, no frame is named twice, no given frame or goal is
         made, and the window fits. At the end every frame of the video exists. A stage may make a frame again.
+
+        In a step each frame starts where the one before left it, none rises and one falls, and none that is clean is
+        latent. At the end no frame is noisy.
         """
         if not 0 <= self.given < self.length:
             raise PlanError(f"obs_length is {self.given}, must be 0 to T - 1 = {self.length - 1}")
@@ -69,12 +103,29 @@ class Plan:
                 f"obs_length = {self.given} to T - 1 = {self.length - 1}"
             )
         known = set(self.true_frames)
+        noisy: dict[int, int] = {}  # the levels of frames that steps have begun and not finished
         for number, stage in enumerate(self.stages):
             _check_window(number, stage, max_frames)
+            if seen := sorted(noisy.keys() & set(stage.observed)):
+                raise PlanError(
+                    f"stage {number} observes {_some(seen)}, noisy by then, at level {noisy[seen[0]]} of {self.levels}"
+                )
             _check_frames(number, stage, known, may_make)
             if remade := set(self.goals).intersection(stage.latent):
                 raise PlanError(f"stage {number} makes {_some(sorted(remade))}, given as a goal")
-            known.update(stage.latent)
+            if stage.is_step:
+                _check_levels(number, stage, self.levels, known, noisy)
+                known.update(frame for frame, end in zip(stage.latent, stage.ends, strict=True) if end == 0)
+            elif again := sorted(noisy.keys() & set(stage.latent)):
+                raise PlanError(f"stage {number} makes {_some(again)}, which a step left noisy")
+            else:
+                known.update(stage.latent)
+        if noisy:
+            frame = min(noisy)
+            raise PlanError(
+                f"{_some(sorted(noisy))} left noisy, frame {frame} at level {noisy[frame]} of {self.levels}: "
+                "every frame must be clean at the end"
+            )
         if len(known) < self.length:
             missing = [frame for frame in range(self.length) if frame not in known]
             raise PlanError(
@@ -87,17 +138,19 @@ class Plan:
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     def to_json(self) -> str:
-        """The plan as JSON text, one line per stage; equal plans give equal text. No goals: no such key."""
+        """The plan as JSON text, one line per stage; equal plans give equal text. No goals, no steps: no such keys."""
         stages = ",\n".join("    " + json.dumps(_stage_to_dict(stage)) for stage in self.stages)
         goals = f'  "goals": {list(self.goals)},\n' if self.goals else ""
-        numbers = f'  "length": {self.length},\n  "given": {self.given},\n{goals}'
+        levels = f'  "levels": {self.levels},\n' if self.has_steps else ""
+        numbers = f'  "length": {self.length},\n  "given": {self.given},\n{goals}{levels}'
         return f'{{\n{numbers}  "stages": [\n{stages}\n  ]\n}}\n'
 
     @staticmethod
     def from_json(text: str) -> Plan:
         """Read what `to_json` wrote. Raises `ValueError`, `KeyError` or `TypeError` if the text is something else."""
         fields = dict(parse_json(text))
-        stages = tuple(_stage_from_dict(dict(stage)) for stage in fields["stages"])
+        levels = whole_number(fields.get("levels", 1))
+        stages = tuple(_stage_from_dict(dict(stage), levels) for stage in fields["stages"])
         goals = tuple(map(whole_number, fields.get("goals", ())))
         return Plan(whole_number(fields["length"]), whole_number(fields["given"]), stages, goals)
 
@@ -111,8 +164,8 @@ class Plan:
 def waves(plan: Plan) -> tuple[tuple[int, ...], ...]:
     """The numbers of the plan's stages by waves: those of one wave can run together, after the waves before.
 
-    A stage comes after the stages that make what it observes, that make its latent frames an earlier time, or
-    that read these before. A stage that selects frames at run time may read any: it comes after all stages
+    A stage comes after the stages that make what it observes or holds, that make its latent frames an earlier time,
+    or that read these before. A stage that selects frames at run time may read any: it comes after all stages
     before it, and what makes known frames again comes after it. The number of waves is that of the longest
     chain of stages that wait for each other.
     """
@@ -120,18 +173,20 @@ def waves(plan: Plan) -> tuple[tuple[int, ...], ...]:
     read_all = 0
     result: list[list[int]] = []
     for number, stage in enumerate(plan.stages):
+        moved = stage.moved
+        only_read = (*stage.observed, *(set(stage.latent).difference(moved) if stage.is_step else ()))
         wave = max(
             read_all,
-            max((made[frame] for frame in stage.observed), default=0),
-            max(max(made[frame], read[frame]) for frame in stage.latent),
+            max((made[frame] for frame in only_read), default=0),
+            max(max(made[frame], read[frame]) for frame in moved),
             len(result) if stage.n_select else 0,
         )
         if wave == len(result):
             result.append([])
         result[wave].append(number)
-        for frame in stage.latent:
+        for frame in moved:
             made[frame] = wave + 1
-        for frame in stage.observed:
+        for frame in only_read:
             read[frame] = max(read[frame], wave + 1)
         if stage.n_select:
             read_all = wave + 1
@@ -170,6 +225,41 @@ def _check_frames(number: int, stage: Stage, known: set[int], may_make: range) -
         )
 
 
+def _check_levels(number: int, stage: Stage, levels: int, known: set[int], noisy: dict[int, int]) -> None:
+    """The step takes frames from where they are to lower levels. noisy: levels of frames, brought up to date here."""
+    if not len(stage.latent) == len(stage.starts) == len(stage.ends):
+        raise PlanError(
+            f"stage {number} has {len(stage.starts)} starts and {len(stage.ends)} ends, "
+            f"must have one for each of {len(stage.latent)} latent frames"
+        )
+    if stage.levels != levels or levels < 1:
+        raise PlanError(
+            f"stage {number} counts {stage.levels} levels, must be {levels}, as the first step, and 1 or more"
+        )
+    if stage.n_select:
+        raise PlanError(f"stage {number} tells levels and selects frames, must do one of them")
+    for frame, start, end in zip(stage.latent, stage.starts, stage.ends, strict=True):
+        if frame in known:
+            raise PlanError(f"stage {number} takes frame {frame} from level {start}, but it is clean by then")
+        if not 0 < start <= levels or end < 0:
+            raise PlanError(
+                f"stage {number} takes frame {frame} from level {start} to {end}, must be levels {levels} to 0"
+            )
+        if start != (left := noisy.get(frame, levels)):
+            raise PlanError(f"stage {number} takes frame {frame} from level {start}, but it is at {left}")
+        if end > start:
+            raise PlanError(
+                f"stage {number} takes frame {frame} from level {start} up to {end}: levels must fall"
+            )
+        if start == end == levels:
+            continue  # not begun
+        noisy[frame] = end
+        if end == 0:
+            del noisy[frame]
+    if not stage.moved:
+        raise PlanError(f"stage {number} takes no frame to a lower level, must take 1 or more")
+
+
 def _some(frames: list[int]) -> str:
     """The frames in words, cut after the fifth."""
     listed = ", ".join(map(str, frames[:5])) + (", …" if len(frames) > 5 else "")
@@ -178,9 +268,15 @@ def _some(frames: list[int]) -> str:
 
 def _stage_to_dict(stage: Stage) -> dict[str, Any]:
     fields: dict[str, Any] = {"observed": stage.observed, "latent": stage.latent}
+    if stage.is_step:
+        fields |= {"starts": stage.starts, "ends": stage.ends}
     return fields | ({"n_select": stage.n_select} if stage.n_select else {})
 
 
-def _stage_from_dict(fields: dict[str, Any]) -> Stage:
-    observed, latent = (tuple(map(whole_number, fields[key])) for key in ("observed", "latent"))
-    return Stage(observed, latent, whole_number(fields.get("n_select", 0)))
+def _stage_from_dict(fields: dict[str, Any], levels: int) -> Stage:
+    observed, latent, starts, ends = (
+        tuple(map(whole_number, values))
+        for values in (fields["observed"], fields["latent"], fields.get("starts", ()), fields.get("ends", ()))
+    )
+    n_select = whole_number(fields.get("n_select", 0))
+    return Stage(observed, latent, n_select, levels if starts or ends else 1, starts, ends)

@@ -192,11 +192,9 @@ def finished_stages(
 
 
 def stage_dtype(stage: Stage, frame_shape: Sequence[int]) -> np.dtype:
-    """The record of a finished stage: the frames that it observed, and its latent frames in float32."""
+    """The record of a finished stage: the frames that it observed, and those that it made or moved in float32."""
     n_observed = len(stage.observed) + stage.n_select
-    return np.dtype(
-        [("observed", "<i4", (n_observed,)), ("frames", "<f4", (len(stage.latent), *frame_shape))]
-    )
+    return np.dtype([("observed", "<i4", (n_observed,)), ("frames", "<f4", (len(stage.moved), *frame_shape))])
 
 
 def stage_record(made: MadeStage) -> np.ndarray:

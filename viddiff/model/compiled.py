@@ -41,7 +41,12 @@ class CompiledNetwork:
         self._sizes: set[tuple[int, ...]] = set()
 
     def __call__(
-        self, x_t: WindowFrames, t: Num[Tensor, "B ..."], window: Window, positions: Any = None, **told: Tensor
+        self,
+        x_t: WindowFrames,
+        t: Num[Tensor, "B ..."],
+        window: Window,
+        positions: Any = None,
+        **told: Tensor,
     ) -> Float[Tensor, "B K D H W"]:
         """As the network's own. Raises `InputError` if it cannot be compiled here."""
         size = (*x_t.shape, t.ndim)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from viddiff.diffusion.denoiser import Denoise, Estimate
 from viddiff.diffusion.noise_schedule import CLEAN, Level
-from viddiff.diffusion.samplers.base import sampler
+from viddiff.diffusion.samplers.base import sampler, sampler_step
 from viddiff.window import Noise, WindowFrames
 
 
@@ -23,14 +23,22 @@ def ancestral(denoise: Denoise, x: WindowFrames, levels: Sequence[Level], noise:
     Draws noise at each step but the last. The estimates' v is the place of its variance.
     """
     for level, lower in pairwise([*levels, CLEAN]):
-        mean, log_variance = reverse_transition(x, denoise(x, level), level, lower)
-        x = mean if lower is CLEAN else mean + torch.exp(0.5 * log_variance) * noise()
+        x = ancestral_step(x, denoise(x, level), level, lower, noise)
     return x
 
 
+@sampler_step("ancestral")
+def ancestral_step(
+    x: Tensor, estimate: Estimate, level: Level, lower: Level, noise: Callable[[], Tensor]
+) -> Tensor:
+    """A draw of `p(x_s | x_t)`, from a level to a lower one; the mean if that is clean."""
+    mean, log_variance = reverse_transition(x, estimate, level, lower)
+    return mean if lower is CLEAN else mean + torch.exp(0.5 * log_variance) * noise()
+
+
 def reverse_transition(
-    x_t: WindowFrames, estimate: Estimate, level: Level, lower: Level
-) -> tuple[WindowFrames, WindowFrames | Float[Tensor, ""]]:
+    x_t: Float[Tensor, "*N C H W"], estimate: Estimate, level: Level, lower: Level
+) -> tuple[Float[Tensor, "*N C H W"], Float[Tensor, " ..."]]:
     """Mean and log variance of `p(x_s | x_t)` from a level to the next lower one: Ho et al. 2020, eq. 7.
 
     The last transition, to the clean frames, adds no noise: there the log variance is minus infinity.

@@ -12,12 +12,15 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from torch import Tensor
+
 from viddiff.diffusion.noise_schedule import Level
-from viddiff.diffusion.sampler_names import PACKAGE, parse_sampler
+from viddiff.diffusion.sampler_names import PACKAGE, check_has_step, parse_sampler
 from viddiff.registry import Registry
 from viddiff.window import WindowFrames
 
 Sampler = Callable[..., WindowFrames]
+Step = Callable[..., Tensor]
 
 
 def _entry(function: Sampler, options: Mapping[str, Any] | None = None, per_level: int = 1) -> Sampler:
@@ -27,11 +30,23 @@ def _entry(function: Sampler, options: Mapping[str, Any] | None = None, per_leve
 
 sampler: Registry[Sampler] = Registry("sampler", PACKAGE, _entry)
 
+# Of samplers that need no more than one estimate to go from a level to a lower one: the function that does, of
+# (x, estimate, level, lower, noise) and the sampler's options. It is elementwise, so x may be any frames. Plans with
+# noise levels per frame (`docs/levels.md`) work with these samplers alone.
+sampler_step: Registry[Step] = Registry("sampler_step", PACKAGE)
+
 
 def find_sampler(text: str) -> Sampler:
     """The sampler of a name with options, `unipc-order3`. Raises `InputError` if it is not one, in canonical form."""
     name = parse_sampler(text)
     return partial(sampler.find(name.sampler), **dict(name.options))
+
+
+def find_step(text: str) -> Step:
+    """The step of the sampler of that name. Raises `InputError` if it has none, or as `find_sampler` does."""
+    check_has_step(text)
+    name = parse_sampler(text)
+    return partial(sampler_step.find(name.sampler), **dict(name.options))
 
 
 def log_snr(level: Level) -> float:

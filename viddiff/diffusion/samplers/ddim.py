@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from viddiff.diffusion.denoiser import Denoise
+from torch import Tensor
+
+from viddiff.diffusion.denoiser import Denoise, Estimate
 from viddiff.diffusion.noise_schedule import CLEAN, Level
-from viddiff.diffusion.samplers.base import sampler
+from viddiff.diffusion.samplers.base import sampler, sampler_step
 from viddiff.window import Noise, WindowFrames
 
 
@@ -22,11 +24,23 @@ def ddim(
     the estimates' v. Above 0 it draws noise at each step but the last.
     """
     for level, lower in pairwise([*levels, CLEAN]):
-        x_0 = denoise(x, level).x_0
-        eps = (x - level.alpha * x_0) / level.sigma
-        beta = 1.0 - (level.alpha / lower.alpha) ** 2
-        spread = eta * lower.sigma / level.sigma * math.sqrt(beta)
-        x = lower.alpha * x_0 + math.sqrt(lower.sigma**2 - spread**2) * eps
-        if spread > 0.0:
-            x = x + spread * noise()
+        x = ddim_step(x, denoise(x, level), level, lower, noise, eta=eta)
     return x
+
+
+@sampler_step("ddim")
+def ddim_step(
+    x: Tensor,
+    estimate: Estimate,
+    level: Level,
+    lower: Level,
+    noise: Callable[[], Tensor],
+    *,
+    eta: float = 0.0,
+) -> Tensor:
+    """Song et al. 2021, eqs. 12 and 16, from a level to a lower one."""
+    eps = (x - level.alpha * estimate.x_0) / level.sigma
+    beta = 1.0 - (level.alpha / lower.alpha) ** 2
+    spread = eta * lower.sigma / level.sigma * math.sqrt(beta)
+    x = lower.alpha * estimate.x_0 + math.sqrt(lower.sigma**2 - spread**2) * eps
+    return x + spread * noise() if spread > 0.0 else x
