@@ -79,7 +79,7 @@ def literally(plan, start, identity):
     return frames
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     name=st.sampled_from(NAMES),
     length=st.integers(7, 12),
