@@ -24,6 +24,7 @@ MODES = [
     "hierarchy-2_4_2_12_3",
     "adaptive-l2-autoreg_4_2_11_3",
     "gibbs-1-autoreg_4_2_8_2",
+    "rolling-2_4_1_6_2",
 ]
 
 

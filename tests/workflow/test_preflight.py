@@ -235,6 +235,11 @@ def test_a_missing_split_is_named(plan):
         (f"{AT}_respace1/autoreg_4_4_12_4/elbos_1.json", "an ELBO needs 2 diffusion steps or more, respacing leaves 1"),
         (f"{AT}/hierarchy-2_optimal_4_2_12_4/optimal_schedule.json", "optimal.diffusion_steps is 1200, the checkpoint"),
         (f"{AT}/minerl_hierarchy-2_optimal_4_2_12_4/optimal/stage_1.json", "dataset minerl: no folder data/minerl"),
+        (f"{AT}_dpm_respace10/rolling-4_6_1_12_4/metrics_1-1-12.pkl", "rolling-4_6_1_12_4: sampler 'dpm' needs more"),
+        (f"{AT}_ddim_respace10/joint-11_6_2_12_4/metrics_1-1-12.pkl", "11 noise levels, but there are 10 diffusion"),
+        (f"{AT}/gradientmethod_sequential_6_2_12_4/metrics_1-1-12.pkl", "gradientmethod_ guides windows of one noise"),
+        (f"{AT}/rolling-4_6_3_12_4/metrics_1-1-12.pkl", "step_size is 3, must divide the queue of 4 frames"),
+        (f"{AT}/rolling-4_6_1_12_4/elbos_1.json", "has no ELBO: its windows hold noisy frames"),
         (f"results/old/{NAME}/hierarchy-2_optimal_4_2_12_4/optimal/stage_1.json", "^no checkpoint checkpoints/old/"),
         (f"results/old/{NAME}/hierarchy-2_optimal_4_2_12_4/plan.png", "^no checkpoint checkpoints/old/"),
         (f"results/old/{NAME}/autoreg_4_4_12_4/model_config.json", "^no checkpoint checkpoints/old/"),
@@ -341,6 +346,15 @@ def test_larger_windows_than_those_of_the_training_are_told_once(plan, known):
     ]
     warning = f"{AT}/autoreg_6_4_12_4: windows of 6 frames, the model was trained with 5"
     assert plan(*targets, **changes).warnings == (warning,)
+
+
+@pytest.mark.parametrize("trained", ["per_window", "per_frame"])
+def test_levels_per_frame_that_a_network_does_not_know_are_told_once(plan, trained):
+    save(f"checkpoints/new/{NAME}.pt", image_size=32, noise_levels=trained)
+    targets = [f"{AT}_respace4/rolling-4_6_1_12_4/metrics_{videos}-1-12.pkl" for videos in (1, 2)]
+    warnings = plan(*targets).warnings
+    assert len(warnings) == (trained == "per_window")
+    assert all("rolling-4_6_1_12_4: its frames are at noise levels of their own" in line for line in warnings)
 
 
 def test_the_network_of_a_checkpoint_must_have_the_size_of_the_frames(plan):

@@ -14,8 +14,8 @@ from viddiff.inference.plan import Plan
 def check_chain_rule(mode: Mode, plan: Plan) -> None:
     """Raise `InputError` if the mode's plan gives videos no probability that can be computed.
 
-    Guided frames come from no distribution that the network states, and frames that are made again hide those that
-    were made before.
+    Guided frames come from no distribution that the network states, nor do those whose windows hold noisy frames, and
+    frames that are made again hide those that were made before.
     """
     treatment = mode.recipe.treatment
     if mode.gradient_method or treatment.name:
@@ -23,6 +23,11 @@ def check_chain_rule(mode: Mode, plan: Plan) -> None:
         raise InputError(
             f"mode {str(mode)!r} has no ELBO: guidance changes what the network samples from; "
             f"ask for that of the mode without {what}"
+        )
+    if plan.has_steps:
+        raise InputError(
+            f"mode {str(mode)!r} has no ELBO: its windows hold noisy frames beside those that they make; ask for that "
+            "of a mode whose stages go from noise to clean"
         )
     made: set[int] = set()
     for number, stage in enumerate(plan.stages):

@@ -32,6 +32,7 @@ from viddiff.workflow.preflight import (
     dataset_of,
     is_searched,
     larger_window,
+    levels_unknown,
 )
 from viddiff.workflow.quality import QualityGrid, check_quality, wanted_quality
 from viddiff.workflow.sections import Configuration
@@ -152,7 +153,12 @@ def plan_call(
         checks=checks,
         decoded=decoded,
         notes=tuple(dict.fromkeys(disk_of_arrays(config, run, datasets) for run in decoded)),
-        warnings=tuple(filter(None, (larger_window(config, evaluation) for evaluation in needed))),
+        warnings=tuple(
+            warning
+            for evaluation in needed
+            for warning in (larger_window(config, evaluation), levels_unknown(config, evaluation))
+            if warning
+        ),
     )
 
 

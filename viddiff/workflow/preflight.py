@@ -14,7 +14,8 @@ from viddiff.errors import InputError, missing_file, naming, reading
 from viddiff.files.archives import check_whole
 from viddiff.files.json_files import read_json
 from viddiff.files.plain_values import read_plain
-from viddiff.flat_config import with_defaults
+from viddiff.flat_config import own_setting, with_defaults
+from viddiff.inference.cost import ONE_LEVEL, check_steps
 from viddiff.inference.modes import make_plan
 from viddiff.model.sizes import frame_size
 from viddiff.tree.fingerprint import check_claim, precision_of
@@ -125,16 +126,19 @@ def training_rules(training: Iterable[str]) -> dict[str, str]:
 def check_sampling(config: Configuration, evaluation: Evaluation, videos: int, datasets: Datasets) -> None:
     """Check that the first `videos` videos of an evaluation can be sampled, as far as it is known without reading them.
 
-    Raises `InputError`: the mode has no plan, or another one than that of the samples that exist, its optimal schedule
-    is wrong or cannot be searched, its dataset is unknown, not there, too small, or of another size than the network's,
-    its videos are broken or too short, the process lacks the diffusion steps, LPIPS weights that it needs are damaged,
-    there is no checkpoint, or samples cannot be written.
+    Raises `InputError`: the mode has no plan, or another one than that of the samples that exist, or one that its
+    sampler cannot execute, its optimal schedule is wrong or cannot be searched, its dataset is unknown, not there, too
+    small, or of another size than the network's, its videos are broken or too short, the process lacks the diffusion
+    steps, LPIPS weights that it needs are damaged, there is no checkpoint, or samples cannot be written.
     """
     mode = evaluation.mode
     if is_searched(evaluation):
         check_search(config, evaluation, datasets)
     else:
-        check_claim(evaluation.directory, {"plan_sha256": plan_in(evaluation).sha256})
+        plan = plan_in(evaluation)
+        check_claim(evaluation.directory, {"plan_sha256": plan.sha256})
+        with naming(str(evaluation.directory)):
+            check_steps(mode, plan, evaluation.checkpoint.sampler, _diffusion_steps(config, evaluation))
     check_checkpoint(config, evaluation)
     with naming(str(evaluation.directory)):
         if name := dataset_of(config, evaluation):
@@ -236,6 +240,24 @@ def larger_window(config: Configuration, evaluation: Evaluation) -> str | None:
     return (
         f"{evaluation.directory}: windows of {asked} frames, the model was trained with {model['max_frames']}"
     )
+
+
+def levels_unknown(config: Configuration, evaluation: Evaluation) -> str | None:
+    """A warning if the frames of a mode's windows are at levels of their own, and the network was not trained so."""
+    model = model_settings(config, evaluation)
+    if model is None or evaluation.mode.optimal is not None or not make_plan(evaluation.mode).has_steps:
+        return None
+    told = own_setting(model, "noise_levels") == "per_frame"
+    return None if told else f"{evaluation.directory}: {ONE_LEVEL}"
+
+
+def _diffusion_steps(config: Configuration, evaluation: Evaluation) -> int | None:
+    """The noise levels of an evaluation, if its name or its checkpoint's settings tell them."""
+    model = model_settings(config, evaluation)
+    spec = evaluation.checkpoint.respacing or (
+        model and (model["timestep_respacing"] or model["diffusion_steps"])
+    )
+    return diffusion_steps(str(spec)) if spec else None
 
 
 def plan_is_outdated(evaluation: Evaluation) -> bool:
