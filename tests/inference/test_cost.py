@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from named import plan_of
 
-from viddiff.errors import PlanError
+from viddiff.errors import InputError, PlanError
 from viddiff.inference.cost import plan_cost
 from viddiff.inference.plan import Plan, Stage
 
@@ -83,3 +83,15 @@ def test_samplers_that_evaluate_twice_cost_twice():
     assert (plain.diffusion_steps, heun.diffusion_steps) == (10, 10)
     assert heun.evaluations == 19 * plain.stages and plain.evaluations == 10 * plain.stages
     assert heun.sequential_evaluations == 19 * plain.chain
+
+
+def test_steps_cost_the_levels_that_frames_fall_by():
+    rolling = plan_cost(plan_of("rolling-6", 54, 4, 10, 1), 10, 60, "ddim")
+    assert (rolling.stages, rolling.evaluations, rolling.sequential_evaluations) == (55, 550, 550)
+    joint = plan_cost(plan_of("joint-10", 44, 4, 10, 10), 10, 10, "ddim-eta0.5")
+    assert (joint.stages, joint.evaluations, joint.sequential_evaluations) == (45, 45, 20)
+    mixed = plan_cost(plan_of("gibbs-1-sequential", 8, 4, 8, 4), 8, 7)
+    assert (mixed.stages, mixed.evaluations) == (5, 5 * 7)
+    for sampler, steps, message in (("dpm", 60, "needs more than the estimate"), ("ddim", 5, "through 6 noise lev")):
+        with pytest.raises(InputError, match=message):
+            plan_cost(plan_of("rolling-6", 54, 4, 10, 1), 10, steps, sampler)

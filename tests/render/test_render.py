@@ -11,6 +11,7 @@ from viddiff.render import pages as pages_module
 from viddiff.render import plan as plan_module
 from viddiff.render import sheet as sheet_module
 from viddiff.render.canvas import EMPTY, GENERATED, OBSERVED, as_rgb, enlarge
+from viddiff.render.cells import level_cell, level_colour
 from viddiff.render.plan import COLOURS, Cell, cell_size, plan_cells
 from viddiff.render.plans import Panel, panel_cell_size
 from viddiff.render.sheet import sheet_columns
@@ -288,6 +289,29 @@ def test_frames_chosen_at_run_time_have_a_colour_of_their_own(tmp_path):
 def test_goals_are_known_from_the_start_and_frames_can_be_made_again():
     plan = Plan(5, 1, (Stage((0, 4), (1, 2, 3)), Stage((1, 3), (2,))), (4,))
     assert plan_cells(plan).tolist() == [[2, 3, 3, 3, 2], [1, 2, 3, 2, 1]]
+
+
+def test_steps_are_a_matrix_of_frames_and_iterations_in_the_colours_of_levels(tmp_path):
+    steps = (
+        Stage((0,), (1, 2), 0, 2, (2, 2), (1, 2)),
+        Stage((0,), (4,), 0, 2, (2,), (0,)),  # in the same wave
+        Stage((0,), (1, 2), 0, 2, (1, 2), (0, 1)),
+        Stage((0, 1), (2,), 0, 2, (1,), (0,)),
+        Stage((), (3,)),
+    )
+    plan = Plan(5, 1, steps)
+    plan.check(3)
+    noise, half, clean = (level_cell(level, 2) for level in (2, 1, 0))
+    assert plan_cells(plan).tolist() == [
+        [Cell.OBSERVED, half, noise, Cell.LATENT, clean],
+        [Cell.OBSERVED, clean, half, Cell.KNOWN, Cell.KNOWN],
+        [Cell.OBSERVED, Cell.OBSERVED, clean, Cell.KNOWN, Cell.KNOWN],
+    ]
+    draw_plan(tmp_path / "a.png", plan, title="m_5_2_8_3", facts=["4 steps"])
+    draw_plans(tmp_path / "b.png", [Panel("m", plan, "4 steps"), Panel("n", PLAN, "3 stages")])
+    picture = iio.imread(tmp_path / "a.png")[..., :3]
+    for noise in (0.0, 0.5, 1.0):
+        assert (picture == level_colour(noise)).all(axis=-1).sum() > 100
 
 
 def test_a_pixel_of_many_cells_shows_what_matters_most():

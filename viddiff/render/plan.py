@@ -4,12 +4,13 @@ Before a stage runs, a frame is known or not yet made; the stage observes some k
 latent ones. Cells are whole pixels, so that single frames of a video of 1000 stay visible. Where there are
 more frames or stages than pixels, a pixel shows what matters most of its cells: chosen frames, then latent,
 then observed ones.
+
+Where frames have noise levels of their own, the rows are iterations, and the colour of a noisy frame is its level.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
@@ -21,39 +22,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from viddiff.inference.plan import Plan
-from viddiff.render.canvas import (
-    CHOSEN,
-    EMPTY,
-    FAINT,
-    GENERATED,
-    INK,
-    KNOWN,
-    OBSERVED,
-    PAPER,
-    font,
-    new_figure,
-    save_figure,
-    web_colour,
-)
+from viddiff.render.canvas import FAINT, INK, PAPER, font, new_figure, save_figure, web_colour
+from viddiff.render.cells import COLOURS, MOST_PIXELS, Cell, cell_colours, level_colour, plan_cells, row_count
 
-
-class Cell(IntEnum):
-    """What a frame is in a stage, in rising order of what a pixel shows of several."""
-
-    NOT_MADE = 0
-    KNOWN = 1
-    OBSERVED = 2
-    LATENT = 3
-    CHOSEN = 4
-
-
-COLOURS = {
-    Cell.NOT_MADE: EMPTY,
-    Cell.KNOWN: KNOWN,
-    Cell.OBSERVED: OBSERVED,
-    Cell.LATENT: GENERATED,
-    Cell.CHOSEN: CHOSEN,
-}
 _NAMES = {
     Cell.KNOWN: "known, not used",
     Cell.OBSERVED: "observed",
@@ -61,34 +32,14 @@ _NAMES = {
     Cell.LATENT: "latent: made by this stage",
     Cell.NOT_MADE: "not yet made",
 }
-MOST_PIXELS = 4000  # of a side
+_LEVEL_NAMES = ((1.0, "noise"), (0.5, "half way"), (0.0, "clean by now"))
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 30, 66, 52  # pixels around the cells; a line of facts adds to the top
 _LINE = 18  # pixels of a line of facts
-_LEGEND, _LEGEND_CHOSEN = 600, 790  # pixels that the legend needs
-
-
-def plan_cells(
-    plan: Plan, planned: Plan | None = None, most: int = MOST_PIXELS
-) -> UInt8[np.ndarray, "rows columns"]:
-    """The `Cell` of each frame in each stage; of several, if there are more than `most` frames or stages.
-
-    planned: the plan before its content was known; observed frames that it does not name are `CHOSEN`.
-    """
-    stages, frames = _share(len(plan.stages), most), _share(plan.length, most)
-    starts = np.arange(0, plan.length, frames)
-    cells = np.zeros((-(-len(plan.stages) // stages), len(starts)), dtype=np.uint8)
-    before = np.full(plan.length, Cell.NOT_MADE, dtype=np.uint8)
-    before[list(plan.true_frames)] = Cell.KNOWN
-    for number, stage in enumerate(plan.stages):
-        named = planned.stages[number].observed if planned else stage.observed
-        now = before.copy()
-        now[list(stage.observed)] = Cell.CHOSEN
-        now[[frame for frame in named if frame in stage.observed]] = Cell.OBSERVED
-        now[list(stage.latent)] = Cell.LATENT
-        row = cells[number // stages]
-        np.maximum(row, np.maximum.reduceat(now, starts), out=row)
-        before[list(stage.latent)] = Cell.KNOWN
-    return cells
+_LEGEND, _LEGEND_CHOSEN, _LEGEND_LEVELS = (
+    600,
+    790,
+    300,
+)  # pixels that the legend needs, with levels so many more
 
 
 def draw_plan(
@@ -101,10 +52,12 @@ def draw_plan(
     cells = plan_cells(plan, planned)
     image = cell_image(cells, *cell_size(*cells.shape))
     rows, columns = image.shape[:2]
-    kinds = [cell for cell in _NAMES if cell != Cell.CHOSEN or (cells == cell).any()]
+    seldom = (Cell.CHOSEN, Cell.LATENT) if plan.has_steps else (Cell.CHOSEN,)
+    kinds = [cell for cell in _NAMES if cell not in seldom or (cells == cell).any()]
+    legend = _LEGEND if len(kinds) <= 4 else _LEGEND_CHOSEN
     width = max(
         columns,
-        _LEGEND if len(kinds) == 4 else _LEGEND_CHOSEN,
+        legend + _LEGEND_LEVELS if plan.has_steps else legend,
         *(round(font(13).getlength(line)) for line in facts),
         round(font(17, bold=True).getlength(title)),
     )
@@ -113,11 +66,11 @@ def draw_plan(
     figure.figimage(image, xo=_LEFT, yo=_BOTTOM, origin="upper")
     axes = cell_axes(figure, plan, (_LEFT, _BOTTOM, columns, rows))
     axes.set_xlabel("frame", color=web_colour(INK))
-    axes.set_ylabel("stage", color=web_colour(INK))
+    axes.set_ylabel("iteration" if plan.has_steps else "stage", color=web_colour(INK))
     write_at(figure, _LEFT, 12, title, size=12, weight="bold", color=web_colour(INK))
     for number, line in enumerate(facts):
         write_at(figure, _LEFT, 38 + _LINE * number, line, size=9, color=web_colour(FAINT))
-    draw_legend(figure, _LEFT, top - 26, kinds)
+    draw_legend(figure, _LEFT, top - 26, kinds, levels=plan.has_steps)
     save_figure(path, figure)
 
 
@@ -132,20 +85,22 @@ def cell_image(
     cells: UInt8[np.ndarray, "rows columns"], width: int, height: int
 ) -> UInt8[np.ndarray, "H W 3"]:
     """The cells in their colours, `width` × `height` pixels each."""
-    colours = np.array([COLOURS[cell] for cell in Cell], dtype=np.uint8)[cells]
-    image = colours.repeat(height, axis=0).repeat(width, axis=1)
+    image = cell_colours()[cells].repeat(height, axis=0).repeat(width, axis=1)
     if height > 4:  # a line between stages
         image[height - 1 :: height] = PAPER
     return image
 
 
 def cell_axes(figure: Figure, plan: Plan, place: tuple[int, int, int, int]) -> Axes:
-    """Axes of frames and stages over the image of a plan. place: its left, bottom, width, height in pixels."""
+    """Axes of frames and stages, or iterations, over the image of a plan.
+
+    place: its left, bottom, width, height in pixels.
+    """
     width, height = figure.get_size_inches() * figure.dpi
     left, bottom, columns, rows = place
     axes = figure.add_axes((left / width, bottom / height, columns / width, rows / height), facecolor="none")
     axes.set_xlim(-0.5, plan.length - 0.5)
-    axes.set_ylim(len(plan.stages) - 0.5, -0.5)
+    axes.set_ylim(row_count(plan) - 0.5, -0.5)
     axes.xaxis.set_major_locator(
         MaxNLocator(nbins=min(12, max(1, columns // 60)), integer=True, steps=[1, 2, 5, 10])
     )
@@ -161,16 +116,19 @@ def write_at(figure: Figure, left: int, top: int, text: str, **style: Any) -> No
     figure.text(left / width, 1 - top / height, text, va="top", **style)
 
 
-def draw_legend(figure: Figure, left: int, top: int, kinds: Sequence[Cell]) -> None:
-    """The colours of the kinds in one row; its upper left corner is at pixel (left, top)."""
+def draw_legend(figure: Figure, left: int, top: int, kinds: Sequence[Cell], levels: bool = False) -> None:
+    """The colours of the kinds in one row, and of noise levels; its upper left corner is at pixel (left, top)."""
     width, height = figure.get_size_inches() * figure.dpi
+    entries = [(COLOURS[cell], _NAMES[cell]) for cell in kinds]
+    if levels:
+        entries += [(level_colour(noise), name) for noise, name in _LEVEL_NAMES]
     figure.legend(
-        handles=[Patch(facecolor=web_colour(COLOURS[cell]), label=_NAMES[cell]) for cell in kinds],
+        handles=[Patch(facecolor=web_colour(colour), label=name) for colour, name in entries],
         loc="upper left",
         bbox_to_anchor=(left / width, 1 - top / height),
         borderaxespad=0,
         borderpad=0,
-        ncols=len(kinds),
+        ncols=len(entries),
         frameon=False,
         fontsize=9,
         handlelength=1.2,
@@ -178,8 +136,3 @@ def draw_legend(figure: Figure, left: int, top: int, kinds: Sequence[Cell]) -> N
         columnspacing=1.6,
         labelcolor=web_colour(INK),
     )
-
-
-def _share(count: int, most: int) -> int:
-    """How many of `count` things share a place, if there are `most` places."""
-    return -(-count // most)
