@@ -19,11 +19,12 @@ def variational_bound(
     x_t: WindowFrames,
     estimate: WindowFrames,
     v: WindowFrames | Float[Tensor, ""],
-    t: Int[Tensor, " B"],
+    t: Int[Tensor, "B ..."],
 ) -> WindowFrames:
     """The bound's term at step t, per element, in bits: the decoder's at t = 0, else the KL divergence.
 
-    estimate: the network's of x_0; v: the place of its variance, see `Estimate`. t: indices into the schedule.
+    estimate: the network's of x_0; v: the place of its variance, see `Estimate`. t: indices into the schedule, [B] of
+    windows or [B, K] of frames.
     """
     tables = diffusion.schedule
     weight_x_0, weight_x_t = table_at(tables.posterior_mean_x_0, t), table_at(tables.posterior_mean_x_t, t)
@@ -31,7 +32,7 @@ def variational_bound(
     true_log_variance = table_at(tables.posterior_log_variance, t)
     log_variance = model_log_variance(diffusion, v, t)
     kl = kl_bits(true_mean, true_log_variance, mean, log_variance)
-    return torch.where((t == 0)[:, None, None, None, None], decoder_bits(x_0, mean, log_variance), kl)
+    return torch.where(over_frames(t == 0), decoder_bits(x_0, mean, log_variance), kl)
 
 
 def prior_bits(diffusion: Diffusion, x_0: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -41,7 +42,7 @@ def prior_bits(diffusion: Diffusion, x_0: Float[Tensor, "*shape"]) -> Float[Tens
     return kl_bits(math.sqrt(alpha_bar) * x_0, log_variance, zero, zero)
 
 
-def model_log_variance(diffusion: Diffusion, v: Tensor, t: Int[Tensor, " B"]) -> Tensor:
+def model_log_variance(diffusion: Diffusion, v: Tensor, t: Int[Tensor, "B ..."]) -> Tensor:
     """Log variance of the reverse transition from step t, broadcastable to frames."""
     small, large = diffusion.schedule.posterior_log_variance, np.log(diffusion.schedule.betas)
     if diffusion.variance == "large":
@@ -77,6 +78,11 @@ def decoder_bits(x_0: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
     return -log_probability / math.log(2.0)
 
 
-def table_at(table: np.ndarray, t: Int[Tensor, " B"]) -> Float[Tensor, "B 1 1 1 1"]:
-    """A schedule's entries at steps t, in float32, broadcastable to frames."""
-    return torch.from_numpy(table).to(t.device)[t].float()[:, None, None, None, None]
+def table_at(table: np.ndarray, t: Int[Tensor, "B ..."]) -> Float[Tensor, "B k 1 1 1"]:
+    """A schedule's entries at steps t, [B] of windows or [B, K] of frames, in float32, broadcastable to frames."""
+    return over_frames(torch.from_numpy(table).to(t.device)[t].float())
+
+
+def over_frames(values: Tensor) -> Tensor:
+    """Values of windows or of frames as they broadcast to frames."""
+    return values.reshape(*values.shape, *[1] * (5 - values.ndim))

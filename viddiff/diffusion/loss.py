@@ -31,12 +31,12 @@ def training_loss(
     model: Network,
     diffusion: Diffusion,
     window: Window,
-    t: Int[Tensor, " B"],
+    t: Int[Tensor, "B ..."],
     noise: WindowFrames,
     loss_mask: Bool[Tensor, "B K"],
     observed_noise: Float[Tensor, " B"] | None = None,
 ) -> Losses:
-    """The loss at diffusion steps `t` (indices into the schedule) with the given noise.
+    """The loss at diffusion steps `t` (indices into the schedule, [B] of windows or [B, K] of frames), with that noise.
 
     observed_noise: what the network is told of the noise on observed frames, if there is any.
     """

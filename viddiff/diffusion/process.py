@@ -61,7 +61,7 @@ class Diffusion:
             for a, time in zip(alpha_bar[::-1], self.times[::-1], strict=True)
         ]
 
-    def network_time(self, t: Int[Tensor, " B"]) -> Float[Tensor, " B"]:
+    def network_time(self, t: Int[Tensor, "B ..."]) -> Float[Tensor, "B ..."]:
         """Diffusion steps (indices into the schedule) as the network is told them."""
         if self.predicts == "edm":
             return torch.tensor(self.times, device=t.device)[t]

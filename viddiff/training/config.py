@@ -19,6 +19,7 @@ WandbMode = Literal["off", "offline", "online"]
 
 LR_SCHEDULES = ("linear", "cosine")
 TELLS_NOISE = ("channel", "channel-initzero")  # of cond_emb_type
+NOISE_LEVELS = ("per_window", "per_frame")
 LEVEL_SAMPLERS = ("uniform", "logit-normal", "loss-second-moment")
 
 # Keys of the flat config under another name here.
@@ -92,6 +93,7 @@ class TrainingConfig:
     ema_rate: str = DEFAULTS["ema_rate"]  # one or more, with commas
     ema_warmup: bool = OWN["ema_warmup"]  # rates grow from 0.1 to their own
     observed_noise: float = OWN["observed_noise"]  # the most on observed frames
+    noise_levels: str = OWN["noise_levels"]  # one for all latent frames of a window, or for each its own
     post_hoc_ema: bool = OWN["post_hoc_ema"]  # averages whose length is chosen after training
     schedule_sampler: str = DEFAULTS["schedule_sampler"]  # how diffusion steps are drawn
     save_interval: int = DEFAULTS["save_interval"]
@@ -126,7 +128,11 @@ class TrainingConfig:
             )
         if not self.lr > 0:
             raise InputError(f"training key lr is {self.lr}; must be positive")
-        for name, allowed in (("lr_schedule", LR_SCHEDULES), ("schedule_sampler", LEVEL_SAMPLERS)):
+        for name, allowed in (
+            ("lr_schedule", LR_SCHEDULES),
+            ("schedule_sampler", LEVEL_SAMPLERS),
+            ("noise_levels", NOISE_LEVELS),
+        ):
             if (text := getattr(self, name)) not in allowed:
                 raise InputError(f"training key {name} is {_short(text)}; allowed: {', '.join(allowed)}")
         if not 0.0 <= self.observed_noise < 1.0:
@@ -200,6 +206,11 @@ def _check_together(config: TrainingConfig) -> None:
         raise InputError(
             f"training key observed_noise is {config.observed_noise}, and cond_emb_type is {mark!r:.60}, which has "
             f"no place to tell the network of it; use {' or '.join(TELLS_NOISE)}"
+        )
+    if config.noise_levels == "per_frame" and config.schedule_sampler == "loss-second-moment":
+        raise InputError(
+            "training key noise_levels is per_frame, and schedule_sampler is loss-second-moment, which knows one loss "
+            "of a window, not of each level; use uniform or logit-normal"
         )
     if config.post_hoc_ema and config.save_latest_only:
         raise InputError(

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from viddiff.diffusion.process import Diffusion
 from viddiff.errors import InputError
+from viddiff.window import Window
 
 HISTORY = 10  # losses of a diffusion step
 UNIFORM = 0.001  # the share of draws that are not by loss
@@ -96,6 +97,30 @@ def draw_levels(
     if not by_loss:
         return t, None
     return t, (1.0 / (n_steps * torch.from_numpy(probability).to(device)[t])).float()
+
+
+def frame_levels(
+    sampler: str, diffusion: Diffusion, window: Window, generator: torch.Generator
+) -> Int[Tensor, "B K"]:
+    """Diffusion steps for each frame of the windows of a batch, as `draw_levels` draws them for windows.
+
+    Chen et al. 2024 (arXiv 2407.01392), algorithm 1. Observed frames are told the step of the least noisy latent one,
+    as in sampling (`viddiff.diffusion.walk.told_levels`).
+    """
+    batch, frames = window.latent.shape
+    t, _ = draw_levels(sampler, diffusion, batch * frames, generator)
+    t = t.view(batch, frames)
+    latent, observed = window.latent.to(t.device), window.observed.to(t.device)
+    lowest = t.masked_fill(~latent, diffusion.n_steps - 1).amin(dim=1, keepdim=True)
+    return torch.where(observed, lowest, t)
+
+
+def mean_levels(t: Int[Tensor, "B ..."], window: Window) -> Int[Tensor, " B"]:
+    """The diffusion step of each window, where its frames have their own the mean of the latent frames', rounded."""
+    if t.ndim == 1:
+        return t
+    latent = window.latent.to(t.device)
+    return ((t * latent).sum(dim=1) / latent.sum(dim=1).clamp(min=1)).round().to(t.dtype)
 
 
 def logit_normal(diffusion: Diffusion) -> Float64[np.ndarray, " steps"]:

@@ -19,7 +19,7 @@ from viddiff.diffusion.observed_noise import ObservedNoise, with_noise
 from viddiff.diffusion.process import Diffusion
 from viddiff.precision import numerics
 from viddiff.training.config import TrainingConfig
-from viddiff.training.levels import LossHistory, draw_levels
+from viddiff.training.levels import LossHistory, draw_levels, frame_levels, mean_levels
 from viddiff.training.observed_noise import draw_observed_noise
 from viddiff.training.soundness import check_losses
 from viddiff.training.windows import loss_mask
@@ -40,6 +40,8 @@ def forward_backward(
     scaler: torch.amp.GradScaler | None = None,
 ) -> tuple[Losses, Int[Tensor, " B"]]:
     """Gradients of a batch's mean loss, by microbatches. Returns each window's losses and diffusion step.
+
+    Where frames have steps of their own, that is their mean, see `mean_levels`.
 
     history: of the losses so far, if the diffusion steps are drawn by it. precision: tf32 or another; the network
     itself rounds to 16 bits. scaler: of the loss, in float16; gradients may be infinite then, and losses too. Raises
@@ -65,9 +67,10 @@ def forward_backward(
             (scaler.scale(loss) if scaler is not None and scaled else loss).backward()
         parts.append((losses.loss.detach(), losses.latent_mse))
     losses = Losses(*(torch.cat(values).cpu() for values in zip(*parts, strict=True)))
+    levels = mean_levels(t, window).cpu()
     if not scaled:
-        check_losses(losses.loss, t.cpu(), diffusion.n_steps, config, step)
-    return losses, t.cpu()
+        check_losses(losses.loss, levels, diffusion.n_steps, config, step)
+    return losses, levels
 
 
 def drawn_noise(
@@ -77,10 +80,15 @@ def drawn_noise(
     step: int,
     device: torch.device,
     history: LossHistory | None,
-) -> tuple[Int[Tensor, " B"], Float[Tensor, " B"] | None, Float[Tensor, "B K C H W"]]:
+) -> tuple[Int[Tensor, "B ..."], Float[Tensor, " B"] | None, Float[Tensor, "B K C H W"]]:
     """The diffusion steps of a training step's windows, the weights of their losses if not all 1, and the noise."""
     generator = torch.Generator(device).manual_seed(step_seed(config.seed, step, NOISE))
-    t, weight = draw_levels(config.schedule_sampler, diffusion, len(window.frames), generator, history)
+    t: Tensor
+    weight: Tensor | None = None
+    if config.noise_levels == "per_frame":
+        t = frame_levels(config.schedule_sampler, diffusion, window, generator)
+    else:
+        t, weight = draw_levels(config.schedule_sampler, diffusion, len(window.frames), generator, history)
     return t, weight, torch.randn(window.frames.shape, generator=generator, device=device)
 
 
@@ -123,7 +131,7 @@ def _row_losses(
     diffusion: Diffusion,
     window: Window,
     rows: slice,
-    t: Int[Tensor, " B"],
+    t: Int[Tensor, "B ..."],
     noise: Float[Tensor, "B K C H W"],
     config: TrainingConfig,
     observed: ObservedNoise | None = None,

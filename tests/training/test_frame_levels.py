@@ -1,0 +1,120 @@
+"""`noise_levels: per_frame`: what is drawn, the loss of frames at levels of their own, and what it refuses."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from seeded import TINY, seeded_model
+from tiny import SETTINGS
+
+from viddiff.diffusion.loss import training_loss
+from viddiff.diffusion.process import diffusion_of
+from viddiff.errors import InputError
+from viddiff.flat_config import with_defaults
+from viddiff.training.config import training_config
+from viddiff.training.levels import frame_levels, mean_levels
+from viddiff.training.step import drawn_noise, forward_backward
+from viddiff.window import Window
+
+CPU = torch.device("cpu")
+LOSSES = [{}, {"learn_sigma": True}, {"use_kl": True}, {"min_snr_gamma": 5.0}, {"prediction": "v"}]
+
+
+def window(roles: list[str], size: int = 2) -> Window:
+    """Windows of observed (o), latent (l) and padding (p) frames."""
+    shape = (len(roles), len(roles[0]))
+    frames = torch.rand(*shape, 3, size, size, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    observed, latent = (torch.tensor([[role == kind for role in row] for row in roles]) for kind in "ol")
+    return Window(frames, torch.arange(shape[1]).expand(shape), observed, latent)
+
+
+def diffusion(**more):
+    return diffusion_of(with_defaults(TINY | more))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from(["uniform", "logit-normal"]))
+def test_each_latent_frame_has_a_level_and_observed_ones_that_of_the_cleanest(
+    seed: int, sampler: str
+) -> None:
+    here = window(["oolllp", "lollll", "oooool"])
+    t = frame_levels(sampler, diffusion(), here, torch.Generator().manual_seed(seed))
+    assert bool(((t >= 0) & (t < 40)).all())
+    for row, observed, latent in zip(t, here.observed, here.latent, strict=True):
+        assert bool((row[observed] == row[latent].min()).all())
+    assert mean_levels(t, here).tolist() == [
+        round(float(row[latent].float().mean())) for row, latent in zip(t, here.latent, strict=True)
+    ]
+
+
+def test_levels_of_frames_are_independent_and_uniform() -> None:
+    t = frame_levels(
+        "uniform", diffusion(), window(["ll"] * 20000, 1), torch.Generator().manual_seed(0)
+    ).float()
+    assert t.mean() == pytest.approx(19.5, abs=0.2)
+    assert abs(float(torch.corrcoef(t.T)[0, 1])) < 0.02
+
+
+@pytest.mark.parametrize("more", LOSSES)
+def test_the_loss_of_frames_is_that_of_windows_where_they_are_alike(more) -> None:
+    """And where they differ, the loss of each frame at its level: here of a network that treats frames one by one."""
+    process = diffusion(**more)
+    here = window(["llll", "olll"], 4)
+    noise = torch.randn(here.frames.shape, generator=torch.Generator().manual_seed(2))
+
+    class FrameByFrame:
+        def __call__(self, x_t, t, window, positions=None):
+            out = 0.3 * x_t + (t[:, None] if t.ndim == 1 else t)[..., None, None, None] / 1000
+            return torch.cat([out, 0.1 * out], dim=2) if more.get("learn_sigma") else out
+
+        def positions(self, window):
+            return None
+
+    def loss(t, counted=here.latent):
+        return training_loss(FrameByFrame(), process, here, t, noise, counted).loss
+
+    t = torch.tensor([3, 30])
+    torch.testing.assert_close(loss(t[:, None].expand(2, 4)), loss(t), rtol=1e-6, atol=0)
+    own = torch.tensor([[0, 9, 20, 39], [5, 0, 5, 39]])
+    each = [loss(own[:, k], here.latent & (torch.arange(4) == k)) for k in range(4)]
+    torch.testing.assert_close(loss(own), sum(each), rtol=1e-5, atol=1e-7)
+
+
+def test_a_training_step_draws_levels_of_frames_and_the_default_draws_what_it_did() -> None:
+    """Microbatches change nothing; the flat config names the key only where it is not at its default."""
+    each, plain = (
+        training_config(SETTINGS | {"dropout": 0.0} | more) for more in ({"noise_levels": "per_frame"}, {})
+    )
+    here, process = window(["oll", "lll"], 32), diffusion()
+    drawn = drawn_noise(here, process, each, 3, CPU, None)[0]
+    assert drawn.shape == (2, 3)
+    assert drawn_noise(here, process, plain, 3, CPU, None)[0].shape == (2,)
+    assert "noise_levels" not in plain.to_flat()
+    assert each.to_flat()["noise_levels"] == "per_frame"
+    network = seeded_model(TINY)
+    losses, t = forward_backward(network, process, here, each, 3, CPU)
+    assert torch.equal(t, mean_levels(drawn, here))
+    whole = network.out[2].weight.grad.clone()
+    network.zero_grad()
+    parts = training_config(SETTINGS | {"dropout": 0.0, "noise_levels": "per_frame", "microbatch": 1})
+    torch.testing.assert_close(forward_backward(network, process, here, parts, 3, CPU)[0].loss, losses.loss)
+    torch.testing.assert_close(network.out[2].weight.grad, whole, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"noise_levels": "per-frame"}, "noise_levels is 'per-frame'; allowed: per_window, per_frame"),
+        ({"noise_levels": True}, "noise_levels is True; must be a text"),
+        (
+            {"noise_levels": "per_frame", "schedule_sampler": "loss-second-moment"},
+            "use uniform or logit-normal",
+        ),
+    ],
+)
+def test_what_cannot_be_is_one_line(more, message) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        training_config(SETTINGS | more)
+    assert "\n" not in str(caught.value)
