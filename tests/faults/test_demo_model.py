@@ -10,7 +10,7 @@ import pytest
 from viddiff.data import open_dataset
 from viddiff.data.bouncy_balls import write_bouncy_balls
 from viddiff.inference.modes import base_plan, parse_mode
-from viddiff.metrics.base import Facts
+from viddiff.metrics.base import Facts, MetricSettings
 from viddiff.metrics.changes import changes
 from viddiff.metrics.discs import count_discs, find_discs
 from viddiff.metrics.frozen import frozen
@@ -31,7 +31,7 @@ def test_its_balls_move_bounce_and_are_three(tmp_path):
     truth = np.stack([data.video(index, 60) for index in range(VIDEOS)])
     made = VideoModel.load(DEMO, sampler="ddim", respacing="10", device="cpu").complete(truth, MODE)
     facts = Facts(10, stages_of(base_plan(parse_mode(MODE)), 60))
-    of_made, of_truth = changes(made, 10, None), changes(truth, 10, None)
+    of_made, of_truth = (changes(video, 10, MetricSettings()) for video in (made, truth))
     assert 0.9 < motion(of_made, of_truth, facts) < 1.1
     assert seam(of_made, of_truth, facts) < 1.15
     assert frozen(of_made, of_truth, facts) < 0.1
