@@ -30,7 +30,7 @@ from viddiff.diffusion.denoiser import Network
 from viddiff.diffusion.process import Diffusion, diffusion_of
 from viddiff.diffusion.sample import Conditioning, WindowSampler
 from viddiff.diffusion.samplers.base import find_sampler
-from viddiff.diffusion.treatment import Treatment
+from viddiff.diffusion.treatment import Treatment, check_guidance
 from viddiff.errors import InputError, naming
 from viddiff.files.write import sha256_file
 from viddiff.flat_config import own_setting, with_defaults
@@ -146,20 +146,26 @@ class VideoModel:
         schedule: Schedule | str | os.PathLike[str] | None = None,
         alexnet: str | os.PathLike[str] | None = None,
         guidance_weight: float = 1.0,
+        guidance_shifts: str = "estimate",
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> UInt8[np.ndarray, "B T C H W"]:
         """Complete videos by an inference mode: the same frames, to the last bit, as the workflow's.
 
         videos: an array, uint8 `[B, T, C, H, W]`, with all frames of the mode's T, of which only the observed ones
         (and the goals) are looked at. indices: which videos of their dataset these are, by default the first; the
-        noise of a video depends on its index and on `sample`. schedule, alexnet, guidance_weight: as for `completion`.
+        noise of a video depends on its index and on `sample`. schedule, alexnet, guidance_weight, guidance_shifts: as
+        for `completion`.
         progress: called with the stages done and their number.
 
         Raises `InputError` before any work for an unknown mode, for videos that do not fit it or the model, and for
         what the mode needs and does not get.
         """
         completion = self.completion(
-            mode, schedule=schedule, alexnet=alexnet, guidance_weight=guidance_weight
+            mode,
+            schedule=schedule,
+            alexnet=alexnet,
+            guidance_weight=guidance_weight,
+            guidance_shifts=guidance_shifts,
         )
         given = completion.check_videos(videos)
         numbers = range(len(given)) if indices is None else indices
@@ -188,14 +194,17 @@ class VideoModel:
         schedule: Schedule | str | os.PathLike[str] | None = None,
         alexnet: str | os.PathLike[str] | None = None,
         guidance_weight: float = 1.0,
+        guidance_shifts: str = "estimate",
     ) -> Completion:
         """What a mode means for this model.
 
         schedule: the observed frames of each stage, or the file that holds them; an optimal mode needs it. alexnet:
         the file of LPIPS weights, for modes that choose frames by LPIPS; by default the machine's, fetched if it is
-        not there. guidance_weight: of reconstruction guidance, in modes `gradientmethod_…`.
+        not there. guidance_weight: of reconstruction guidance, in modes `gradientmethod_…`. guidance_shifts: what it
+        moves there, `estimate`, or as the original code `mean`, of ancestral sampling's transitions.
 
-        Raises `InputError` if the mode has no plan, or lacks its schedule or weights.
+        Raises `InputError` if the mode has no plan, or lacks its schedule or weights, or if its guidance and the
+        sampler do not fit.
         """
         mode = parse_mode(mode) if isinstance(mode, str) else mode
         plan = plan_of_mode(mode, schedule)
@@ -203,8 +212,14 @@ class VideoModel:
         with naming(f"mode {str(mode)!r}"):
             self.check_steps(mode, plan)
         weight = float(guidance_weight) if mode.gradient_method else None
+        if mode.gradient_method:
+            check_guidance(guidance_shifts, self.sampler)
         conditioning = Conditioning(
-            mode.recipe.treatment, plan.true_frames, self._tells_noise(mode.recipe.treatment), weight
+            mode.recipe.treatment,
+            plan.true_frames,
+            self._tells_noise(mode.recipe.treatment),
+            weight,
+            mode.gradient_method and guidance_shifts == "mean",
         )
         embed: Embed | None = None
         if mode.recipe.distance == "lpips":

@@ -19,6 +19,7 @@ with job(snakemake) as work:
         batch_size=sampling.batch_size,
         alexnet=work.input("alexnet"),
         guidance_weight=sampling.guidance_weight,
+        guidance_shifts=sampling.guidance_shifts,
         precision=sampling.precision,
         compiled=sampling.compile,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields, replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,10 @@ from torch import Tensor
 
 from viddiff.diffusion.denoiser import Denoise, Estimate, clipped, network_denoiser
 from viddiff.diffusion.guidance import all_latent, guided
-from viddiff.diffusion.noise_schedule import Level
+from viddiff.diffusion.noise_schedule import CLEAN, Level
 from viddiff.diffusion.process import diffusion_of
 from viddiff.diffusion.sample import Conditioning
+from viddiff.diffusion.samplers.ancestral import reverse_transition
 from viddiff.diffusion.samplers.base import sampler as samplers
 from viddiff.flat_config import DEFAULTS, with_defaults
 from viddiff.video_model import VideoModel
@@ -51,6 +53,53 @@ def test_a_linear_denoiser_is_shifted_by_the_formula(weight: float) -> None:
     torch.testing.assert_close(estimate.x_0, expected)
     assert (estimate.v == -1.0).all()
     assert not estimate.x_0.requires_grad and not estimate.v.requires_grad
+
+
+def test_the_originals_moves_the_mean_of_each_transition() -> None:
+    """By w sqrt(alpha_bar) / 2 times the gradient, whatever the level; at the last step both are one."""
+    levels = diffusion_of(DEFAULTS | {"diffusion_steps": 20, "noise_schedule": "cosine"}).levels()
+    matrix, x_t, frames = draw(3, 3, seed=1), draw(1, 3, 1, 2, 2, seed=2), draw(1, 3, 1, 2, 2, seed=3)
+    w = window(frames, [True, False, False])
+    miss = (linear(matrix)(x_t, LEVEL).x_0 - frames) * torch.tensor([1.0, 0.0, 0.0])[:, None, None, None]
+    gradient = 2.0 * torch.einsum("kl,bkchw->blchw", matrix, miss)
+    for level, lower in pairwise([*levels, CLEAN]):
+        moved = [
+            reverse_transition(x_t, denoise(x_t, level), level, lower)[0]
+            for denoise in (linear(matrix), guided(linear(matrix), w, 1.5, levels))
+        ]
+        torch.testing.assert_close(moved[1] - moved[0], -1.5 * level.alpha / 2.0 * gradient)
+    by_estimate = guided(linear(matrix), w, 1.5)(x_t, levels[-1]).x_0
+    torch.testing.assert_close(guided(linear(matrix), w, 1.5, levels)(x_t, levels[-1]).x_0, by_estimate)
+
+
+def test_samples_by_the_originals_have_the_moments_that_follow_from_it() -> None:
+    """Of a Gaussian each transition is linear, so mean and covariance are carried from level to level exactly."""
+    levels = diffusion_of(DEFAULTS | {"diffusion_steps": 30, "noise_schedule": "cosine"}).levels()
+    w, small = (
+        window(torch.full((n, 3, 1, 1, 1), 0.5, dtype=torch.float64), [True, False, False]) for n in (4000, 4)
+    )
+    denoise = guided(gaussian, w, 0.3, levels)
+    mean, covariance = torch.zeros(3, dtype=torch.float64), torch.eye(3, dtype=torch.float64)
+
+    def transition(x: Tensor, level: Level, lower: Level) -> tuple[Tensor, Tensor]:
+        found = reverse_transition(x, guided(gaussian, small, 0.3, levels)(x, level), level, lower)
+        return found[0].view(4, 3), found[1]
+
+    points = torch.cat([torch.zeros(1, 3, dtype=torch.float64), torch.eye(3, dtype=torch.float64)])
+    for level, lower in pairwise([*levels, CLEAN]):
+        made, log_variance = transition(points.view(4, 3, 1, 1, 1), level, lower)
+        matrix = (made[1:] - made[0]).T
+        mean = matrix @ mean + made[0]
+        covariance = matrix @ covariance @ matrix.T + torch.eye(3) * torch.exp(log_variance.mean())
+    generator = torch.Generator().manual_seed(0)
+
+    def noise() -> Tensor:
+        return torch.randn(w.frames.shape, generator=generator, dtype=torch.float64)
+
+    x = samplers.find("ancestral")(denoise, noise(), levels, noise).view(-1, 3)
+    spread = covariance.diagonal().sqrt()
+    assert ((x.mean(dim=0) - mean).abs() < 4 * spread / math.sqrt(len(x))).all()
+    torch.testing.assert_close(x.std(dim=0), spread, atol=0, rtol=0.06)
 
 
 def test_rows_are_guided_by_their_own_frames() -> None:

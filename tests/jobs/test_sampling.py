@@ -178,6 +178,8 @@ def test_another_guidance_weight_is_refused_where_it_matters(sample):
     assert sample([1], mode=GUIDED, guidance_weight=1)[1]
     with pytest.raises(InputError, match=r"guidance_weight was 1\.0, is now 2\.0"):
         sample([2], mode=GUIDED, guidance_weight=2)
+    with pytest.raises(InputError, match=r"guidance_shifts was None, is now 'mean'"):
+        sample([2], mode=GUIDED, guidance_shifts="mean")
     evaluation, _ = sample([0], mode=SHORT, guidance_weight=1)
     assert sample([1], mode=SHORT, guidance_weight=2)[1]
     assert "guidance_weight" not in json.loads((evaluation.directory / "fingerprint.json").read_text())

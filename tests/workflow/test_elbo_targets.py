@@ -52,11 +52,19 @@ def test_the_comparison_shows_bits_per_dimension_if_asked(done):
 
 
 def test_a_guided_mode_is_sampled_with_the_configured_weight(fresh):
-    fresh.configure(sampling={"videos_per_job": 5, "batch_size": 8, "guidance_weight": 2})
+    sampling = {"videos_per_job": 5, "batch_size": 8, "guidance_shifts": "mean"}
+    fresh.configure(sampling=sampling | {"guidance_weight": 2})
     folder = f"results/{CHECKPOINT}/ema_0.9999_000100_respace2/gradientmethod_autoreg_4_4_8_4"
     fresh.make(f"{folder}/samples/sample_0000-0.npy")
     assert np.load(fresh.root / f"{folder}/samples/sample_0000-0.npy").shape == (8, 3, 32, 32)
-    assert json.loads((fresh.root / folder / "fingerprint.json").read_text())["guidance_weight"] == 2
-    fresh.configure(sampling={"videos_per_job": 5, "batch_size": 8})
+    fingerprint = json.loads((fresh.root / folder / "fingerprint.json").read_text())
+    assert (fingerprint["guidance_weight"], fingerprint["guidance_shifts"]) == (2, "mean")
+    fresh.configure(sampling=sampling)
     text = fresh.refused(f"{folder}/samples/sample_0001-0.npy")
     assert "guidance_weight was 2.0, is now 1.0" in text
+    other = folder.replace("_respace2", "_ddim_respace2")
+    text = fresh.refused("-n", f"{other}/samples/sample_0000-0.npy")
+    assert (
+        f"{other}: guidance_shifts is mean, of the transitions of sampler ancestral, but the sampler is ddim"
+        in text
+    )

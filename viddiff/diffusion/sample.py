@@ -29,13 +29,15 @@ class Conditioning:
 
     treatment: what the mode's name says; true_frames: those of the video that are given; tells_noise: whether the
     network is told of noise on observed frames; guidance_weight: if given, observed frames act by reconstruction
-    guidance, and the network sees them as latent.
+    guidance, and the network sees them as latent; guides_mean: whether it moves the means of ancestral sampling's
+    transitions, as the original's, or the estimates.
     """
 
     treatment: Treatment = field(default_factory=Treatment)
     true_frames: tuple[int, ...] = ()
     tells_noise: bool = False
     guidance_weight: float | None = None
+    guides_mean: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,11 @@ class WindowSampler:
             return clipped(noting(network_denoiser(self.network, self.diffusion, seen, told), finite))
 
         if how.guidance_weight is not None:
-            denoise = clipped(guided(network(all_latent(window)), window, how.guidance_weight))
+            free = network(all_latent(window))
+            if how.guides_mean:  # what is shifted is no estimate of frames, to be clipped
+                denoise = guided(free, window, how.guidance_weight, self.diffusion.levels())
+            else:
+                denoise = clipped(guided(free, window, how.guidance_weight))
         elif how.treatment.history:
             denoise = clipped(history_guided(network, window, how.treatment.history, how.true_frames))
         else:

@@ -18,6 +18,9 @@ Subset = Literal["all", "given", "newest"]
 """Of a stage's observed frames: all of them, those of the true video, the newer half (rounded up)."""
 
 MOST_WEIGHT = 100
+GUIDANCE_SHIFTS = ("estimate", "mean")
+"""What reconstruction guidance moves."""
+
 FORM = "[history-<w>[-given<w>][-newest<w>]-][noisy-<level>-]"
 WORDS = ("history", "noisy")
 """With which names of users' modes must not begin."""
@@ -65,6 +68,17 @@ class Treatment:
         """Network evaluations of a window for each of the sampler's. observes: whether it has frames of a subset."""
         parts = sum(observes(subset) for subset, _ in self.history)
         return 1 + parts if parts else 1
+
+
+def check_guidance(shifts: str, sampler: str) -> None:
+    """Raise `InputError` if reconstruction guidance cannot move that with a sampler of this name."""
+    if shifts not in GUIDANCE_SHIFTS:
+        raise InputError(f"guidance_shifts is {shifts!r:.60}, must be {' or '.join(GUIDANCE_SHIFTS)}")
+    if shifts == "mean" and sampler != "ancestral":
+        raise InputError(
+            f"guidance_shifts is mean, of the transitions of sampler ancestral, but the sampler is {sampler}: "
+            "take estimate, or ancestral"
+        )
 
 
 def _weight(subset: Subset, text: str) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 
 from viddiff.data.base import VideoDataset
 from viddiff.dataset_settings import plain_size
+from viddiff.diffusion.sample import Conditioning
 from viddiff.errors import InputError, naming
 from viddiff.inference.plan import Plan
 from viddiff.inference.recipe import expand
@@ -33,13 +34,16 @@ class Prepared:
     model: VideoModel
     dataset: VideoDataset
 
-    def fingerprint(self, plan: Plan, guidance_weight: float | None = None) -> dict[str, Any]:
+    def fingerprint(self, plan: Plan, conditioning: Conditioning | None = None) -> dict[str, Any]:
         """All that the samples of an evaluation directory depend on, apart from video and sample index.
 
         What a user's mode means today counts, not its name: the plan, and the strategy that a preset stands for.
         """
         mode, model, dataset = self.evaluation.mode, self.model, self.dataset
-        guidance = {} if guidance_weight is None else {"guidance_weight": guidance_weight}
+        guidance: dict[str, Any] = {}
+        if conditioning is not None and conditioning.guidance_weight is not None:
+            guidance["guidance_weight"] = conditioning.guidance_weight
+            guidance |= {"guidance_shifts": "mean"} if conditioning.guides_mean else {}
         return guidance | {
             "checkpoint_sha256": model.sha256,
             "mode": asdict(mode) | {"strategy": expand(mode.strategy)},

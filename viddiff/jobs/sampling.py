@@ -44,6 +44,7 @@ def sample_videos(
     batch_size: int | None = None,
     alexnet: Path | None = None,
     guidance_weight: float = 1.0,
+    guidance_shifts: str = "estimate",
     precision: str = "auto",
     compiled: bool = False,
 ) -> list[Path]:
@@ -52,7 +53,7 @@ def sample_videos(
     batch_size: videos completed at once, and the most windows of a network call; `None`: as many as fit. Where memory
         runs out, calls are halved. It does not change the samples, on a GPU not beyond rounding
         (`viddiff.precision.rows_per_call`).
-    alexnet, guidance_weight: as in `VideoModel.completion`.
+    alexnet, guidance_weight, guidance_shifts: as in `VideoModel.completion`.
     precision: of the network, see `viddiff.precision`; with `auto` a directory that has samples keeps theirs.
     compiled: whether the network is, see `viddiff.model.compiled`.
 
@@ -75,10 +76,11 @@ def sample_videos(
         schedule=schedule_file(evaluation),
         alexnet=alexnet,
         guidance_weight=guidance_weight,
+        guidance_shifts=guidance_shifts,
     )
     plan = completion.plan
     check_videos(dataset, missing, plan)
-    facts = prepared.fingerprint(plan, completion.conditioning.guidance_weight)
+    facts = prepared.fingerprint(plan, completion.conditioning)
     facts = claim(evaluation.directory, facts, ["precision"] if precision == "auto" else [])
     model = in_precision(model, str(facts.get("precision")), evaluation.directory)
     completion = replace(completion, model=model)

@@ -10,6 +10,7 @@ from typing import Any
 
 from viddiff.dataset_settings import height_width, plain_size
 from viddiff.diffusion.respacing import check_respacing, diffusion_steps
+from viddiff.diffusion.treatment import check_guidance
 from viddiff.errors import InputError, missing_file, naming, reading
 from viddiff.files.archives import check_whole
 from viddiff.files.json_files import read_json
@@ -145,6 +146,8 @@ def check_sampling(config: Configuration, evaluation: Evaluation, videos: int, d
             datasets.split(name, mode.split).check(mode.given("T"), videos)
             _check_size(config, evaluation, name, datasets.fact(name, "image_size"))
             _check_made(config, name, mode.split)
+        if mode.gradient_method:
+            check_guidance(config.sampling.guidance_shifts, evaluation.checkpoint.sampler)
         if mode.recipe.distance == "lpips":
             check_weights(Path(config.alexnet), "LPIPS")
     check_writable(evaluation.directory / "samples")

@@ -68,6 +68,7 @@ class Sampling:
     videos_per_job: int
     batch_size: int | None
     guidance_weight: float
+    guidance_shifts: str
     precision: str
     compile: bool
     compile_cache: str
