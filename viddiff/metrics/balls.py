@@ -15,14 +15,14 @@ from jaxtyping import Float64
 from viddiff.metrics.base import MetricSettings, Samples, Truth, metric
 from viddiff.metrics.discs import LEAST_GAIN, behind_curtain, count_discs, find_discs
 
-DATASETS = ("bouncy_balls", "bouncy_balls_curtain")
+
+def discs_protocol() -> dict[str, Any]:
+    """How balls are found."""
+    return {"discs": f"matching pursuit, a gain of more than {LEAST_GAIN:g} of a ball's"}
 
 
 def protocol(settings: MetricSettings) -> dict[str, Any]:
-    return {
-        "discs": f"matching pursuit, a gain of more than {LEAST_GAIN:g} of a ball's",
-        "right": "as many as in the truth",
-    }
+    return discs_protocol() | {"right": "as many as in the truth"}
 
 
 @metric(
@@ -30,7 +30,7 @@ def protocol(settings: MetricSettings) -> dict[str, Any]:
     protocol=protocol,
     higher_is_better=True,
     unit="share",
-    datasets=DATASETS,
+    datasets=("bouncy_balls", "bouncy_balls_curtain"),
     meaning="Share of frames that show as many balls as the true ones: none lost, none made up.",
 )
 def balls(samples: Samples, truth: Truth, settings: MetricSettings) -> Float64[np.ndarray, "N T"]:

@@ -53,19 +53,30 @@ def find_discs(
     return centres
 
 
-def behind_curtain(frames: UInt8[np.ndarray, "T C H W"]) -> Bool[np.ndarray, "T H W"]:
-    """The pixels of each frame that the curtain of `bouncy_balls_curtain` hides, if it hangs there.
+def has_curtain(frames: UInt8[np.ndarray, "T C H W"]) -> Bool[np.ndarray, " T"]:
+    """Whether the curtain of `bouncy_balls_curtain` hangs in each frame.
 
     It does if that part of the frame is grey all over, give or take an eighth of the range on the average.
     """
     length, channels, height, width = frames.shape
-    hidden = np.zeros((length, height, width), bool)
-    columns = slice(round(width * CURTAIN / BOX))
+    found = np.empty(length, bool)
     for chunk in frame_chunks(length, channels * height * width, VALUES_PER_CHUNK):
-        part = frames[chunk, ..., columns] / np.float32(255)
-        grey = np.abs(part - np.float32(GREY)).mean((1, 2, 3)) < TOLERANCE
-        hidden[chunk, :, columns] = grey[:, None, None]
+        part = frames[chunk, ..., _columns(width)] / np.float32(255)
+        found[chunk] = np.abs(part - np.float32(GREY)).mean((1, 2, 3)) < TOLERANCE
+    return found
+
+
+def behind_curtain(frames: UInt8[np.ndarray, "T C H W"]) -> Bool[np.ndarray, "T H W"]:
+    """The pixels of each frame that the curtain hides, if it hangs there."""
+    length, _, height, width = frames.shape
+    hidden = np.zeros((length, height, width), bool)
+    hidden[has_curtain(frames), :, _columns(width)] = True
     return hidden
+
+
+def _columns(width: int) -> slice:
+    """Those that the curtain hides."""
+    return slice(math.ceil(width * CURTAIN / BOX - 0.5))
 
 
 def count_discs(centres: Float64[np.ndarray, "T 8 2"]) -> Int[np.ndarray, " T"]:
