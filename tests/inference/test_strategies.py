@@ -122,7 +122,7 @@ def parameter_sets(draw):
     return length, n_obs, window, draw(st.integers(1, window + 1))
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(st.sampled_from(NAMES), parameter_sets())
 def test_a_valid_plan_or_an_error_that_names_the_parameter(name, parameters):
     length, n_obs, window, _ = parameters
@@ -178,7 +178,7 @@ print([case for case in cases if not any(seconds(*case) < 0.1 for _ in range(3))
 
 def test_a_plan_of_1000_frames_takes_less_than_a_tenth_of_a_second():
     """In a process of its own: here, types are checked at every call."""
-    kinds = product((0, 36), ((40, 1), (40, 38), (20, 10), (10, 1)))
+    kinds = product((0, 36), ((40, 1), (10, 1)))  # the most stages
     cases = [(name, n_obs, *windows) for n_obs, windows in kinds for name in NAMES]
     cases.append(("gibbs-9-hierarchy-2", 36, 40, 1))  # the most sweeps
     command = [sys.executable, "-c", SLOW_PLANS, json.dumps(cases)]
