@@ -6,7 +6,14 @@ the configured step, and a job leaves a record in the logs.
 
 import atexit
 
-from viddiff.workflow.trainings import stop_message
+from viddiff.workflow.trainings import (
+    stop_message,
+    training_resources,
+    training_threads,
+    with_gpu_model,
+)
+
+TRAINS_HERE = workflow.is_main_process and runs_here
 
 
 # The last line, after all that Snakemake says of a job that ends early.
@@ -45,9 +52,11 @@ for name, run in TRAINING.items():
             f"benchmarks/{run}/train.tsv"
         conda:
             "../environment.yml"
-        threads: 4
+        threads: training_threads(CONFIG.training[run])
         resources:
-            gpu=1,
+            **with_gpu_model(
+                workflow, name, training_resources(CONFIG.training[run], TRAINS_HERE)
+            ),
         params:
             training=CONFIG.training[run].settings,
             run_dir=f"checkpoints/{run}",

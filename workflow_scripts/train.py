@@ -1,25 +1,15 @@
 """Train a run, or go on with it. Told to stop, it finishes the training step and saves its state."""
 
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
 
-from viddiff.errors import InputError, one_line
 from viddiff.files.write import write_json
-from viddiff.jobs.watching import TrainingWatch
+from viddiff.jobs.training import train_run, train_together
 from viddiff.training.config import training_config
-from viddiff.training.loop import train
 from viddiff.workflow.job import STOPPED, job, step_bar
-
-
-def held_out(work, dataset):
-    """The test videos of a dataset, if it has any."""
-    try:
-        return work.open_videos(dataset, "test")
-    except (InputError, OSError) as error:
-        logging.warning("no test videos to look at: %s", one_line(error))
-        return None
 
 
 def main():
@@ -27,22 +17,16 @@ def main():
     with job(snakemake) as work:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda number, frame: signals.append(number))
-        config = training_config(snakemake.params.training)
-        dataset = work.open_videos(config.dataset, "train", config.decode_once)
-        device, run_dir = work.device(), Path(snakemake.params.run_dir)
-        with step_bar(config.steps) as bar:
-            step = train(
-                config,
-                dataset,
-                run_dir,
-                device=device,
-                cores=snakemake.threads,
-                progress=bar.step,
-                stop=lambda: bool(signals),
-                watch=TrainingWatch(
-                    config, run_dir, device, held_out(work, config.dataset), bar.say, bar.row
-                ),
-            )
+        params, threads = snakemake.params, snakemake.threads
+        config, run_dir, stop = training_config(params.training), Path(params.run_dir), lambda: bool(signals)
+        if config.processes > 1:
+            told = {"training": params.training, "config": snakemake.config, "log": snakemake.log[0]}
+            script, gpus = Path(snakemake.scriptdir) / "train_process.py", work.config.device != "cpu"
+            step = train_together(config, run_dir, script, told, threads, gpus, os.environ, stop)
+        else:
+            device = work.device()
+            with step_bar(config.steps) as bar:
+                step = train_run(config, work.open_videos, run_dir, device, threads, stop, bar)
         if step < config.steps:
             logging.warning(
                 "stopped at step %d of %d, saved; the same call goes on from there", step, config.steps

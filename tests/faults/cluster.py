@@ -1,8 +1,8 @@
 """A SLURM cluster of this machine's own: real daemons on the loopback address, with two nodes.
 
-Node n1 is the partition `cpu`. Node n2 is the partition `gpu`; its GPUs are character devices that do nothing. The
-daemons need no root and no service manager, and write into one folder. Debian's packages: slurmctld slurmd
-slurm-client munge.
+Node n1 is the partition `cpu`, node n2 the partition `gpu`, both are the partition `both`. GPUs are character devices
+that do nothing. The daemons need no root and no service manager, and write into one folder. Debian's packages:
+slurmctld slurmd slurm-client munge.
 """
 
 from __future__ import annotations
@@ -64,10 +64,11 @@ CompleteWait=0
 Waittime=0
 JobRequeue=0
 MailProg=/bin/true
-NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port=26901 CPUs=16 RealMemory=200000 State=UNKNOWN
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port=26901 CPUs=16 RealMemory=200000 Gres=gpu:{gpus} State=UNKNOWN
 NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port=26902 CPUs=16 RealMemory=200000 Gres=gpu:{gpus} State=UNKNOWN
 PartitionName=cpu Nodes=n1 Default=YES MaxTime=INFINITE State=UP
 PartitionName=gpu Nodes=n2 MaxTime=INFINITE State=UP
+PartitionName=both Nodes=n1,n2 MaxTime=INFINITE State=UP
 """
 
 
@@ -198,7 +199,7 @@ class Cluster:
                 os.mknod(self.folder / f"gpu{number}", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
         except PermissionError:
             devices = f"/dev/tty[0-{GPUS - 1}]"
-        (self.folder / "gres.conf").write_text(f"NodeName=n2 AutoDetect=off Name=gpu File={devices}\n")
+        (self.folder / "gres.conf").write_text(f"NodeName=n[1-2] AutoDetect=off Name=gpu File={devices}\n")
         # The plugin's inner step loses SLURM_CONF.
         wrapper = self.folder / "bin" / "srun"
         wrapper.write_text(f'#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec {_program("srun")} "$@"\n')

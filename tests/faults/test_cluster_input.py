@@ -10,12 +10,12 @@ from conftest import METRICS
         (
             "slurm_partition: gpu",
             "slurm_partition: gpus",
-            "slurm_partition is 'gpus', must be one of cpu, gpu",
+            "slurm_partition is 'gpus', must be one of both, cpu, gpu",
         ),
         (
             "slurm_partition: cpu",
             "slurm_partition: main",
-            "slurm_partition is 'main', must be one of cpu, gpu",
+            "slurm_partition is 'main', must be one of both, cpu, gpu",
         ),
         (
             "# slurm_account: my-account",

@@ -43,16 +43,20 @@ def kill_at(project: Faulted, *steps: int) -> None:
     lines = f"""
 import os, signal
 
-def dying(progress):
+def dying(bar):
+    shown = bar.step
+
     def show(step):
-        progress(step)
+        shown(step)
         marks = {{number: f"killed_{{number}}" for number in {steps}}}
         if step in marks and not os.path.exists(marks[step]):
             open(marks[step], "w").close()
             os.kill(os.getpid(), signal.SIGKILL)
-    return show
+
+    bar.step = show
+    return bar
 """
-    text = script.read_text().replace("progress=bar.step", "progress=dying(bar.step)")
+    text = script.read_text().replace("threads, stop, bar)", "threads, stop, dying(bar))")
     script.write_text(text.replace("def main", f"{lines}\n\ndef main"))
 
 
@@ -104,6 +108,53 @@ def test_requeued_by_slurm_it_goes_on(remote):
     assert remote.cluster.show(job)["Restarts"] == "1"
     assert weights(remote) == undisturbed
     assert (remote.root / RUN / "log.csv").read_text().count("\n") == 1 + 4  # every ten steps
+
+
+def test_a_killed_process_ends_the_attempt_and_the_next_goes_on(local):
+    """Two processes by torchrun: the same bytes as if nothing had happened."""
+    settings = TRAINING | {"steps": 6, "batch_size": 2, "gpus": 2}
+    local.configure(training={"new/run": settings}, grid=[], device="cpu")
+    local.make("train")
+    undisturbed = weights(local)
+    (local.root / RUN).rename(local.root / "undisturbed")
+    script = local.root / "workflow_scripts" / "train_process.py"
+    die = (
+        "asked.append(place.rank)\n            "
+        "if asked == [1, 1, 1] and not Path('killed').exists():\n                "
+        "Path('killed').touch()\n                os.kill(os.getpid(), signal.SIGKILL)\n            return"
+    )
+    text = (
+        script.read_text()
+        .replace("def main", "asked = []\n\n\ndef main")
+        .replace("return bool(signals)", f"{die} bool(signals)")
+    )
+    script.write_text(text)
+    said = local.make("--retries", "1", "train")
+    assert said.count("a process of the training, 1 of 2, on ") == 1, said
+    assert "the same call goes on from the newest checkpoint, of step 2, with any number of processes" in said
+    assert weights(local) == undisturbed and len(undisturbed) == 2 and (local.root / "killed").exists()
+
+
+def test_two_nodes_train_together_lose_one_and_go_on(remote):
+    """As if nothing had happened: the same bytes as two processes on one machine make."""
+    settings = TRAINING | {"steps": 30, "batch_size": 2}
+    remote.configure(training={"new/run": settings | {"gpus": 2}}, grid=[], device="cpu")
+    Faulted(remote.root).make("train")  # on this machine
+    undisturbed = weights(remote)
+    (remote.root / RUN).rename(remote.root / "undisturbed")
+    remote.configure(training={"new/run": settings | {"nodes": 2}}, grid=[], device="cpu")
+    remote.edit_profile("  train: *gpu\n", "  train: { slurm_partition: both, mem_mb: 4000, runtime: 60 }\n")
+    process = remote.start("train")
+    opt = remote.root / RUN / "opt_latest.pt"
+    wait_for(lambda: opt.exists() or None, 240, "the first checkpoints")
+    (job,) = remote.cluster.jobs("RUNNING")
+    shown = remote.cluster.show(job)
+    assert (shown["NumNodes"], shown["NumTasks"], shown["TresPerNode"][-5:]) == ("2", "2", "gpu:1")
+    remote.cluster.kill("slurmd-n2")
+    wait_for(lambda: job in remote.cluster.jobs("NODE_FAIL") or None, 90, "the node's failure")
+    remote.cluster.start_node("n2")
+    assert remote.finish(process) == 0, remote.log()
+    assert weights(remote) == undisturbed and len(undisturbed) == 2
 
 
 def test_stopped_by_ctrl_c_it_says_where_and_goes_on(local):

@@ -158,6 +158,10 @@ def test_needs_count_the_sets_that_stay(tmp_path):
     config = training_config(SETTINGS | {"steps": 8, "save_interval": 2, "ema_rate": "0.9"})
     assert "sets of files to come: 4 of 16 MB, together 64 MB" in needs(config, 1_000_000, tmp_path, 0)
     assert "sets of files to come: 2 of" in needs(config, 1_000_000, tmp_path, 4)
+    several = training_config(SETTINGS | {"gpus": 2})
+    assert "parameters, trained by 2 processes with 1 of 2 windows each; sets" in needs(
+        several, 1, tmp_path, 0
+    )
     few = training_config(SETTINGS | {"steps": 8, "save_interval": 2, "keep_last": 1, "keep_every": 4})
     assert "sets of files to come: 2 of 20 MB, together 40 MB" in needs(few, 1_000_000, tmp_path, 0)
 

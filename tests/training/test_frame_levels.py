@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -15,6 +17,7 @@ from viddiff.errors import InputError
 from viddiff.flat_config import with_defaults
 from viddiff.training.config import training_config
 from viddiff.training.levels import frame_levels, mean_levels
+from viddiff.training.network import TrainingNetwork
 from viddiff.training.step import drawn_noise, forward_backward
 from viddiff.window import Window
 
@@ -40,7 +43,11 @@ def test_each_latent_frame_has_a_level_and_observed_ones_that_of_the_cleanest(
     seed: int, sampler: str
 ) -> None:
     here = window(["oolllp", "lollll", "oooool"])
-    t = frame_levels(sampler, diffusion(), here, torch.Generator().manual_seed(seed))
+    t = frame_levels(sampler, diffusion(), here, torch.Generator().manual_seed(seed), 3)
+    for rows in (slice(1), slice(1, 3)):  # of one of several processes
+        part = Window(*(getattr(here, item.name)[rows] for item in fields(Window)))
+        own = frame_levels(sampler, diffusion(), part, torch.Generator().manual_seed(seed), 3, rows)
+        assert torch.equal(own, t[rows])
     assert bool(((t >= 0) & (t < 40)).all())
     for row, observed, latent in zip(t, here.observed, here.latent, strict=True):
         assert bool((row[observed] == row[latent].min()).all())
@@ -51,7 +58,7 @@ def test_each_latent_frame_has_a_level_and_observed_ones_that_of_the_cleanest(
 
 def test_levels_of_frames_are_independent_and_uniform() -> None:
     t = frame_levels(
-        "uniform", diffusion(), window(["ll"] * 20000, 1), torch.Generator().manual_seed(0)
+        "uniform", diffusion(), window(["ll"] * 20000, 1), torch.Generator().manual_seed(0), 20000
     ).float()
     assert t.mean() == pytest.approx(19.5, abs=0.2)
     assert abs(float(torch.corrcoef(t.T)[0, 1])) < 0.02
@@ -94,12 +101,13 @@ def test_a_training_step_draws_levels_of_frames_and_the_default_draws_what_it_di
     assert "noise_levels" not in plain.to_flat()
     assert each.to_flat()["noise_levels"] == "per_frame"
     network = seeded_model(TINY)
-    losses, t = forward_backward(network, process, here, each, 3, CPU)
+    losses, t = forward_backward(TrainingNetwork(network, CPU), process, here, each, 3)
     assert torch.equal(t, mean_levels(drawn, here))
     whole = network.out[2].weight.grad.clone()
     network.zero_grad()
     parts = training_config(SETTINGS | {"dropout": 0.0, "noise_levels": "per_frame", "microbatch": 1})
-    torch.testing.assert_close(forward_backward(network, process, here, parts, 3, CPU)[0].loss, losses.loss)
+    again, _ = forward_backward(TrainingNetwork(network, CPU), process, here, parts, 3)
+    torch.testing.assert_close(again.loss, losses.loss)
     torch.testing.assert_close(network.out[2].weight.grad, whole, rtol=1e-3, atol=1e-6)
 
 

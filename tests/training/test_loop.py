@@ -27,6 +27,7 @@ from viddiff.training import loading, loop, step, update
 from viddiff.training.config import training_config
 from viddiff.training.loading import training_windows
 from viddiff.training.loop import train
+from viddiff.training.network import TrainingNetwork
 from viddiff.training.step import forward_backward, learning_rate
 from viddiff.workflow.config import check_config, load_schema
 
@@ -71,6 +72,7 @@ sys.path.insert(0, sys.argv[1])
 from tiny import SETTINGS, SMALL, open_data
 from viddiff.training.config import training_config
 from viddiff.training.loop import train
+from viddiff.training.network import TrainingNetwork
 torch.set_num_threads(1)
 train(training_config(SETTINGS | SMALL), open_data(sys.argv[2]), sys.argv[3], progress=lambda n: print(n, flush=True))
 """
@@ -202,9 +204,8 @@ def test_microbatches_give_the_same_gradient(data):
         torch.manual_seed(0)
         model = Stub().eval()
         window = next(training_windows(settings, data, 0))
-        losses, t = forward_backward(
-            model, diffusion_of(settings.to_flat()), window, settings, 0, torch.device("cpu")
-        )
+        network = TrainingNetwork(model, torch.device("cpu"))
+        losses, t = forward_backward(network, diffusion_of(settings.to_flat()), window, settings, 0)
         assert losses.loss.shape == losses.latent_mse.shape == t.shape == (3,)
         gradients.append(model.conv.weight.grad)
     for gradient in gradients[1:]:

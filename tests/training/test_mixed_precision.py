@@ -21,7 +21,7 @@ from viddiff.training import loop, step, update
 from viddiff.training.config import PRECISIONS, training_config
 from viddiff.training.loading import training_windows
 from viddiff.training.loop import train
-from viddiff.training.network import training_network
+from viddiff.training.network import TrainingNetwork
 from viddiff.training.step import forward_backward
 
 CPU = torch.device("cpu")
@@ -93,8 +93,8 @@ def test_the_network_itself_in_half_precision(data):
     window = next(training_windows(settings, data, 0))
     found = []
     for precision in ("float32", "bfloat16"):
-        network = training_network(model, precision, CPU, compiled=False)
-        forward_backward(network, diffusion_of(settings.to_flat()), window, settings, 0, CPU)
+        network = TrainingNetwork(model, CPU, precision)
+        forward_backward(network, diffusion_of(settings.to_flat()), window, settings, 0)
         found.append([value.grad for value in model.parameters() if value.grad is not None])
         assert all(gradient.dtype == torch.float32 for gradient in found[-1])
         model.zero_grad()
@@ -183,11 +183,33 @@ def test_a_compiled_network_is_called_with_positions_and_saved_as_it_is(tmp_path
     monkeypatch.setattr(torch, "compile", lambda network, mode: compiled.append(mode) or network)
     train(config(steps=3), data, tmp_path / "plain")
     train(config(steps=3, compile=True), data, tmp_path / "compiled")
-    assert compiled == [None] and positions.count("positions") == 3
+    assert compiled == [None] and positions.count("positions") == 6
     assert difference(tmp_path / "plain", tmp_path / "compiled") == 0
     saved = load_checkpoint(tmp_path / "compiled" / "model_000003.pt")
     assert saved.state_dict.keys() == Stub().state_dict().keys() and "compile" not in saved.config
     assert train(config(steps=4), data, tmp_path / "compiled") == 4  # and goes on without
+
+
+def test_seeds_and_noise_of_observed_frames_come_through_a_compiled_network(tmp_path, data, monkeypatch):
+    """The seeds of dropout are other ones at each step: nothing is compiled anew for them."""
+
+    class Told(Stub):
+        def forward(self, x_t, t, window, positions=None, observed_noise=None):
+            out = super().forward(x_t, t, window)
+            return out if observed_noise is None else out * (1 + observed_noise[:, None, None, None, None])
+
+    graphs = []
+    monkeypatch.setattr(loop, "build_model", lambda config: Told())
+    monkeypatch.setattr("viddiff.model.compiled.check_compiler", lambda device: None)
+    compiled = torch.compile
+    backend = lambda graph, inputs: graphs.append(graph) or graph  # noqa: E731
+    monkeypatch.setattr(torch, "compile", lambda network, mode: compiled(network, backend=backend))
+    settings = {"observed_noise": 0.3, "precision": "bfloat16", "steps": 5, "max_frames": 1}
+    train(config(**settings), data, tmp_path / "plain")
+    train(config(**settings, compile=True), data, tmp_path / "compiled")
+    assert 0 < len(graphs) <= 3
+    a, b = (weights(tmp_path / run, end="000005") for run in ("plain", "compiled"))
+    assert all(torch.equal(a[name], b[name]) for name in a)
 
 
 def test_a_precision_that_the_device_lacks(tmp_path, data, stub):

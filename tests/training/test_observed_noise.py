@@ -14,6 +14,7 @@ from viddiff.diffusion.observed_noise import ObservedNoise, with_noise
 from viddiff.diffusion.process import diffusion_of
 from viddiff.errors import InputError
 from viddiff.training.config import training_config
+from viddiff.training.network import TrainingNetwork
 from viddiff.training.observed_noise import draw_observed_noise
 from viddiff.training.step import forward_backward, loss_now
 from viddiff.window import Window
@@ -56,7 +57,7 @@ def test_observed_frames_alone_get_noise_of_their_level() -> None:
 def test_levels_are_uniform_up_to_the_most() -> None:
     marks = torch.ones(5000, 1, dtype=torch.bool)
     w = Window(torch.zeros(5000, 1, 1, 1, 1), torch.zeros(5000, 1, dtype=torch.int64), marks, ~marks)
-    level, eps = draw_observed_noise(w, 0.3, torch.Generator().manual_seed(0))
+    level, eps = draw_observed_noise(w.frames.shape, 0.3, torch.Generator().manual_seed(0))
     assert 0.0 <= level.min() < 0.01 and 0.29 < level.max() <= 0.3
     assert level.mean() == pytest.approx(0.15, abs=0.005) and eps.std() == pytest.approx(1.0, abs=0.05)
 
@@ -69,7 +70,9 @@ def test_the_network_is_told_and_the_rest_of_a_step_stays() -> None:
     micro = training_config(SETTINGS | {"observed_noise": 0.5, "dropout": 0.0, "microbatch": 1})
     configs = {"noisy": NOISY, "plain": plain, "again": NOISY, "one by one": micro}
     steps = {
-        name: forward_backward(noting[name], diffusion, window(), configs[name], 7, device)[1]
+        name: forward_backward(TrainingNetwork(noting[name], device), diffusion, window(), configs[name], 7)[
+            1
+        ]
         for name in noting
     }
     x_t, seen, level = noting["noisy"].calls[0]

@@ -23,7 +23,7 @@ from viddiff.training.config import training_config
 from viddiff.training.loading import training_windows
 from viddiff.training.loop import train
 from viddiff.training.run_files import check_resumable, is_trained, original_set
-from viddiff.training.step import DROPOUT, NOISE, step_seed
+from viddiff.training.step import NOISE, seed_dropout, step_seed
 
 RATES = (0.9, 0.5)
 CHANGES = {"weight_decay": 0.1, "lr_anneal_steps": 20, "save_interval": 3, "steps": 6}
@@ -65,7 +65,7 @@ class Original:
     def run_step(self, window) -> None:
         config, diffusion = self.config, diffusion_of(self.config.to_flat())
         generator = torch.Generator().manual_seed(step_seed(config.seed, self.step, NOISE))
-        torch.manual_seed(step_seed(config.seed, self.step, DROPOUT))
+        seed_dropout([self.model.dropout], config.seed, self.step, range(len(window.frames)))
         t = torch.randint(diffusion.n_steps, (len(window.frames),), generator=generator)
         noise = torch.randn(window.frames.shape, generator=generator)
         alpha_bar = torch.tensor(diffusion.schedule.alpha_bar)[t].float()[:, None, None, None, None]

@@ -67,6 +67,12 @@ def test_defaults_are_the_originals():
         ({"grad_clip": float("nan")}, "grad_clip is nan; must be finite"),
         ({"compile": 1}, "compile is 1; must be true or false"),
         ({"decode_once": 1}, "decode_once is 1; must be true or false"),
+        (
+            {"compile": True, "batch_size": 6, "gpus": 3},
+            "compile is true, and nodes x gpus is 3: one process",
+        ),
+        ({"batch_size": 6, "nodes": 2, "gpus": 2}, "batch_size is 6; must be a multiple of nodes x gpus, 4"),
+        ({"gpus": 0}, "gpus is 0; must be 1 to 1024"),
         ({"n_valid_repeats": 1}, "n_valid_repeats is 1; must be 2: it has no effect here"),
         ({"sample_interval": 0}, "sample_interval is 0; must be 1 to 1000000000"),
         ({"n_valid_batches": -1}, "n_valid_batches is -1; must be 0 to 1000000000"),

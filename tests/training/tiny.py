@@ -7,6 +7,7 @@ from torch import nn
 
 from viddiff.data import open_dataset
 from viddiff.data.bouncy_balls import write_bouncy_balls
+from viddiff.model.dropout import RowDropout
 
 SETTINGS = {
     "dataset": "bouncy_balls",
@@ -47,7 +48,7 @@ class Stub(nn.Module):
     def __init__(self):
         super().__init__()
         self.conv = nn.Conv2d(6, 3, 3, padding=1)
-        self.dropout = nn.Dropout(0.1)
+        self.dropout = RowDropout(0.1)
 
     def positions(self, window):
         return None

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -10,6 +11,8 @@ from small_project import FOLDER, MODES, ROOT
 
 from viddiff.errors import InputError
 from viddiff.workflow.cluster import check_profiles
+from viddiff.workflow.sections import Training
+from viddiff.workflow.trainings import training_resources, with_gpu_model
 
 METRICS = f"{FOLDER}/{MODES[0]}/metrics_7-1-12.pkl"
 
@@ -32,7 +35,33 @@ def test_every_rule_with_a_gpu_has_the_gpu_partition_and_no_other():
     settings = profile("slurm")["set-resources"]
     assert {name for name, given in settings.items() if given.get("slurm_partition") == "gpu"} == rules
     text = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
-    assert text.count("gpu=1") == len(rules)
+    assert text.count("gpu=1") + text.count("training_resources(CONFIG") == len(rules)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "gpus", "asked"),
+    [
+        (1, 1, {"gpu": 1}),
+        (1, 4, {"gres": "gpu:4"}),
+        (2, 1, {"gres": "gpu:1", "nodes": 2, "mpi": "srun", "tasks": 2, "tasks_per_gpu": 0}),
+        (2, 4, {"gres": "gpu:4", "nodes": 2, "mpi": "srun", "tasks_per_node": 4}),
+    ],
+)
+def test_a_training_asks_for_all_its_gpus_and_for_their_model(nodes, gpus, asked):
+    training = Training("x", 6, 10, (0.9,), True, 5, 0, 0, nodes, gpus, {})
+    assert training_resources(training, True) == {"gpu": 1} and training_resources(training, False) == asked
+    told = {"train_a": {"gpu_model": "a100", "runtime": 5}, "sample": {"gpu_model": "a100"}}
+    settings = SimpleNamespace(overwrite_resources=told)
+    workflow = SimpleNamespace(
+        resource_settings=settings, modifier=SimpleNamespace(modify_rulename=lambda name: name)
+    )
+    found = with_gpu_model(workflow, "train_a", asked)
+    if "gpu" in asked:
+        assert found == asked and settings.overwrite_resources is told
+        return
+    assert found == asked | {"gres": f"gpu:a100:{gpus}"}
+    assert settings.overwrite_resources == {"train_a": {"runtime": 5}, "sample": {"gpu_model": "a100"}}
+    assert with_gpu_model(workflow, "train_a", asked) == asked
 
 
 def test_a_key_in_both_profiles_is_refused_by_name(fresh):

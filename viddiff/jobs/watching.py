@@ -59,7 +59,10 @@ class TrainingWatch(Watch):
         if state.step:
             return
         diffusion = diffusion_of(self._config.to_flat())
-        t, _, noise = drawn_noise(window, diffusion, self._config, state.step, self._device, state.history)
+        own = slice(len(window.frames))  # process 0, which is watched, has the first rows
+        t, _, noise = drawn_noise(
+            window, diffusion, self._config, state.step, self._device, state.history, own
+        )
         t, noise = t.cpu(), noise.cpu()
         window = Window(*(getattr(window, item.name).cpu() for item in fields(window)))
         alpha_bar = table_at(diffusion.schedule.alpha_bar, t)
@@ -75,9 +78,7 @@ class TrainingWatch(Watch):
     def steps(self, state: TrainingState, saved: bool) -> Findings:
         self._pace(state.step)
         found: dict[str, float | Path] = {}
-        if self._look and (
-            state.step % self._config.sample_interval == 0 or state.step == self._config.steps
-        ):
+        if self._look and self._config.looks_at(state.step):
             row = self._look(state)
             self._validation(row)
             found = {f"valid_{name}": value for name, value in row.items() if name != "step"}

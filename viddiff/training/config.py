@@ -25,7 +25,7 @@ LEVEL_SAMPLERS = ("uniform", "logit-normal", "loss-second-moment")
 # Keys of the flat config under another name here.
 _FLAT_NAME = {"seed": "fake_seed"}
 # Settings of the job, not of the model: no part of the flat config.
-_JOB_ONLY = ("steps", "wandb", "keep_last", "keep_every", "compile", "decode_once")
+_JOB_ONLY = ("steps", "wandb", "keep_last", "keep_every", "compile", "decode_once", "nodes", "gpus")
 # Keys of the original's config that change nothing here.
 WITHOUT_EFFECT = (
     "do_cond_marg",
@@ -69,6 +69,8 @@ _BOUNDS = {
     "lr_anneal_steps": (0, _MOST),
     "lr_warmup_steps": (0, _MOST),
     "num_workers": (-1, 1024),
+    "nodes": (1, 9999),
+    "gpus": (1, 1024),
     "seed": (0, _MOST_STORED),
 }
 
@@ -112,12 +114,18 @@ class TrainingConfig:
     compile: bool = False  # the network, for the device
     decode_once: bool = False  # training videos are read from arrays, which are made once
     wandb: WandbMode = "off"
+    nodes: int = 1  # machines that train together
+    gpus: int = 1  # of each; a process for each GPU
     network: Mapping[str, Any] = field(default_factory=dict)  # the flat config's other keys
 
     def __post_init__(self) -> None:
         for name, (least, most) in _BOUNDS.items():
             if not least <= (value := getattr(self, name)) <= most:
                 raise InputError(f"training key {name} is {_short(value)}; must be {least} to {most}")
+        if self.batch_size % self.processes:
+            raise InputError(
+                f"training key batch_size is {self.batch_size}; must be a multiple of nodes x gpus, {self.processes}"
+            )
         if not self.weight_decay >= 0:
             raise InputError(f"training key weight_decay is {self.weight_decay}; must not be negative")
         if not self.grad_clip >= 0:
@@ -147,6 +155,15 @@ class TrainingConfig:
         _check_together(self)
 
     @property
+    def processes(self) -> int:
+        """The processes that train together, each of which has its part of a batch."""
+        return self.nodes * self.gpus
+
+    def looks_at(self, step: int) -> bool:
+        """Whether test videos are looked at after so many steps."""
+        return step % self.sample_interval == 0 or step == self.steps
+
+    @property
     def ema_rates(self) -> tuple[float, ...]:
         return parse_rates(self.ema_rate)
 
@@ -162,7 +179,7 @@ class TrainingConfig:
 
 
 def training_config(settings: Mapping[str, Any]) -> TrainingConfig:
-    """A config from the user's settings: any keys of the flat config, `steps`, `seed` and `wandb`.
+    """A config from the user's settings: any keys of the flat config, and those that are ours, such as `steps`.
 
     Raises `InputError` that names a key which is unknown (with the nearest), missing, or of the wrong type.
     """
@@ -200,6 +217,11 @@ def _check_together(config: TrainingConfig) -> None:
     if config.save_latest_only and config.keep_last:
         raise InputError(
             f"training key keep_last is {config.keep_last}, but save_latest_only keeps one set alone"
+        )
+    if config.compile and config.processes > 1:
+        raise InputError(
+            f"training key compile is true, and nodes x gpus is {config.processes}: one process alone compiles its "
+            "network; take one of them out"
         )
     mark = config.network.get("cond_emb_type", DEFAULTS["cond_emb_type"])
     if config.observed_noise and mark not in TELLS_NOISE:
@@ -250,7 +272,7 @@ def _two_sides(value: Any) -> bool:
 
 def _typed(key: str, value: Any) -> Any:
     """`value` if it has the key's type; whole numbers become floats where those are expected."""
-    if key in ("steps", "keep_last", "keep_every", "rp_alpha", "rp_beta", "rp_gamma"):
+    if key in ("steps", "keep_last", "keep_every", "nodes", "gpus", "rp_alpha", "rp_beta", "rp_gamma"):
         wanted: type = int
     elif key == "wandb":
         wanted = str

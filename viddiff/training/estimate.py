@@ -29,8 +29,8 @@ def needs(config: TrainingConfig, parameters: int, run_dir: Path, step: int) -> 
     kept = 1 if config.save_latest_only else len(kept_steps(saves, config.keep_last, config.keep_every))
     set_bytes = 4 * parameters * (3 + len(config.ema_rates) + 2 * config.post_hoc_ema)
     return (
-        f"{parameters / 1e6:.1f} M parameters; sets of files to come: {kept} of {_size(set_bytes)}, together "
-        f"{_size(kept * set_bytes)}; {run_dir} has {_size(shutil.disk_usage(run_dir).free)} free"
+        f"{parameters / 1e6:.1f} M parameters{_shared(config)}; sets of files to come: {kept} of {_size(set_bytes)}, "
+        f"together {_size(kept * set_bytes)}; {run_dir} has {_size(shutil.disk_usage(run_dir).free)} free"
     )
 
 
@@ -39,6 +39,7 @@ class Pace:
 
     def __init__(self, config: TrainingConfig, device: torch.device, say: Callable[[str], None]) -> None:
         self._steps, self._device, self._say = config.steps, device, say
+        self._where = f" in the first of {config.processes} processes" if config.processes > 1 else ""
         self._made, self._since = 0, 0.0
 
     def __call__(self, step: int) -> None:
@@ -51,9 +52,17 @@ class Pace:
         seconds = (time.monotonic() - self._since) / MEASURED
         left = timedelta(seconds=seconds * (self._steps - step))
         self._say(
-            f"{seconds:.3g} s a step, {_size(_peak_bytes(self._device))} of memory: step {self._steps} in "
+            f"{seconds:.3g} s a step, {_size(_peak_bytes(self._device))} of memory{self._where}: step {self._steps} in "
             f"{_duration(left)}, {datetime.now() + left:%a %d %b %H:%M}"
         )
+
+
+def _shared(config: TrainingConfig) -> str:
+    """How many processes train, if there are several."""
+    if config.processes == 1:
+        return ""
+    own = config.batch_size // config.processes
+    return f", trained by {config.processes} processes with {own} of {config.batch_size} windows each"
 
 
 def _peak_bytes(device: torch.device) -> int:

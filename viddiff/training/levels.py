@@ -100,16 +100,23 @@ def draw_levels(
 
 
 def frame_levels(
-    sampler: str, diffusion: Diffusion, window: Window, generator: torch.Generator
-) -> Int[Tensor, "B K"]:
-    """Diffusion steps for each frame of the windows of a batch, as `draw_levels` draws them for windows.
+    sampler: str,
+    diffusion: Diffusion,
+    window: Window,
+    generator: torch.Generator,
+    batch: int,
+    rows: slice = slice(None),
+) -> Int[Tensor, "R K"]:
+    """Diffusion steps for each frame of these rows of a batch, as `draw_levels` draws them for windows.
+
+    window: of these rows; steps are drawn for all `batch`.
 
     Chen et al. 2024 (arXiv 2407.01392), algorithm 1. Observed frames are told the step of the least noisy latent one,
     as in sampling (`viddiff.diffusion.walk.told_levels`).
     """
-    batch, frames = window.latent.shape
+    frames = window.latent.shape[1]
     t, _ = draw_levels(sampler, diffusion, batch * frames, generator)
-    t = t.view(batch, frames)
+    t = t.view(batch, frames)[rows]
     latent, observed = window.latent.to(t.device), window.observed.to(t.device)
     lowest = t.masked_fill(~latent, diffusion.n_steps - 1).amin(dim=1, keepdim=True)
     return torch.where(observed, lowest, t)

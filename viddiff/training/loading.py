@@ -27,15 +27,20 @@ CROPS_OF_WINDOWS, CROPS_OF_PADDING = range(2)
 
 
 def training_windows(
-    config: TrainingConfig, dataset: VideoDataset, start: int, cores: int = 1, device: torch.device = CPU
+    config: TrainingConfig,
+    dataset: VideoDataset,
+    start: int,
+    cores: int = 1,
+    device: torch.device = CPU,
+    rows: slice = slice(None),
 ) -> Generator[Window, None, None]:
     """The batches of training steps `start` to `config.steps - 1` on a device, loaded by processes on `cores`.
 
-    Raises `InputError` for broken data.
+    rows: of each batch, which alone are read. Raises `InputError` for broken data.
     """
     workers = config.num_workers if config.num_workers >= 0 else max(1, cores - 1)
     loader = DataLoader(
-        TrainingWindows(config, dataset),
+        TrainingWindows(config, dataset, rows),
         batch_size=None,
         sampler=range(start, config.steps),
         num_workers=workers,
@@ -84,13 +89,14 @@ def available_cores() -> int:
 
 
 class TrainingWindows(Dataset):
-    """Item n is the batch of training step n; it depends on the seed and n alone.
+    """Item n is the batch of training step n, or these rows of it; it depends on the seed and n alone.
 
     What is wrong with the data is an item too: raised in a worker, the message would become a traceback.
     """
 
-    def __init__(self, config: TrainingConfig, dataset: VideoDataset):
+    def __init__(self, config: TrainingConfig, dataset: VideoDataset, rows: slice = slice(None)):
         self.config = config
+        self.rows = rows
         self.crops = TrainingCrops(dataset, config.T, config.seed)
         self.epochs = [
             Epochs(len(dataset), config.seed, kind) for kind in (CROPS_OF_WINDOWS, CROPS_OF_PADDING)
@@ -111,8 +117,9 @@ class TrainingWindows(Dataset):
         )
         index = frame_indices(observed, latent, config.max_frames, config.pad_with_random_frames, generator)
         counts = marked_frames(observed, latent).tolist()
-        frames = [self._frames(step, row, index[row], counts[row]) for row in range(len(index))]
-        return make_window(np.stack(frames), index, observed, latent)
+        own = self.rows
+        frames = [self._frames(step, row, index[row], counts[row]) for row in range(config.batch_size)[own]]
+        return make_window(np.stack(frames), index[own], observed[own], latent[own])
 
     def _frames(
         self, step: int, row: int, index: Int64[np.ndarray, " K"], marked: int

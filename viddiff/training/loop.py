@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import torch
@@ -28,8 +28,9 @@ from viddiff.training.ema import start_average
 from viddiff.training.levels import LossHistory
 from viddiff.training.loading import available_cores, killed_worker, training_windows
 from viddiff.training.log import Log, averaging_log, csv_log, wandb_log
-from viddiff.training.network import training_network
+from viddiff.training.network import TrainingNetwork
 from viddiff.training.power_ema import LENGTHS
+from viddiff.training.processes import ALONE, Processes
 from viddiff.training.run_files import LOG_COLUMNS, has_begun
 from viddiff.training.run_state import TrainingState
 from viddiff.training.soundness import check_state
@@ -53,6 +54,7 @@ def train(
     progress: Callable[[int], None] = lambda step: None,
     stop: Callable[[], bool] = lambda: False,
     watch: Watch = Watch(),  # noqa: B008 - it has no state
+    processes: Processes = ALONE,
 ) -> int:
     """Train to `config.steps` updates, from the newest sound set of files in `run_dir` or from nothing.
 
@@ -60,6 +62,8 @@ def train(
     progress: called with the number of updates made, once at the start and after each.
     stop: asked after each update; if true, save and return.
     watch: is told of each step and of each row of the log.
+    processes: that train together, each of which calls this with its own device and a share of the cores. The first one
+    reads and writes `run_dir`; all stop if one is told to.
 
     Returns the number of updates made; a run that is already beyond `config.steps` is left alone. Raises
     `InputError` if settings, data or files do not fit, if the loss or the weights are no longer finite, or if a
@@ -71,7 +75,9 @@ def train(
         raise InputError(f"image_size is {plain_size(size)}; {dataset.name} has {dataset.image_size}")
     try:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            return _train(config, dataset, run_dir, device, cores or available_cores(), progress, stop, watch)
+            return _train(
+                config, dataset, run_dir, device, cores or available_cores(), progress, stop, watch, processes
+            )
     except RuntimeError as error:
         killed = killed_worker(error)
         if killed is None:
@@ -88,51 +94,58 @@ def _train(
     progress: Callable[[int], None],
     stop: Callable[[], bool],
     watch: Watch,
+    processes: Processes,
 ) -> int:
+    rows, first = processes.rows(config.batch_size), processes.rank == 0
     flat = config.to_flat()
     diffusion = diffusion_of(flat)
     precision = find_precision(config.precision, device, IN_TRAINING)
     torch.manual_seed(config.seed)
     model = build_model(flat).to(device).train()
     parameters = dict(model.named_parameters())
-    begins = bool(config.start_from) and not has_begun(run_dir)
+    begins = first and bool(config.start_from) and not has_begun(run_dir)
     start = take_start(model, Path(config.start_from), flat) if begins else ""
     optimizer = torch.optim.AdamW(
         parameters.values(), lr=config.lr, weight_decay=config.weight_decay, fused=True
     )
-    averages = {rate: start_average(parameters) for rate in config.ema_rates}
+    averages = {rate: start_average(parameters) for rate in (config.ema_rates if first else ())}
     scaler = torch.amp.GradScaler(device.type, enabled=precision == "float16")
     state = TrainingState(model, optimizer, averages, start_sha256=start, scaler=scaler)
-    if config.post_hoc_ema:
+    if config.post_hoc_ema and first:
         state.powers = {length: start_average(parameters) for length in LENGTHS}
     if config.schedule_sampler == "loss-second-moment":
         state.history = LossHistory(diffusion.n_steps)
-    data = record_data(dataset)
-    changes = resume_state(run_dir, state, flat, config.steps, data)
+    data, changes = record_data(dataset), {}
+    with processes.first_alone("resumes"):
+        if first:
+            changes = resume_state(run_dir, state, flat, config.steps, data)
+    processes.share(state, device)
     progress(state.step)
     if state.step >= config.steps:
         return state.step
-    if start:
-        changes["start_from"] = ("", f"{config.start_from} {start}")
-    record_changes(run_dir / "changes.csv", state.step, changes)
-    warn_of_initial_weights(config)
-    tell_precision(config.precision, precision, device)
-    network = training_network(model, precision, device, config.compile)
-
-    logs: list[Log] = [csv_log(run_dir / "log.csv", LOG_COLUMNS, state.step), watch.logs]
-    wandb = wandb_log(run_dir, config.wandb, flat) if config.wandb != "off" else None
-    if wandb:
-        logs.append(wandb)
+    network = TrainingNetwork(model, device, precision, config.compile, processes)
+    logs: list[Log] = [watch.logs]
+    wandb = None
+    if first:
+        if start:
+            changes["start_from"] = ("", f"{config.start_from} {start}")
+        record_changes(run_dir / "changes.csv", state.step, changes)
+        warn_of_initial_weights(config)
+        tell_precision(config.precision, precision, device)
+        logs.insert(0, csv_log(run_dir / "log.csv", LOG_COLUMNS, state.step))
+        if config.wandb != "off":
+            wandb = wandb_log(run_dir, config.wandb, flat)
+            logs.append(wandb)
     record = averaging_log(config.log_interval, diffusion.n_steps, logs)
     watch.begins(state)
-    with closing(training_windows(config, dataset, state.step, cores, device)) as windows:
+    with closing(training_windows(config, dataset, state.step, cores, device, rows)) as windows:
         for window in windows:
             watch.loads(state, window)
             lr = learning_rate(config, state.step)
             for group in optimizer.param_groups:
                 group.update(lr=lr, weight_decay=config.weight_decay)
             losses, t = forward_backward(
-                network, diffusion, window, config, state.step, device, state.history, precision, state.scaler
+                network, diffusion, window, config, state.step, state.history, state.scaler
             )
             grad_norm = update_weights(state, config)
             if state.history is not None and state.overflows == 0:
@@ -141,23 +154,28 @@ def _train(
 
             record(state.step, losses, t, grad_norm, lr)
             progress(state.step)
-            stopping = stop()
+            stopping = processes.any(stop(), device)
             hopeless = overflows_for_long(state)
             saving = stopping or state.step % config.save_interval == 0 or state.step == config.steps
             if saving or hopeless:
-                loss = 0.0 if hopeless else loss_now(model, diffusion, window, config, state.step, device)
-                check_state(state, loss, config)
-                save_state(run_dir, state, flat, data)
-                if hopeless:
-                    raise overflow_error(state, config)
-                if config.keep_last:
-                    thin_out(run_dir, config.keep_last, config.keep_every)
+                processes.check_equal(model)
+                with processes.first_alone(f"saves {state.step}"):
+                    if first:
+                        loss = loss_now(model, diffusion, window, config, state.step, device)
+                        check_state(state, 0.0 if hopeless else loss, config)
+                        save_state(run_dir, state, flat, data)
+                        if config.keep_last and not hopeless:
+                            thin_out(run_dir, config.keep_last, config.keep_every)
+            if hopeless:
+                raise overflow_error(state, config)
             if stopping:
                 break
-            findings = watch.steps(state, saving)
+            looks = config.looks_at(state.step)
+            with processes.first_alone(f"looks {state.step}") if looks else nullcontext():
+                findings = watch.steps(state, saving)
             if wandb and findings:
                 wandb({"step": state.step, **findings})
-    if state.step == config.steps:
+    if first and state.step == config.steps:
         warn_of_initial_weights(config)
     return state.step
 

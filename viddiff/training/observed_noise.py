@@ -7,14 +7,15 @@ of Ho et al. 2022 (arXiv 2106.15282), for long videos Valevski et al. 2024 (arXi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from viddiff.diffusion.observed_noise import ObservedNoise
-from viddiff.window import Window
 
 
-def draw_observed_noise(window: Window, most: float, generator: torch.Generator) -> ObservedNoise:
-    """Levels that are uniform between 0 and `most`, and noise, on the generator's device."""
+def draw_observed_noise(shape: Sequence[int], most: float, generator: torch.Generator) -> ObservedNoise:
+    """Levels that are uniform between 0 and `most`, and noise of that shape, on the generator's device."""
     device = generator.device
-    level = most * torch.rand(len(window.frames), generator=generator, device=device)
-    return ObservedNoise(level, torch.randn(window.frames.shape, generator=generator, device=device))
+    level = most * torch.rand(shape[0], generator=generator, device=device)
+    return ObservedNoise(level, torch.randn(tuple(shape), generator=generator, device=device))

@@ -6,6 +6,7 @@ All that a step draws (crops, masks, diffusion steps, noise, dropout) depends on
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 
 import numpy as np
@@ -17,9 +18,11 @@ from viddiff.diffusion.denoiser import Network
 from viddiff.diffusion.loss import Losses, training_loss
 from viddiff.diffusion.observed_noise import ObservedNoise, with_noise
 from viddiff.diffusion.process import Diffusion
+from viddiff.model.dropout import RowDropout, dropout_layers
 from viddiff.precision import numerics
 from viddiff.training.config import TrainingConfig
 from viddiff.training.levels import LossHistory, draw_levels, frame_levels, mean_levels
+from viddiff.training.network import TrainingNetwork
 from viddiff.training.observed_noise import draw_observed_noise
 from viddiff.training.soundness import check_losses
 from viddiff.training.windows import loss_mask
@@ -29,45 +32,46 @@ MASKS, NOISE, DROPOUT, VALIDATION, OBSERVED = range(5)  # purposes of randomness
 
 
 def forward_backward(
-    model: Network,
+    network: TrainingNetwork,
     diffusion: Diffusion,
     window: Window,
     config: TrainingConfig,
     step: int,
-    device: torch.device,
     history: LossHistory | None = None,
-    precision: str = "float32",
     scaler: torch.amp.GradScaler | None = None,
 ) -> tuple[Losses, Int[Tensor, " B"]]:
     """Gradients of a batch's mean loss, by microbatches. Returns each window's losses and diffusion step.
 
     Where frames have steps of their own, that is their mean, see `mean_levels`.
 
-    history: of the losses so far, if the diffusion steps are drawn by it. precision: tf32 or another; the network
-    itself rounds to 16 bits. scaler: of the loss, in float16; gradients may be infinite then, and losses too. Raises
-    `InputError` if losses are not finite without it.
+    window: this process's rows of the batch; what is returned is of all. history: of the losses so far, if the
+    diffusion steps are drawn by it. scaler: of the loss, in float16; gradients may be infinite then, and losses too.
+    Raises `InputError`, in all processes, if losses are not finite without it.
     """
     scaled = scaler is not None and scaler.is_enabled()
-    products = "tf32" if precision == "tf32" else "float32"
-    batch = len(window.frames)
-    t, weight, noise = drawn_noise(window, diffusion, config, step, device, history)
+    products = "tf32" if network.precision == "tf32" else "float32"  # the network itself rounds to 16 bits
+    device, batch, count = network.device, config.batch_size, len(window.frames)
+    own = network.processes.rows(batch)
+    t, weight, noise = drawn_noise(window, diffusion, config, step, device, history, own)
     observed = None
     if config.observed_noise:
         generator = torch.Generator(device).manual_seed(step_seed(config.seed, step, OBSERVED))
-        observed = draw_observed_noise(window, config.observed_noise, generator)
-    torch.manual_seed(step_seed(config.seed, step, DROPOUT))
-    size = batch if config.microbatch < 1 else config.microbatch
+        whole = draw_observed_noise((batch, *window.frames.shape[1:]), config.observed_noise, generator)
+        observed = ObservedNoise(whole.level[own], whole.eps[own])
+    size = count if config.microbatch < 1 else config.microbatch
     parts = []
-    for start in range(0, batch, size):
+    for start in range(0, count, size):
         rows = slice(start, start + size)
-        with numerics(products, device):
-            losses = _row_losses(model, diffusion, window, rows, t, noise, config, observed)
+        seed_dropout(network.dropping, config.seed, step, range(batch)[own][rows])
+        with numerics(products, device), network.averaging(last=start + size >= count):
+            losses = _row_losses(network, diffusion, window, rows, t, noise, config, observed)
             counted = losses.loss if weight is None else losses.loss * weight[rows]
-            loss = counted.sum() / batch
+            loss = counted.sum() / count
             (scaler.scale(loss) if scaler is not None and scaled else loss).backward()
         parts.append((losses.loss.detach(), losses.latent_mse))
-    losses = Losses(*(torch.cat(values).cpu() for values in zip(*parts, strict=True)))
-    levels = mean_levels(t, window).cpu()
+    whole_batch = (network.processes.whole(torch.cat(values)).cpu() for values in zip(*parts, strict=True))
+    losses = Losses(*whole_batch)
+    levels = network.processes.whole(mean_levels(t, window)).cpu()
     if not scaled:
         check_losses(losses.loss, levels, diffusion.n_steps, config, step)
     return losses, levels
@@ -80,16 +84,22 @@ def drawn_noise(
     step: int,
     device: torch.device,
     history: LossHistory | None,
-) -> tuple[Int[Tensor, "B ..."], Float[Tensor, " B"] | None, Float[Tensor, "B K C H W"]]:
-    """The diffusion steps of a training step's windows, the weights of their losses if not all 1, and the noise."""
+    rows: slice = slice(None),
+) -> tuple[Int[Tensor, "R ..."], Float[Tensor, " R"] | None, Float[Tensor, "R K C H W"]]:
+    """The diffusion steps of these rows of a batch, the weights of their losses if not all 1, and the noise.
+
+    window: of these rows. All is drawn for the whole batch, by seed and training step alone.
+    """
+    batch, shape = config.batch_size, window.frames.shape[1:]
     generator = torch.Generator(device).manual_seed(step_seed(config.seed, step, NOISE))
     t: Tensor
     weight: Tensor | None = None
     if config.noise_levels == "per_frame":
-        t = frame_levels(config.schedule_sampler, diffusion, window, generator)
+        t = frame_levels(config.schedule_sampler, diffusion, window, generator, batch, rows)
     else:
-        t, weight = draw_levels(config.schedule_sampler, diffusion, len(window.frames), generator, history)
-    return t, weight, torch.randn(window.frames.shape, generator=generator, device=device)
+        t, weight = draw_levels(config.schedule_sampler, diffusion, batch, generator, history)
+        t, weight = t[rows], None if weight is None else weight[rows]
+    return t, weight, torch.randn((batch, *shape), generator=generator, device=device)[rows]
 
 
 @torch.no_grad()
@@ -103,6 +113,7 @@ def loss_now(
 ) -> float:
     """The loss of a batch's first window with the present weights, at a diffusion step in the middle."""
     generator = torch.Generator(device).manual_seed(step_seed(config.seed, step, NOISE))
+    seed_dropout(dropout_layers(model), config.seed, step, [0])
     t = torch.full((1,), diffusion.n_steps // 2, device=device)
     noise = torch.randn(window.frames[:1].shape, generator=generator, device=device)
     return _row_losses(model, diffusion, window, slice(1), t, noise, config).loss.item()
@@ -143,6 +154,16 @@ def _row_losses(
         return training_loss(model, diffusion, micro, t[rows], noise[rows], counted)
     part = ObservedNoise(observed.level[rows], observed.eps[rows])
     return training_loss(model, diffusion, with_noise(micro, part), t[rows], noise[rows], counted, part.level)
+
+
+def seed_dropout(layers: Sequence[RowDropout], seed: int, step: int, rows: Iterable[int]) -> None:
+    """Give each layer, for each of these rows of the batch, a seed of its own."""
+    seeds = [
+        np.random.SeedSequence([seed, step, DROPOUT, row]).generate_state(len(layers), np.uint64) >> 1
+        for row in rows
+    ]
+    for number, layer in enumerate(layers):
+        layer.seeds = [int(own[number]) for own in seeds]
 
 
 def learning_rate(config: TrainingConfig, step: int) -> float:

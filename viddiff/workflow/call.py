@@ -123,7 +123,7 @@ def plan_call(
     others = _check_others(config, request, datasets)
     runs = runs_to_train(config, arguments, {*needed, *others})
     for run in runs:
-        check_trainable(config, run, datasets)
+        check_trainable(config, run, datasets, here)
     checks = {
         run: checked_file(config, run)
         for run in runs

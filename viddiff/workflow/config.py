@@ -206,6 +206,8 @@ def _training(run: str, settings: Mapping[str, Any]) -> Training:
         full["save_interval"],
         full.get("keep_last", 0),
         full.get("keep_every", 0),
+        full.get("nodes", 1),
+        full.get("gpus", 1),
         settings,
     )
 

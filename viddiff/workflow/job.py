@@ -130,12 +130,8 @@ def job(snakemake: Any) -> Iterator[Work]:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
     try:
-        terminal = logging.StreamHandler()
-        terminal.setLevel(logging.WARNING)
-        terminal.setFormatter(logging.Formatter("%(message)s"))
-        file = logging.FileHandler(snakemake.log[0], mode="w", encoding="utf-8")
-        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        logging.basicConfig(level=logging.INFO, handlers=[file, terminal])
+        Path(snakemake.log[0]).write_bytes(b"")
+        log_to(snakemake.log[0])
         config = read_config(snakemake.config)
         register_modes(config.modes)
         yield Work(snakemake, config)
@@ -148,6 +144,16 @@ def job(snakemake: Any) -> Iterator[Work]:
     except Exception:
         log.exception("unexpected error")
         sys.exit(1)
+
+
+def log_to(path: str) -> None:
+    """Log to the end of a file, and warnings to standard error too."""
+    terminal = logging.StreamHandler()
+    terminal.setLevel(logging.WARNING)
+    terminal.setFormatter(logging.Formatter("%(message)s"))
+    file = logging.FileHandler(path, mode="a", encoding="utf-8")
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[file, terminal])
 
 
 def each(items: Sequence[T], make: Callable[[T], None]) -> None:

@@ -41,6 +41,8 @@ class Training:
     save_interval: int
     keep_last: int
     keep_every: int
+    nodes: int
+    gpus: int
     settings: Mapping[str, Any]
 
 

@@ -38,14 +38,21 @@ def check_settings(run: str, settings: Mapping[str, Any]) -> TrainingConfig:
     return config
 
 
-def check_trainable(config: Configuration, run: str, datasets: Datasets) -> None:
+def check_trainable(config: Configuration, run: str, datasets: Datasets, here: bool = True) -> None:
     """Check that a configured run can be trained, as far as it is known without reading videos.
 
-    Raises `InputError`: its settings are wrong, its dataset is unknown, not there, or of another size, training videos
-    are broken or shorter than T, its folder has files that are not its own, or of other settings, the file that it
-    starts from is not there or of another network, or checkpoints cannot be written.
+    here: whether its job runs on this machine.
+
+    Raises `InputError`: its settings are wrong, it needs several machines, its dataset is unknown, not there, or of
+    another size, training videos are broken or shorter than T, its folder has files that are not its own, or of other
+    settings, the file that it starts from is not there or of another network, or checkpoints cannot be written.
     """
     settings = check_settings(run, config.training[run].settings)
+    if here and settings.nodes > 1:
+        raise InputError(
+            f"config key training.{run}.nodes is {settings.nodes}; must be 1 without --profile slurm: all jobs run on "
+            "this machine"
+        )
     try:
         split = datasets.split(settings.dataset, "train")
         split.check(settings.T)

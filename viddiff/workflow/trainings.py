@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from viddiff.training.run_files import (
     check_resumable,
@@ -14,7 +15,7 @@ from viddiff.training.run_files import (
     trained_step,
 )
 from viddiff.tree.paths import CHECKPOINTS, Evaluation
-from viddiff.workflow.sections import Configuration
+from viddiff.workflow.sections import Configuration, Training
 
 
 def trained_files(config: Configuration, run: str, step: int | None = None) -> list[str]:
@@ -29,6 +30,43 @@ def averages(config: Configuration, run: str) -> list[str]:
     """The checkpoints with averaged weights that a configured run has."""
     kinds = {f"ema_{rate}" for rate in config.training[run].ema_rates}
     return [str(file.path) for file in run_files(Path(CHECKPOINTS, run)) if file.kind in kinds]
+
+
+def training_resources(training: Training, here: bool) -> dict[str, Any]:
+    """What the job of a training asks for. here: on this machine, where one job has all GPUs, rather than on a cluster.
+
+    Several GPUs of a node are `gres`: the default profile limits `gpu`, of which this machine has one. On several nodes
+    the job starts a task for each GPU itself, which the SLURM plugin knows from jobs that are of MPI alone: hence the
+    name.
+    """
+    nodes, gpus = training.nodes, training.gpus
+    if here or nodes * gpus == 1:
+        return {"gpu": 1}
+    if nodes == 1:
+        return {"gres": f"gpu:{gpus}"}
+    tasks = {"tasks_per_node": gpus} if gpus > 1 else {"tasks": nodes, "tasks_per_gpu": 0}
+    return {"gres": f"gpu:{gpus}", "nodes": nodes, "mpi": "srun", **tasks}
+
+
+def with_gpu_model(workflow: Any, rule: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """What the job of a training asks for, with the model of GPUs in `gres` if one is set for its rule.
+
+    It is then no longer set as `gpu_model`: the plugin would ask for one GPU of it beside the others.
+    """
+    if "gres" not in asked:
+        return asked
+    rule = workflow.modifier.modify_rulename(rule)
+    settings = workflow.resource_settings
+    own = dict(settings.overwrite_resources.get(rule, {}))
+    if (model := own.pop("gpu_model", None)) is None:
+        return asked
+    settings.overwrite_resources = {**settings.overwrite_resources, rule: own}
+    return asked | {"gres": asked["gres"].replace("gpu:", f"gpu:{model}:")}
+
+
+def training_threads(training: Training) -> int:
+    """The threads of the job of a training, of each of its tasks on several machines: 4 for a process."""
+    return 4 * (training.gpus if training.nodes == 1 else 1)
 
 
 def run_is_trained(config: Configuration, run: str) -> bool:
