@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from viddiff.data import arrays, open_dataset
+from viddiff.data import DatasetSettings, arrays, open_dataset, stored
 from viddiff.errors import InputError
 
 
@@ -36,6 +36,22 @@ def test_numbered_arrays(tmp_path, name):
     np.testing.assert_array_equal(dataset.video(10), video(seed=30).transpose(0, 3, 1, 2))  # by number
     np.testing.assert_array_equal(dataset.video(2, 3), video(seed=22)[:3].transpose(0, 3, 1, 2))
     np.testing.assert_array_equal(dataset.gather(2, np.array([0, 3])), dataset.video(2)[[0, 3]])
+
+
+@pytest.mark.parametrize("kind", ["minerl", "video_folder"])
+def test_a_file_is_opened_once_and_travels_to_no_process(tmp_path, monkeypatch, kind):
+    (tmp_path / "own/train").mkdir(parents=True)
+    np.save(tmp_path / "own/train/0.npy", video(40, 16))
+    settings = {"own": DatasetSettings(kind, "own", image_size=16)}
+    dataset = open_dataset("own", "train", tmp_path, settings)
+    wanted = dataset.gather(0, np.array([1, 3]))
+    there = pickle.loads(pickle.dumps(dataset))
+    assert len(pickle.dumps(dataset)) < 10_000 < wanted.nbytes * 20
+    for module in arrays, stored:
+        monkeypatch.setattr(module, "open_array", None)
+    np.testing.assert_array_equal(dataset.gather(0, np.array([1, 3])), wanted)
+    monkeypatch.undo()
+    np.testing.assert_array_equal(there.gather(0, np.array([1, 3])), wanted)
 
 
 def test_carla(tmp_path):

@@ -148,4 +148,4 @@ def test_long_videos_give_the_same_frames_as_short_ones(tmp_path, videos, monkey
     for index, video in enumerate(whole):
         assert by_part.length(index) == len(video)
         np.testing.assert_array_equal(by_part.frames(index, 22, 29), video[22:29])
-    assert len(by_part._long) > 10 and len(by_part._decoded) == 5
+    assert len(by_part._opened) > 10 and len(by_part._decoded) == 5

@@ -18,6 +18,8 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from viddiff.data.base import CHANNELS, Counted, Source, VideoDataset, ask, dataset
+from viddiff.data.limits import OPEN_FILES
+from viddiff.data.recent import Recent
 from viddiff.dataset_settings import height_width, plain_size
 from viddiff.errors import InputError, unreadable
 from viddiff.files.npy import open_npy
@@ -67,6 +69,7 @@ class VideoFiles(VideoDataset):
             more = f" (and {len(problems) - 1} more problems)" if len(problems) > 1 else ""
             raise InputError(problems[0] + more)
         self._lengths: dict[int, int] = {}
+        self._arrays: Recent[np.ndarray] = Recent(OPEN_FILES)
 
     @classmethod
     @abstractmethod
@@ -102,12 +105,15 @@ class VideoFiles(VideoDataset):
         return self._lengths[index]
 
     def frames(self, index: int, start: int, stop: int) -> Video:
-        video = open_video(self.local(self.paths[index]), self.image_size)
+        video = self._arrays.get(index, self._open_array)
         return np.array(video[start:stop].transpose(0, 3, 1, 2), order="C")
 
     def gather(self, index: int, numbers: Int64[np.ndarray, " n"]) -> Video:
-        video = open_video(self.local(self.paths[index]), self.image_size)
+        video = self._arrays.get(index, self._open_array)
         return np.array(video[numbers].transpose(0, 3, 1, 2), order="C")
+
+    def _open_array(self, index: int) -> UInt8[np.ndarray, "T H W C"]:
+        return np.asarray(open_video(self.local(self.paths[index]), self.image_size))
 
 
 @dataset("minerl", image_size=64, length=500, folders=("minerl_navigate-torch",))

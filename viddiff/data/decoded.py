@@ -11,10 +11,8 @@ made when its video is first read.
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -22,6 +20,8 @@ from numpy.lib import format as npy_format
 
 from viddiff.data.base import Counted, Source, VideoDataset, ask
 from viddiff.data.cache import cached
+from viddiff.data.limits import OPEN_FILES
+from viddiff.data.recent import Recent
 from viddiff.errors import InputError
 from viddiff.files.npy import open_npy
 from viddiff.files.write import atomic_path
@@ -29,7 +29,6 @@ from viddiff.video import Video
 
 _BLOCK = 2**26  # bytes of frames that are decoded at a time, but for
 _FRAMES = 256  # frames at least, since decoding begins at a key frame each time
-_OPEN = 2**12  # arrays at once, in each process
 
 
 class DecodedVideos(VideoDataset):
@@ -39,11 +38,7 @@ class DecodedVideos(VideoDataset):
         super().__init__(videos.source)
         self.videos = videos
         self.folder = folder
-        self._arrays: OrderedDict[int, UInt8[np.ndarray, "T 3 H W"]] = OrderedDict()
-
-    def __getstate__(self) -> dict[str, Any]:
-        """What another process needs: not the arrays, which would travel as values."""
-        return vars(self) | {"_arrays": OrderedDict()}
+        self._arrays: Recent[np.ndarray] = Recent(OPEN_FILES)
 
     @classmethod
     def examine(cls, source: Source, counted: Counted = ask) -> tuple[list[tuple[Path, int]], list[str]]:
@@ -99,9 +94,9 @@ class DecodedVideos(VideoDataset):
         return self.videos.blocks(index, length, max(_FRAMES, _BLOCK // (self.channels * height * width)))
 
     def _array(self, index: int) -> UInt8[np.ndarray, "T 3 H W"]:
-        if index in self._arrays:
-            self._arrays.move_to_end(index)
-            return self._arrays[index]
+        return self._arrays.get(index, self._open)
+
+    def _open(self, index: int) -> UInt8[np.ndarray, "T 3 H W"]:
         path = self.path(index)
         if not path.exists():
             self.decode(index)
@@ -112,7 +107,4 @@ class DecodedVideos(VideoDataset):
             raise InputError(
                 f"{path}: {array.dtype} {list(array.shape)}, must be uint8 {shape}; remove it, it is made again"
             )
-        self._arrays[index] = np.asarray(array)
-        if len(self._arrays) > _OPEN:
-            self._arrays.popitem(last=False)
-        return self._arrays[index]
+        return np.asarray(array)

@@ -10,6 +10,7 @@ CHANNELS = 3
 MAX_PIXELS = 2**25  # per frame, as stored and as resized: 8K video
 MAX_BLOCK = 2**29  # bytes at a time: of ffmpeg for a frame or a list of frames, of an archive's content
 MAX_BYTES = 2**32  # of one video, resized
+OPEN_FILES = 2**12  # memory-mapped by a process at once
 
 
 def check_frame(path: Path, height: int, width: int, size: tuple[int, int]) -> None:

@@ -141,7 +141,11 @@ class Array(Stored):
         yield from open_frames(self.path, self.size)
 
     def some(self, wanted: Sequence[int], use: Callable[[Frames], T]) -> list[T]:
-        return [use(open_frames(self.path, self.size)[_as_slice(wanted)])]
+        return [use(self._opened[_as_slice(wanted)])]
+
+    @cached_property
+    def _opened(self) -> Frames:
+        return np.asarray(open_frames(self.path, self.size))
 
 
 class Hdf5(Stored):

@@ -21,15 +21,15 @@ from jaxtyping import Int64
 from viddiff.data.arrays import VideoFiles
 from viddiff.data.base import Counted, Source, ask, dataset
 from viddiff.data.fit import fit
-from viddiff.data.limits import most_frames, too_long
+from viddiff.data.limits import OPEN_FILES, most_frames, too_long
 from viddiff.data.listing import list_videos
+from viddiff.data.recent import Recent
 from viddiff.data.stored import Stored, picture_files, stored_video
 from viddiff.dataset_settings import Intake
 from viddiff.errors import InputError
 from viddiff.video import Video
 
 KEPT_BYTES = 2**29  # of decoded videos kept in memory by each process, so that crops need no new decoding
-KEPT_INDICES = 2**12  # of long videos
 
 log = logging.getLogger(__name__)
 
@@ -45,19 +45,12 @@ class VideoFolder(VideoFiles):
         self._without_parts: set[int] = set()
         for line in self.ignored(source):
             log.info("%s", line)
-        self._forget()
-
-    def _forget(self) -> None:
         self._decoded: OrderedDict[int, Video] = OrderedDict()
-        self._long: OrderedDict[int, tuple[Stored, Sequence[int]]] = OrderedDict()
+        self._opened: Recent[tuple[Stored, Sequence[int]]] = Recent(OPEN_FILES)
 
     def __getstate__(self) -> dict[str, Any]:
         """What another process needs: not the videos in memory."""
-        return {name: value for name, value in vars(self).items() if name not in ("_decoded", "_long")}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._forget()
+        return vars(self) | {"_decoded": OrderedDict()}
 
     @classmethod
     def find(cls, source: Source) -> tuple[list[Path], list[str]]:
@@ -105,17 +98,14 @@ class VideoFolder(VideoFiles):
 
     def _open(self, index: int) -> tuple[Stored, Sequence[int]]:
         """A video and, if a part of it can be read alone, which of its frames are used."""
-        if index in self._long:
-            self._long.move_to_end(index)
-            return self._long[index]
+        return self._opened.get(index, self._look)
+
+    def _look(self, index: int) -> tuple[Stored, Sequence[int]]:
         stored = stored_video(self.paths[index], self.frame_size, self.local)
         if index in self._without_parts or not stored.parts:
             self._without_parts.add(index)
             return stored, ()
-        self._long[index] = stored, used_frames(stored, stored.count(), self.source.intake)
-        if len(self._long) > KEPT_INDICES:
-            self._long.popitem(last=False)
-        return self._long[index]
+        return stored, used_frames(stored, stored.count(), self.source.intake)
 
     def _whole(self, index: int) -> Video:
         """All frames of a video that are used, from memory if it was used lately."""
