@@ -211,6 +211,7 @@ class VideoModel:
         self.compare_window(mode)
         with naming(f"mode {str(mode)!r}"):
             self.check_steps(mode, plan)
+            mode.recipe.treatment.evaluations(self.sampler, self.diffusion.n_steps)
         weight = float(guidance_weight) if mode.gradient_method else None
         if mode.gradient_method:
             check_guidance(guidance_shifts, self.sampler)

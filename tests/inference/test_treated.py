@@ -61,6 +61,13 @@ def test_the_plan_is_that_of_the_mode_without():
         ("noisy-0.10-autoreg_10_5_60_10", "write noisy-0.1, the one spelling"),
         ("noisy-0.1-history-2-autoreg_10_5_60_10", "is unknown; the form is"),
         ("noisy-0.1-really-independent_10_5_60_10", "no stage observes frames, so there is nothing to put"),
+        (
+            "resample-0x3-autoreg_10_5_60_10",
+            "resample-0x3: must be 1 to 100 times, and 1 noise level or more",
+        ),
+        ("resample-1x03-autoreg_10_5_60_10", "resample-1x03: .*no zeros before"),
+        ("resample-2-autoreg_10_5_60_10", "is unknown; the form is"),
+        ("resample-1x3-sequential_10_5_60_10", "the mode's frames have their own: leave resample-… out"),
         ("gradientmethod_history-2-autoreg_10_5_60_10", "leave out one of gradientmethod_ and history-…"),
     ],
 )
@@ -102,6 +109,15 @@ def test_treated_videos_have_no_elbo():
         mode = parse_mode(f"{treated}autoreg_10_5_60_10")
         with pytest.raises(InputError, match=rf"has no ELBO.*the mode without {name}$"):
             check_chain_rule(mode, make_plan(mode))
+
+
+def test_all_can_be_combined():
+    recipe = Recipe.read("history-2-noisy-0.25-resample-2x3-gibbs-1-autoreg")
+    assert recipe.treatment == Treatment((("all", 2.0),), 0.25, (2, 3)) and recipe.sweeps == 1
+    assert recipe.treatment.name == "history-… and noisy-… and resample-…"
+    plan = plan_of("autoreg", 20, 4, 6, 3)
+    cost = plan_cost(plan, 6, 10, "heun", recipe.treatment)
+    assert cost.evaluations == 2 * len(plan.stages) * (19 + 2 * 5)
 
 
 def test_noise_costs_nothing():

@@ -186,17 +186,22 @@ def test_another_guidance_weight_is_refused_where_it_matters(sample):
 
 
 def test_guidance_by_history_is_of_the_mode_alone(sample, tree, tmp_path, monkeypatch):
-    """Whatever the batch."""
-    mode = "history-2-newest0.5-independent_4_2_7_1"
-    evaluation, many = sample([0, 1, 2], batch_size=3, mode=mode)
+    """And so are noise on observed frames and resampling. Whatever the batch."""
+    treatment = "history-2-noisy-0.1-resample-1x2"
+    mode = f"{treatment}-independent_4_2_5_1"
+    evaluation, many = sample([0, 1], batch_size=2, mode=mode)
     facts = json.loads((evaluation.directory / "fingerprint.json").read_text())
-    assert facts["mode"]["strategy"] == "history-2-newest0.5-independent"
+    assert facts["mode"]["strategy"] == f"{treatment}-independent"
     (timing,) = read_timings(timing_files(evaluation)).values()
-    assert timing.window_evaluations == 3 * 3 * 3 * 3  # videos, stages, passes, diffusion steps
+    assert timing.window_evaluations == 2 * 2 * 2 * (3 + 2)  # videos, stages, passes, diffusion steps
     (tmp_path / "alone").mkdir()
     monkeypatch.chdir(tmp_path / "alone")
-    _, (alone,) = sample([2], mode=mode)
-    assert np.array_equal(load(alone), load(many[2]))
+    _, (alone,) = sample([1], mode=mode)
+    assert np.array_equal(load(alone), load(many[1]))
+    with pytest.raises(
+        InputError, match=r"mode 'resample-1x3-.*goes 3 noise levels up, must be less than the 3"
+    ):
+        sample([0], mode="resample-1x3-independent_4_2_5_1")
 
 
 @pytest.fixture

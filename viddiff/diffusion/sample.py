@@ -14,6 +14,7 @@ from viddiff.diffusion.guidance import all_latent, guided
 from viddiff.diffusion.history import history_guided
 from viddiff.diffusion.observed_noise import ObservedNoise, with_noise
 from viddiff.diffusion.process import Diffusion
+from viddiff.diffusion.resampling import resampled
 from viddiff.diffusion.samplers.base import find_sampler, find_step
 from viddiff.diffusion.treatment import Treatment
 from viddiff.diffusion.walk import walked
@@ -60,7 +61,9 @@ class WindowSampler:
         with torch.inference_mode(self.conditioning.guidance_weight is None), torch.no_grad():
             levels = self.diffusion.levels()
             window = self._noised(window, noise)
-            frames = find_sampler(sampler)(self._denoiser(window, finite), noise(), levels, noise)
+            used, again = find_sampler(sampler), self.conditioning.treatment.resampling
+            used = used if again is None else resampled(used, *again)
+            frames = used(self._denoiser(window, finite), noise(), levels, noise)
             return frames, bool(torch.stack([*finite, frames.isfinite().all()]).all())
 
     def advance(

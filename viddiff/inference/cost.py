@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from viddiff.diffusion.level_path import check_levels, step_evaluations
-from viddiff.diffusion.sampler_names import check_has_step, evaluations
+from viddiff.diffusion.sampler_names import check_has_step
 from viddiff.diffusion.treatment import Treatment
 from viddiff.errors import InputError
 from viddiff.inference.modes import Mode
@@ -79,10 +79,13 @@ def plan_cost(
 
 
 def check_steps(mode: Mode, plan: Plan, sampler: str, diffusion_steps: int | None) -> None:
-    """Raise `InputError` if a mode's plan has steps, and the sampler or so many diffusion steps cannot execute these.
+    """Raise `InputError` if a mode's plan has steps, and the sampler or so many diffusion steps cannot execute these,
+    or if what is done in stages needs more diffusion steps.
 
     diffusion_steps: `None` if they are not known. Reconstruction guidance cannot either: it guides one level.
     """
+    if diffusion_steps is not None:
+        mode.recipe.treatment.evaluations(sampler, diffusion_steps)
     if not plan.has_steps:
         return
     check_has_step(sampler)
@@ -102,7 +105,7 @@ def stage_evaluations(
 
     Of stages that select frames at run time they are the most that it can be.
     """
-    once = [evaluations(sampler, diffusion_steps)] * len(plan.stages)
+    once = [treatment.evaluations(sampler, diffusion_steps)] * len(plan.stages)
     if plan.has_steps:
         check_has_step(sampler)
         for number, stage in enumerate(plan.stages):

@@ -28,6 +28,10 @@ def check_treatment(plan: Plan, treatment: Treatment, gradient_method: bool) -> 
             "gradientmethod shows the network no observed frames, so there is no history to guide by: leave out one "
             "of gradientmethod_ and history-…"
         )
+    if treatment.resampling and plan.has_steps:
+        raise InputError(
+            "resample-… goes up to one noise level, the mode's frames have their own: leave resample-… out"
+        )
     true_frames = frozenset(plan.true_frames)
 
     def observed(subset: Subset) -> bool:
