@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from itertools import pairwise
 
 import pytest
@@ -9,14 +10,20 @@ import torch
 from gaussian import MEAN, SAMPLERS, SPREAD, even_levels, gaussian
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from seeded import TINY, seeded_model
 from torch import Tensor
 
 from viddiff.diffusion.denoiser import Estimate
+from viddiff.diffusion.history import level_at
 from viddiff.diffusion.level_path import check_levels, diffusion_level, level_paths, step_evaluations
 from viddiff.diffusion.noise_schedule import CLEAN, FrameLevels, Level
+from viddiff.diffusion.process import diffusion_of
+from viddiff.diffusion.sample import Conditioning, WindowSampler
 from viddiff.diffusion.samplers.base import find_sampler, find_step, sampler_step
+from viddiff.diffusion.treatment import Treatment
 from viddiff.diffusion.walk import level_of, told_levels, walked
 from viddiff.errors import InputError
+from viddiff.flat_config import with_defaults
 from viddiff.window import Walk, Window
 
 WITH_STEP = [name for name in SAMPLERS if name.split("-")[0] in sampler_step.names()]
@@ -140,3 +147,30 @@ def test_more_levels_than_diffusion_steps_are_refused() -> None:
     check_levels(10, 10)
     with pytest.raises(InputError, match="through 11 noise levels, but there are 10 diffusion steps"):
         check_levels(11, 10)
+
+
+@pytest.mark.parametrize("treatment", [Treatment(), Treatment((("all", 2.0),))])
+def test_a_networks_walk_from_noise_to_clean_is_its_sample(treatment: Treatment) -> None:
+    """Guided by history too, bit for bit; with levels of their own frames come out otherwise."""
+    process = diffusion_of(with_defaults(TINY), "2")
+    sampler = WindowSampler(seeded_model(TINY), process, nullcontext, Conditioning(treatment, (0,)))
+    x = torch.randn(1, 3, 3, 32, 32, generator=torch.Generator().manual_seed(0)).clamp(-1, 1)
+    here, draw = window(x, 1), noise_of(x.shape)
+    draws = iter([x, draw(0), draw(1)])
+    plain, _ = sampler.sample("ancestral", here, lambda: next(draws))
+    made, finite = sampler.advance("ancestral", here, Walk(1, [[0, 1, 1]], [[0, 0, 0]]), draw)
+    assert finite
+    assert torch.equal(made[:, 1:], plain[:, 1:])
+    mixed, finite = sampler.advance("ancestral", here, Walk(2, [[0, 1, 2]], [[0, 0, 1]]), draw)
+    assert finite
+    assert torch.equal(mixed[:, 0], x[:, 0])
+    assert not torch.allclose(mixed[:, 1], plain[:, 1], atol=1e-3)
+
+
+def test_levels_of_frames_go_with_the_frames_that_are_left_in_a_window() -> None:
+    ladder, x = [CLEAN, *reversed(LEVELS)], torch.zeros(2, 3, 1, 1, 1)
+    level = level_of([[1, 2, 3], [4, 5, 6]], ladder, x)
+    part = level_at(level, torch.tensor([[1]]), torch.tensor([[0, 2]]))
+    assert part.t.tolist() == [[ladder[4].t, ladder[6].t]]
+    assert part.alpha.flatten().tolist() == pytest.approx([ladder[4].alpha, ladder[6].alpha])
+    assert level_at(ladder[2], torch.tensor([[1]]), torch.tensor([[0, 2]])) is ladder[2]

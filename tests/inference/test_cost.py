@@ -92,6 +92,9 @@ def test_steps_cost_the_levels_that_frames_fall_by():
     assert (joint.stages, joint.evaluations, joint.sequential_evaluations) == (45, 45, 15)
     mixed = plan_cost(plan_of("gibbs-1-sequential", 8, 4, 8, 4), 8, 7)
     assert (mixed.stages, mixed.evaluations) == (5, 5 * 7)
-    for sampler, steps, message in (("dpm", 60, "needs more than the estimate"), ("ddim", 5, "through 6 noise lev")):
+    for sampler, steps, message in (
+        ("dpm", 60, "needs more than the estimate"),
+        ("ddim", 5, "through 6 noise lev"),
+    ):
         with pytest.raises(InputError, match=message):
             plan_cost(plan_of("rolling-6", 54, 4, 10, 1), 10, steps, sampler)

@@ -355,7 +355,9 @@ def test_a_level_of_each_frame_is_that_frames_alone(variant: dict[str, Any]) -> 
         alike = model(x_t, t[:, None].expand(2, 4), here)
         moved = model(x_t, torch.tensor([[3.0, 3.0, 500.0, 3.0], [700.0] * 4]), here)
         # What a frame alone sees of its level: at each of two, in windows of one frame.
-        alone = [model(x_t[:, 1:2], torch.tensor(ts), window(frames=1)) for ts in ([[3.0], [9.0]], [3.0, 9.0])]
+        alone = [
+            model(x_t[:, 1:2], torch.tensor(ts), window(frames=1)) for ts in ([[3.0], [9.0]], [3.0, 9.0])
+        ]
     assert torch.allclose(alike, whole, atol=1e-5)
     assert torch.allclose(moved[1], whole[1], atol=1e-5)
     assert not torch.allclose(moved[0, 2], whole[0, 2], atol=1e-2)
