@@ -215,10 +215,10 @@ def test_an_unknown_mode_is_told_the_nearest_of_the_users():
         ("Far: {strategy: autoreg}", 'modes has the key "Far", must be lower-case letters, digits and single'),
         ("far: autoreg", 'modes.far is "autoreg", must be a mapping'),
         ("far: {strategi: autoreg}", "modes.far.strategi is unknown; did you mean strategy? known: file,"),
-        ("far: {}", "modes.far: has none of these, must have one of strategy, stages, pattern, file"),
+        ("far: {}", "modes.far: has none of these, must have one of strategy, stages, pattern, matrix, file"),
         (
             "far: {stages: [{latent: [0]}], pattern: {latent: [0], step: 1}}",
-            "modes.far: has stages and pattern, must have one of strategy, stages, pattern, file",
+            "modes.far: has stages and pattern, must have one of strategy, stages, pattern, matrix, file",
         ),
         ("far: {file: a.py, options: {a: 1}}", "modes.far: has options beside file"),
         ("autoreg: {strategy: hierarchy-2}", "modes.autoreg: autoreg is a mode already"),
@@ -343,3 +343,79 @@ def test_adaptive_variants_keep_as_many_neighbours_as_a_strategy_declares(tmp_pa
     parameters = (60, 10, 8, 3)
     assert plan_of("adaptive-mine", *parameters) == plan_of("adaptive-hierarchy-2", *parameters)
     assert plan_of("adaptive-other", *parameters) != plan_of("adaptive-hierarchy-2", *parameters)
+
+
+MATRIX = [[1, 2, 2], [0, 1, 2], [0, 0, 1], [0, 0, 0]]
+
+
+def test_a_matrix_of_levels_is_a_plan():
+    register({"mine": {"matrix": MATRIX}})
+    plan = plan_of("mine", 5, 2, 4, 1)
+    plan.check(4)
+    assert plan.stages == (
+        Stage((0, 1), (2,), 0, 2, (2,), (1,)),
+        Stage((0, 1), (2, 3), 0, 2, (1, 2), (0, 1)),
+        Stage((1, 2), (3, 4), 0, 2, (1, 2), (0, 1)),
+        Stage((1, 2, 3), (4,), 0, 2, (1,), (0,)),
+    )
+    assert plan.stages == plan_of("rolling-2", 5, 2, 4, 1).stages
+    register({"all": {"matrix": [[2, 2], [2, 2], [0, 0]]}})
+    assert plan_of("all", 4, 2, 4, 1).stages == (Stage((0, 1), (2, 3), 0, 2, (2, 2), (0, 0)),)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.data())
+def test_every_falling_matrix_is_a_plan(data):
+    columns, levels = data.draw(st.integers(1, 6)), data.draw(st.integers(1, 5))
+    rows, now = [], [levels] * columns
+    while any(now):
+        now = [data.draw(st.integers(max(0, level - 3), level)) for level in now]
+        now = now if not rows or now != rows[-1] else [max(0, level - 1) for level in now]
+        rows.append(now)
+    register({"mine": {"matrix": rows}})
+    plan = plan_of("mine", 3 + columns, 3, columns + data.draw(st.integers(0, 3)), 1)
+    plan.check(9)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "message"),
+    [
+        ([[1, 2], [1, 3], [0, 0]], "matrix row 1 takes frame 1 up from level 2 to 3: levels must fall"),
+        ([[1, 2], [0, 1]], "matrix leaves frame 1 noisy, at level 1: the last row must be 0 for every frame"),
+        ([[1, 2], [0]], "matrix row 1 has 1 levels, must have 2, as row 0"),
+        ([[1, -1]], "-1"),
+        ([], "matrix"),
+    ],
+)
+def test_a_matrix_that_cannot_be_is_one_line(matrix, message):
+    with pytest.raises(InputError, match=message) as caught:
+        register({"mine": {"matrix": matrix}})
+    assert "modes.mine" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_matrix_fits_one_number_of_frames_and_the_window():
+    register({"mine": {"matrix": [[1, 2, 2], [1, 1, 1], [0, 0, 0]]}})
+    with pytest.raises(
+        PlanError, match="T - obs_length is 4, must be 3: the matrix has a column for each frame"
+    ):
+        plan_of("mine", 6, 2, 4, 1)
+    with pytest.raises(PlanError, match="max_frames is 2, but row 1 of the matrix has 3 noisy frames"):
+        plan_of("mine", 5, 2, 2, 1)
+
+
+def test_a_file_may_yield_steps(zigzag):
+    text = """
+from viddiff.inference.plan import Stage
+from viddiff.inference.strategies import strategy
+
+
+@strategy("zigzag")
+def zigzag(length, n_obs, window, step_size):
+    frames = list(range(n_obs, length))
+    for level in (2, 1):
+        yield Stage([0], frames, levels=2, starts=[level] * len(frames), ends=[level - 1] * len(frames))
+"""
+    register({"zigzag": zigzag(text)})
+    plan = plan_of("zigzag", 4, 1, 4, 1)
+    plan.check(4)
+    assert plan.stages[1] == Stage((0,), (1, 2, 3), 0, 2, (1, 1, 1), (0, 0, 0))

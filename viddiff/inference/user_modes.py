@@ -1,9 +1,10 @@
-"""Users' own modes: the section `modes` of the configuration, names with definitions of four kinds.
+"""Users' own modes: the section `modes` of the configuration, names with definitions of five kinds.
 
     {strategy: gibbs-2-hierarchy-4}                          another name, of any strategy or combination
     {strategy: long-range, options: {recent: 0.75}}          a strategy with other values of its options
     {stages: [{observed: [0, 1], latent: [2, 3]}, ...]}      an explicit list of stages
     {pattern: {latent: [0, 1], observed: [-1, -4], step: 2}} a stage that is repeated, as offsets
+    {matrix: [[1, 2, 2], [0, 1, 2], ...]}                    for each iteration the noise levels of all frames to make
     {file: my_modes/zigzag.py}                               one function with `@strategy`
 
 `register_modes` makes them known to `combine.plan_of`, and with it to everything that reads names of modes.
@@ -29,6 +30,7 @@ from typing import Any
 from viddiff.diffusion.treatment import WORDS
 from viddiff.errors import InputError, PlanError, naming
 from viddiff.inference.combine import GOAL_DIRECTED, plan_of
+from viddiff.inference.level_matrix import level_matrix
 from viddiff.inference.modes import Mode
 from viddiff.inference.plan import Plan, Stage
 from viddiff.inference.recipe import Recipe, expand, split
@@ -42,7 +44,7 @@ from viddiff.inference.strategies import (
     strategy,
 )
 
-KINDS = ("strategy", "stages", "pattern", "file")
+KINDS = ("strategy", "stages", "pattern", "matrix", "file")
 MOST_STAGES_PER_FRAME = 100  # of a user's function; more mean that it does not end
 
 _RESERVED = rf"(?:{'|'.join(WORDS)}|gibbs|goal-directed|adaptive|l2|optimal|trainset|gradientmethod)(?:-.*)?"
@@ -86,6 +88,8 @@ def _register(name: str, definitions: Mapping[str, Mapping[str, Any]], referring
             USER_STRATEGIES[name] = Strategy(_listed(definition["stages"]))
         elif kind == "pattern":
             USER_STRATEGIES[name] = Strategy(_repeated(**definition["pattern"]))
+        elif kind == "matrix":
+            USER_STRATEGIES[name] = Strategy(level_matrix([_whole(row) for row in definition["matrix"]]))
         elif kind == "file":
             USER_STRATEGIES[name] = _load(name, Path(definition["file"]))
         else:
@@ -240,8 +244,11 @@ def _guarded(rule: Stages, path: Path) -> Stages:
                     raise PlanError(f"{path} makes more than {count} stages: it does not seem to end")
                 if not isinstance(stage, Stage):
                     raise PlanError(f"{path} yields {stage!r}, must yield stages, Stage(observed, latent)")
-                observed, latent = (tuple(map(index, frames)) for frames in (stage.observed, stage.latent))
-                yield Stage(observed, latent, index(stage.n_select))
+                observed, latent, starts, ends = (
+                    tuple(map(index, numbers))
+                    for numbers in (stage.observed, stage.latent, stage.starts, stage.ends)
+                )
+                yield Stage(observed, latent, index(stage.n_select), index(stage.levels), starts, ends)
         except InputError:
             raise
         except Exception as error:
