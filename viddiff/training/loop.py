@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from contextlib import closing, nullcontext
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -103,8 +104,10 @@ def _train(
     torch.manual_seed(config.seed)
     model = build_model(flat).to(device).train()
     parameters = dict(model.named_parameters())
-    begins = first and bool(config.start_from) and not has_begun(run_dir)
-    start = take_start(model, Path(config.start_from), flat) if begins else ""
+    start = ""
+    with processes.first_alone("starts"):
+        if first and config.start_from and not has_begun(run_dir):
+            start = take_start(model, Path(config.start_from), flat)
     optimizer = torch.optim.AdamW(
         parameters.values(), lr=config.lr, weight_decay=config.weight_decay, fused=True
     )
@@ -115,7 +118,8 @@ def _train(
         state.powers = {length: start_average(parameters) for length in LENGTHS}
     if config.schedule_sampler == "loss-second-moment":
         state.history = LossHistory(diffusion.n_steps)
-    data, changes = record_data(dataset), {}
+    data = record_data(dataset)
+    changes: dict[str, tuple[Any, Any]] = {}
     with processes.first_alone("resumes"):
         if first:
             changes = resume_state(run_dir, state, flat, config.steps, data)
@@ -170,8 +174,8 @@ def _train(
                 raise overflow_error(state, config)
             if stopping:
                 break
-            looks = config.looks_at(state.step)
-            with processes.first_alone(f"looks {state.step}") if looks else nullcontext():
+            waiting = processes if config.looks_at(state.step) else ALONE
+            with waiting.first_alone(f"looks {state.step}"):
                 findings = watch.steps(state, saving)
             if wandb and findings:
                 wandb({"step": state.step, **findings})
