@@ -16,6 +16,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 
 from benchmarks import (
+    ablation,
     animations,
     apart,
     fvd,
@@ -23,6 +24,7 @@ from benchmarks import (
     gpu_checks,
     gpu_network,
     gpu_videos,
+    loading,
     sizes,
     solvers,
     startup,
@@ -32,6 +34,7 @@ from benchmarks import (
 from report.fake_metrics import summary, write_metrics
 from seeded import TINY, save_checkpoint, seeded_model
 
+from viddiff.data.bouncy_balls import write_bouncy_balls
 from viddiff.metrics import i3d_rows
 from viddiff.tree.paths import Evaluation
 
@@ -209,6 +212,46 @@ def test_the_speed_of_animations(capsys, monkeypatch):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(": ")[0] for line in lines] == ["8x8, smooth", "8x8, noisy"]
     assert all("gif " in line and "mp4 " in line for line in lines)
+
+
+def test_the_windows_per_second_of_forms(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(loading, "SIZES", {32: loading.Size(2, 12, 4, 2)})
+    output = tmp_path / "loading.json"
+    arguments = ["--seconds=0.01", "--forms", "npy", "mp4", "--workers", "0", f"--folder={tmp_path}"]
+    assert loading.main([*arguments, "--output", str(output)]) == 0
+    kinds = [(form, read) for form in ("npy", "mp4") for read in ("as it is", "decode_once")]
+    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if "32x32" in line]
+    assert [tuple(row[1:3]) for row in rows] == [*kinds, ("bouncy_balls", "as it is")]
+    found = json.loads(output.read_text())
+    assert all(rate > 0 for row in found.values() for rate in row.values()) and len(found) == 5
+
+
+def test_the_table_of_the_ablation_which_goes_on_where_it_ended(tmp_path, capsys, monkeypatch):
+    threads = torch.get_num_threads()
+    monkeypatch.setattr(ablation, "RESPACING", "trailing4")
+    monkeypatch.setattr(ablation, "LEVELS", 2)
+    for split in ("train", "test"):
+        write_bouncy_balls(tmp_path, split, 1, length=8)
+    small = [
+        "T=6",
+        "max_frames=3",
+        "batch_size=1",
+        "num_heads=1",
+        "attention_resolutions='8'",
+        "diffusion_steps=40",
+    ]
+    arguments = [f"--out={tmp_path}/runs", f"--data={tmp_path}", "--seconds=0", "--seeds=1", "--videos=1"]
+    arguments += ["--mode=autoreg_3_2_6_2", "--choices", "v, warm-up and cosine", "--set", *small]
+    try:
+        ablation.main(arguments)
+        first = capsys.readouterr().out
+        ablation.main(arguments)
+    finally:
+        torch.set_num_threads(threads)
+    assert capsys.readouterr().out == first
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["base_1", "v-warm-up-and-cosine_1"]
+    (row,) = [line.split(" | ") for line in first.splitlines() if line.startswith("| v, ")]
+    assert row[1] == "1" and all(float(cell.strip(" |")) >= 0 for cell in row[2:])
 
 
 def test_what_a_job_costs_before_its_first_evaluation(capsys):
