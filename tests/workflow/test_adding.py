@@ -139,6 +139,8 @@ def test_the_modes_of_the_page_are_planned_drawn_and_sampled(followed):
         Stage((0, 1, 2, 3), (8, 9, 10, 11)),
         Stage((2, 3, 8, 9), (4, 5, 6, 7)),
     )
+    staircase = Plan.read(followed.root / FOLDER / "staircase_6_1_8_4" / "plan.json")
+    assert staircase.stages[1] == Stage((0, 1, 2, 3), (4, 5), 0, 2, (1, 2), (0, 1))
     folder = followed.root / FOLDER / "gibbs-1-zigzag_8_4_20_4"
     assert np.load(folder / "samples" / "sample_0000-0.npy").shape == (20, 3, 32, 32)
     assert (
