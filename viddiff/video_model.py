@@ -9,6 +9,7 @@ What a mode means, all its prefixes and options, is put together here alone, in 
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -53,6 +54,8 @@ from viddiff.video import checked_videos, to_model, to_uint8
 from viddiff.window import Noise, StepNoise, Walk, Window, WindowFrames
 
 WINDOWS_PER_CALL = 8
+FRAMES_CONVERTED = 256
+MOST_BYTES = 2**31  # of the frames of the videos that are completed at once, unless one has more
 
 log = logging.getLogger(__name__)
 
@@ -332,12 +335,16 @@ class Completion:
         return self.model.call_size(largest, wanted, self.conditioning)
 
     def videos_at_once(self, calls: CallSize, wanted: int | None = None) -> int:
-        """How many videos are completed at once: in modes whose stages wait for each other, they alone fill calls."""
-        return wanted or max(calls.most, WINDOWS_PER_CALL)
+        """How many videos are completed at once: in modes whose stages wait for each other, they alone fill calls.
+
+        Not more than have `MOST_BYTES` of frames in float32, unless more are wanted.
+        """
+        fit = MOST_BYTES // (4 * self.plan.length * 3 * math.prod(frame_size(self.model.config)))
+        return wanted or max(1, min(fit, max(calls.most, WINDOWS_PER_CALL)))
 
     def run(
         self,
-        videos: UInt8[Tensor, "B T C H W"],
+        videos: UInt8[Tensor, "B given C H W"],
         indices: Sequence[int],
         sample: int,
         *,
@@ -346,7 +353,7 @@ class Completion:
         keep: Callable[[int, int, MadeStage], None] = lambda row, stage, made: None,
         progress: Callable[[int], None] = lambda done: None,
     ) -> CompletedVideos:
-        """Complete a batch of videos of T frames at once.
+        """Complete a batch of videos at once, of which the frames that are given have to be there, 0 to the last one.
 
         calls: the most windows in a network call, by default as `call_size` says. finished, keep, progress: as for
         `viddiff.inference.complete.complete`.
@@ -365,4 +372,8 @@ class Completion:
             keep=keep,
             progress=progress,
         )
-        return CompletedVideos(to_uint8(completed.frames).cpu().numpy(), completed.plans)
+        frames = np.empty(completed.frames.shape, np.uint8)
+        for start in range(0, self.plan.length, FRAMES_CONVERTED):
+            part = slice(start, start + FRAMES_CONVERTED)
+            frames[:, part] = to_uint8(completed.frames[:, part]).cpu().numpy()
+        return CompletedVideos(frames, completed.plans)

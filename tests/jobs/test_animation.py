@@ -13,6 +13,7 @@ from viddiff.errors import InputError
 from viddiff.files.write import save_npy, write_json
 from viddiff.jobs import animation as animation_module
 from viddiff.jobs.animation import animate_modes, animate_samples
+from viddiff.jobs.measurement import true_video
 from viddiff.render.canvas import OBSERVED
 from viddiff.render.pages import BORDER
 from viddiff.tree.paths import Evaluation
@@ -99,6 +100,15 @@ def test_modes_are_shown_in_step_each_with_its_own_goals(runs, boards):
     first, goals = np.arange(12) < 3, np.isin(np.arange(12), GOALS)
     assert (marked == np.stack([first | goals, first, first | goals], axis=1)).all()
     assert [clip.label for clip in boards[0].clips] == ["video 1: truth", *MODES]
+
+
+def test_the_truth_is_black_once_it_has_ended(runs, boards, monkeypatch):
+    monkeypatch.setattr(Videos, "length", lambda self, index: 9)
+    animate_samples("grid.mp4", runs[0], [0], [0], open_videos)
+    means, _ = shown(Path("grid.mp4"), boards[0])
+    assert len(means) == 12 and (means[9:, 0] < 2).all() and (means[4:9, 0] > 10).all() and (means[9:, 1] > 40).all()
+    assert not true_video(Videos(), 0, 12)[9:].any()
+    np.testing.assert_array_equal(true_video(Videos(), 0, 9), Videos().video(0, 9))
 
 
 def test_samples_of_different_lengths_are_refused_in_one_line(runs):

@@ -141,7 +141,10 @@ def test_adaptive_modes_select_on_the_true_video_and_say_so(measure, tree):
         ({"mode": "gibbs-1-autoreg_4_2_6_3"}, "no ELBO: stage 2 makes frame 3 again"),
         ({"mode": f"gradientmethod_{MODE}"}, "no ELBO: guidance"),
         ({"folder": f"{STEM}_respace1"}, "2 diffusion steps or more"),
-        ({"mode": "autoreg_4_2_13_3"}, "T is 13, but video 0 of dataset bouncy_balls has 12 frames"),
+        (
+            {"mode": "autoreg_4_2_13_3"},
+            "13 true frames are needed, but video 0 of dataset bouncy_balls has 12 frames",
+        ),
         ({"folder": "ema_0.9999_latest_7"}, "holds step 100, the path asks for step 7"),
     ],
 )

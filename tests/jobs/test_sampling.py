@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -269,7 +270,10 @@ def test_a_broken_checkpoint_ends_in_one_line_that_names_it(sample, tree, tmp_pa
     "arguments, message",
     [
         ({"path": Path("nothing.pt")}, "nothing.pt"),
-        ({"mode": "autoreg_4_2_13_3"}, "T is 13, but video 0 of dataset bouncy_balls has 12 frames"),
+        (
+            {"mode": "autoreg_16_2_20_13"},
+            "13 true frames are needed, but video 0 of dataset bouncy_balls has 12 frames",
+        ),
         ({"videos": [10]}, "video 10 of dataset bouncy_balls.*0 to 9"),
         ({"mode": "autoreg_4_2_9_9"}, "obs_length is 9"),
         ({"mode": "autoreg_4_5_9_3"}, "step_size is 5"),
@@ -287,6 +291,18 @@ def test_what_does_not_fit_is_refused_before_any_work(sample, arguments, message
         sample(**{"videos": [0], **arguments})
     assert re.search(message, str(error.value)) and "\n" not in str(error.value)
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("obs_length", [3, 0])
+def test_videos_may_be_longer_than_the_data(sample, tree, tmp_path, obs_length):
+    """The sample is that of data which are as long, or of none of whose frames is known."""
+    write_bouncy_balls(tmp_path / "long", "test", 1, length=15)
+    mode = f"autoreg_4_2_15_{obs_length}"
+    evaluation, (path,) = sample([0], mode=mode)
+    made = load(path)
+    shutil.rmtree(evaluation.directory)
+    _, (again,) = sample([0], mode=mode, root=tmp_path / "long")
+    assert made.shape == (15, 3, 32, 32) and np.array_equal(made, load(again))
 
 
 def test_results_that_cannot_be_written_name_the_path(sample, tmp_path):

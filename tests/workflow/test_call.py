@@ -146,11 +146,22 @@ def test_a_call_for_plans_alone_renews_their_cost(plan):
     assert not plan("plans", "samples").renew_costs
 
 
+def test_samples_may_be_longer_than_the_data_but_what_is_measured_may_not(plan):
+    folder = f"{FOLDER}/autoreg_4_2_20_4"
+    assert plan(f"{folder}/samples/sample_0000-0.npy").batches["sample"]
+    assert plan(f"{folder}/metrics_2-1-12.pkl").batches["sample"]
+    for target in ("metrics_2-1-13.pkl", "elbos_2.json"):
+        with pytest.raises(
+            InputError, match="true frames are needed, but videos of bouncy_balls have 12 frames"
+        ):
+            plan(f"{folder}/{target}")
+
+
 @pytest.mark.parametrize(
     ("target", "message"),
     [
         (f"{FOLDER}/autoregg_4_2_12_4/samples/sample_0000-0.npy", r"did you mean autoreg\?"),
-        (f"{FOLDER}/autoreg_4_2_13_4/metrics_2-1-13.pkl", "T is 13, but videos of bouncy_balls have 12 frames"),
+        (f"{FOLDER}/autoreg_4_2_13_4/metrics_2-1-13.pkl", "bouncy_balls have 12 frames; the key frames of the"),
         (f"{AT}/metrics_8-1-12.pkl", "video 7 is asked for, but bouncy_balls has 7"),
         (f"{AT}/elbos_8.json", "video 7 is asked for, but bouncy_balls has 7"),
         (f"{FOLDER}/gibbs-1-autoreg_4_4_12_4/elbos_2.json", "makes frame 4 again"),

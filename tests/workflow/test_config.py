@@ -285,9 +285,9 @@ def test_sections_are_typed():
 @pytest.mark.parametrize(
     ("run", "name", "mode", "videos", "message"),
     [
-        ("a", "ema_0.9999_000100", "autoreg_4_2_101_4", 1, "T is 101, but videos of bouncy_balls have 100 frames"),
+        ("a", "ema_0.9999_000100", "autoreg_200_2_200_101", 1, "101 true frames are needed, but .* have 100"),
         ("a", "ema_0.9999_000100", "autoreg_4_2_12_4", 101, "video 100 is asked for, but bouncy_balls has 100"),
-        ("a", "ema_0.9999_000100", "own_autoreg_4_2_40_4", 1, "T is 40, but videos of own have 30 frames"),
+        ("a", "ema_0.9999_000100", "own_autoreg_40_2_60_40", 1, "40 true frames are needed, but .* have 30"),
         ("a", "ema_0.9999_000100", "autorek_4_2_12_4", 1, "did you mean autoreg"),
         ("a", "ema_0.9999_000100", "autoreg_optimal-best_4_2_12_4", 1, "optimal-best cannot be searched; known: "),
         ("a", "ema_0.9999_000100", "really-independent_optimal_4_2_12_4", 1, "no stage observes a frame"),

@@ -56,7 +56,7 @@ class _Task(NamedTuple):
 
 def complete(
     plan: Plan,
-    videos: Float[Tensor, "B T C H W"],
+    videos: Float[Tensor, "B given C H W"],
     identities: Sequence[SampleIdentity],
     sample: SampleWindow,
     *,
@@ -67,7 +67,7 @@ def complete(
     keep: Callable[[int, int, MadeStage], None] = lambda row, stage, made: None,
     progress: Callable[[int], None] = lambda stages_done: None,
 ) -> Completed:
-    """Complete videos in [-1, 1]; their `plan.true_frames` are observed and kept, others are not read.
+    """Complete videos in [-1, 1]; their `plan.true_frames` are observed and kept, others need not be there.
 
     identities: all that each video's noise depends on, so that it comes out the same in any batch.
     advance: what executes steps; plans without any do not need it.
@@ -79,7 +79,7 @@ def complete(
     keep: called with row, number and frames of every stage as soon as it is made.
     progress: called with the number of stages done whenever it has grown.
     """
-    frames = torch.zeros_like(videos)
+    frames = videos.new_zeros((len(videos), plan.length, *videos.shape[2:]))
     true_frames = list(plan.true_frames)
     frames[:, true_frames] = videos[:, true_frames]
     last_choice = max((n for n, stage in enumerate(plan.stages) if stage.n_select), default=-1)

@@ -180,6 +180,11 @@ def true_frames(mode: Mode, length: int) -> tuple[int, ...]:
     return (*range(mode.given("obs_length")), *mode.goals(length))
 
 
+def frames_needed(true: Sequence[int]) -> int:
+    """How many frames a true video must have, to give these: 1 at least, by which videos are known."""
+    return 1 + max(true, default=0)
+
+
 def _number(name: str, text: str) -> int | None:
     if text == "None":
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain, zip_longest
+from itertools import chain, repeat, zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -65,8 +65,10 @@ def observed_frames(mode: Mode, length: int) -> list[bool]:
 
 
 def _true_clip(truth: VideoDataset, video: int, samples: Sequence[Clip]) -> Clip:
-    """A true video as long as its samples; the frames are marked that any of these observes."""
+    """A true video as long as its samples, black once it has ended; frames are marked that any of these observes."""
     length = samples[0].length
+    true = min(length, truth.length(video))
+    ended = np.zeros((truth.channels, *truth.frame_size), np.uint8)
     observed = [any(flags) for flags in zip_longest(*(clip.observed for clip in samples))][:length]
-    frames = chain.from_iterable(truth.blocks(video, length, BLOCK))
+    frames = chain(chain.from_iterable(truth.blocks(video, true, BLOCK)), repeat(ended, length - true))
     return Clip(frames, length, truth.frame_size, np.array(observed), f"video {video}: truth")

@@ -67,7 +67,7 @@ def measure_elbos(
     model, dataset = prepared.model, prepared.dataset
     completion = model.completion(evaluation.mode, schedule=schedule_file(evaluation), alexnet=alexnet)
     plan = completion.plan
-    check_videos(dataset, missing, plan)
+    check_videos(dataset, missing, plan.length)
     check_steps(model.diffusion)
     facts = prepared.fingerprint(plan)
     of_samples = find_precision(precision, job.device) if precision == "auto" else precision

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from viddiff.data.base import VideoDataset
 from viddiff.errors import InputError, reading
 from viddiff.files.json_files import read_json, short_text
@@ -21,6 +23,7 @@ from viddiff.render.sheet import contact_sheet
 from viddiff.tree.fingerprint import NAME, check_claim
 from viddiff.tree.paths import FEATURES, Evaluation
 from viddiff.tree.samples import load_sample
+from viddiff.video import Video
 
 
 def measure_samples(
@@ -78,7 +81,7 @@ def draw_contact_sheet(
     }
     contact_sheet(
         path,
-        {video: truth.video(video, first.T) for video in range(videos)},
+        {video: true_video(truth, video, first.given("T")) for video in range(videos)},
         samples,
         first.given("obs_length"),
         goals={
@@ -99,6 +102,12 @@ def true_videos(evaluation: Evaluation, open_videos: OpenVideos) -> VideoDataset
     if (evaluation.directory / NAME).exists():
         check_claim(evaluation.directory, videos_fingerprint(videos))
     return videos
+
+
+def true_video(truth: VideoDataset, video: int, length: int) -> Video:
+    """A true video of `length` frames, black where it has ended."""
+    frames = truth.video(video, min(length, truth.length(video)))
+    return np.concatenate([frames, np.zeros((length - len(frames), *frames.shape[1:]), np.uint8)])
 
 
 def _trained_on(path: Path) -> str:

@@ -14,7 +14,7 @@ from viddiff.errors import unreadable
 from viddiff.files.write import atomic_path
 from viddiff.inference.modes import true_frames
 from viddiff.jobs.job import OpenVideos
-from viddiff.jobs.measurement import true_videos
+from viddiff.jobs.measurement import true_video, true_videos
 from viddiff.render.mp4 import write_mp4
 from viddiff.render.pages import FPS
 from viddiff.render.thumbnail import write_thumbnail
@@ -76,7 +76,7 @@ def _videos(folder: Path, number: int, group: GroupFiles, open_videos: OpenVideo
         true = [set(true_frames(evaluation.mode, length)) for evaluation in group.evaluations]
         shown = (group.evaluations[0].mode.given("obs_length") + length) // 2
         clips = []
-        frames = [truth.video(video, length), *samples]
+        frames = [true_video(truth, video, length), *samples]
         for place, (name, clip, observed) in enumerate(
             zip([None, *names], frames, [set.union(*true), *true], strict=True)
         ):

@@ -120,8 +120,8 @@ def check_step(name: CheckpointName, model: VideoModel) -> None:
         )
 
 
-def check_videos(dataset: VideoDataset, videos: Sequence[int], plan: Plan) -> None:
-    """Raise `InputError` if a video is absent or too short for the plan."""
+def check_videos(dataset: VideoDataset, videos: Sequence[int], frames: int) -> None:
+    """Raise `InputError` if a video is absent or has fewer true frames than are needed."""
     beyond = [video for video in videos if video >= len(dataset)]
     if beyond:
         raise InputError(
@@ -129,8 +129,8 @@ def check_videos(dataset: VideoDataset, videos: Sequence[int], plan: Plan) -> No
             f"{len(dataset) - 1}"
         )
     for video in videos:
-        if dataset.length(video) < plan.length:
+        if dataset.length(video) < frames:
             raise InputError(
-                f"T is {plan.length}, but video {video} of dataset {dataset.name} has "
+                f"{frames} true frames are needed, but video {video} of dataset {dataset.name} has "
                 f"{dataset.length(video)} frames"
             )

@@ -22,6 +22,7 @@ from viddiff.files.npy import is_whole
 from viddiff.files.write import save_npy, write_text
 from viddiff.inference.complete import MadeStage
 from viddiff.inference.cost import stage_evaluations
+from viddiff.inference.modes import frames_needed
 from viddiff.inference.plan import Plan, Stage
 from viddiff.jobs.job import Job
 from viddiff.jobs.prepare import check_videos, prepare
@@ -79,7 +80,7 @@ def sample_videos(
         guidance_shifts=guidance_shifts,
     )
     plan = completion.plan
-    check_videos(dataset, missing, plan)
+    check_videos(dataset, missing, frames_needed(plan.true_frames))
     facts = prepared.fingerprint(plan, completion.conditioning)
     facts = claim(evaluation.directory, facts, ["precision"] if precision == "auto" else [])
     model = in_precision(model, str(facts.get("precision")), evaluation.directory)
@@ -148,7 +149,8 @@ class _Batch:
     ) -> tuple[int, float]:
         """Complete the videos. Returns the network evaluations, one window each, and the seconds."""
         plan = self.completion.plan
-        given = torch.stack([torch.as_tensor(dataset.video(video, plan.length)) for video in self.videos])
+        needed = frames_needed(plan.true_frames)
+        given = torch.stack([torch.as_tensor(dataset.video(video, needed)) for video in self.videos])
         kept = [Partial(self.job.evaluation.partial(video, self.number), self.facts) for video in self.videos]
         finished = finished_stages(kept, plan, given.shape[2:])
         if finished:

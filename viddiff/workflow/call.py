@@ -29,6 +29,8 @@ from viddiff.workflow.preflight import (
     check_precision,
     check_sampling,
     check_search,
+    check_true_frames,
+    check_truth,
     dataset_of,
     is_searched,
     larger_window,
@@ -120,6 +122,8 @@ def plan_call(
     for evaluation, pairs in missing["elbo"].items():
         if pairs:
             check_elbo_steps(evaluation)
+            frames, videos = evaluation.mode.given("T"), 1 + max(video for video, _ in pairs)
+            check_true_frames(config, evaluation, frames, videos, datasets)
     others = _check_others(config, request, datasets)
     runs = runs_to_train(config, arguments, {*needed, *others})
     for run in runs:
@@ -188,6 +192,8 @@ def _check_others(config: Configuration, request: Request, datasets: Datasets) -
         check_checkpoint(config, evaluation)
     for cell in request.measured:
         check_measurable(config.metrics, cell)
+        if not Path(cell.metrics("pkl")).is_file():
+            check_truth(config, cell, datasets)
         if name := dataset_of(config, cell.evaluation):
             check_defined(config.metrics, cell, name, datasets.kind(name))
     measured = all(Path(cell.metrics("pkl")).is_file() for cell in request.measured)

@@ -119,16 +119,16 @@ class Split:
         """Whether each video has a file or folder."""
         return self.module in _FILES
 
-    def check(self, T: int, videos: int | None = None) -> None:
+    def check(self, T: int, videos: int | None = None, what: str = "T is {}") -> None:
         """Check as far as it is known that videos are whole and have T frames.
 
-        videos: how many are needed, from the first on; `None`: all that there are, and one at least. Raises
-        `InputError` with all that is wrong.
+        videos: how many are needed, from the first on; `None`: all that there are, and one at least. what: says what
+        needs so many frames. Raises `InputError` with all that is wrong.
         """
         wanted = videos or 1
         length, count = self._told()
         if length is not None and length < T:
-            raise InputError(f"T is {T}, but videos of {self.name} have {length} frames")
+            raise InputError(f"{what.format(T)}, but videos of {self.name} have {length} frames")
         if self.record:
             lines, count = self.record.lines(T, videos), len(self.record.videos)
         else:

@@ -17,7 +17,7 @@ from viddiff.files.json_files import read_json
 from viddiff.files.plain_values import read_plain
 from viddiff.flat_config import own_setting, with_defaults
 from viddiff.inference.cost import ONE_LEVEL, check_steps
-from viddiff.inference.modes import make_plan
+from viddiff.inference.modes import frames_needed, make_plan, true_frames
 from viddiff.model.sizes import frame_size
 from viddiff.tree.fingerprint import check_claim, precision_of
 from viddiff.tree.paths import Evaluation, check_run
@@ -91,7 +91,7 @@ def used_datasets(
     for cell in grid:
         mode, dataset = cell.evaluation.mode, dataset_of(config, cell.evaluation)
         if dataset is not None:
-            use(dataset, mode.split, mode.T)
+            use(dataset, mode.split, cell.T)
             if mode.optimal is not None:
                 use(dataset, "train", None)  # for the search, which takes the videos that are long enough
     return [(dataset, split, T) for (dataset, split), T in sorted(used.items())]
@@ -143,7 +143,8 @@ def check_sampling(config: Configuration, evaluation: Evaluation, videos: int, d
     check_checkpoint(config, evaluation)
     with naming(str(evaluation.directory)):
         if name := dataset_of(config, evaluation):
-            datasets.split(name, mode.split).check(mode.given("T"), videos)
+            frames = frames_needed(true_frames(mode, mode.given("T")))
+            check_true_frames(config, evaluation, frames, videos, datasets)
             _check_size(config, evaluation, name, datasets.fact(name, "image_size"))
             _check_made(config, name, mode.split)
         if mode.gradient_method:
@@ -151,6 +152,25 @@ def check_sampling(config: Configuration, evaluation: Evaluation, videos: int, d
         if mode.recipe.distance == "lpips":
             check_weights(Path(config.alexnet), "LPIPS")
     check_writable(evaluation.directory / "samples")
+
+
+def check_true_frames(
+    config: Configuration, evaluation: Evaluation, frames: int, videos: int, datasets: Datasets
+) -> None:
+    """Raise `InputError` if the first `videos` videos of an evaluation's dataset are known to have fewer frames."""
+    if name := dataset_of(config, evaluation):
+        split = datasets.split(name, evaluation.mode.split)
+        split.check(frames, videos, "{} true frames are needed")
+
+
+def check_truth(config: Configuration, cell: Cell, datasets: Datasets) -> None:
+    """Raise `InputError` if a cell is to be measured on frames that its videos are known to lack."""
+    try:
+        check_true_frames(config, cell.evaluation, cell.T, cell.videos, datasets)
+    except InputError as error:
+        raise InputError(
+            f"{cell.metrics('json')}: {error}; the key frames of the grid says how many are measured"
+        ) from None
 
 
 def check_precision(config: Configuration, evaluation: Evaluation) -> None:
