@@ -106,7 +106,12 @@ def test_the_truth_is_black_once_it_has_ended(runs, boards, monkeypatch):
     monkeypatch.setattr(Videos, "length", lambda self, index: 9)
     animate_samples("grid.mp4", runs[0], [0], [0], open_videos)
     means, _ = shown(Path("grid.mp4"), boards[0])
-    assert len(means) == 12 and (means[9:, 0] < 2).all() and (means[4:9, 0] > 10).all() and (means[9:, 1] > 40).all()
+    assert (
+        len(means) == 12
+        and (means[9:, 0] < 2).all()
+        and (means[4:9, 0] > 10).all()
+        and (means[9:, 1] > 40).all()
+    )
     assert not true_video(Videos(), 0, 12)[9:].any()
     np.testing.assert_array_equal(true_video(Videos(), 0, 9), Videos().video(0, 9))
 
