@@ -12,7 +12,7 @@ from viddiff.jobs.training import _outcome, member, place_in, srun, train_togeth
 from viddiff.training.config import training_config
 from viddiff.training.joining import Board, Place
 
-SETTINGS = {"dataset": "bouncy_balls", "T": 6, "steps": 10, "batch_size": 2, "gpus": 2}
+SETTINGS = {"dataset": "bouncy_balls", "T": 6, "max_frames": 2, "steps": 10, "batch_size": 2, "gpus": 2}
 
 
 def test_several_machines_need_a_job_of_slurm(tmp_path):
