@@ -130,7 +130,8 @@ def test_a_killed_process_ends_the_attempt_and_the_next_goes_on(local):
     )
     script.write_text(text)
     said = local.make("--retries", "1", "train")
-    assert said.count("a process of the training, 1 of 2, on ") == 1, said
+    lines = [line for line in said.splitlines() if "a process of the training, 1 of 2, on " in line]
+    assert len(lines) == 2 and " ERROR " in lines[1], said  # told once, and in the log that is shown
     assert "the same call goes on from the newest checkpoint, of step 2, with any number of processes" in said
     assert weights(local) == undisturbed and len(undisturbed) == 2 and (local.root / "killed").exists()
 
