@@ -104,6 +104,18 @@ def test_a_window_without_history_is_evaluated_once_as_it_is() -> None:
     assert len(asked) == 1 and asked[0] is w
 
 
+def test_a_row_without_history_is_not_moved_by_rounding_either() -> None:
+    """Kernels add in another order in batches of another size."""
+    w = window([[True, False, False], [False] * 3])
+    x_t = torch.zeros_like(w.frames)
+
+    def rounding(part: Window) -> Denoise:
+        return lambda x_t, level: Estimate(x_t + 0.25 * len(part.frames), -1.0 + 0.0 * x_t)
+
+    made = history_guided(rounding, w, (("all", 2.0),))(x_t, LEVEL).x_0
+    assert (made[1] == 0.25).all() and (made[0][1:] == 0.25 + 2 * 0.25).all()
+
+
 def shifted(mean: float) -> Denoise:
     """The best estimates of N(mean, SPREAD^2)."""
     plain = partial(gaussian)
