@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import math
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -31,12 +30,12 @@ from viddiff.diffusion.denoiser import Network
 from viddiff.diffusion.process import Diffusion, diffusion_of
 from viddiff.diffusion.sample import Conditioning, WindowSampler
 from viddiff.diffusion.samplers.base import find_sampler
-from viddiff.diffusion.treatment import Treatment, check_guidance
+from viddiff.diffusion.treatment import check_guidance
 from viddiff.errors import InputError, naming
 from viddiff.files.write import sha256_file
-from viddiff.flat_config import own_setting, with_defaults
+from viddiff.flat_config import with_defaults
 from viddiff.inference.complete import MadeStage, complete
-from viddiff.inference.cost import ONE_LEVEL, check_steps
+from viddiff.inference.cost import check_steps
 from viddiff.inference.modes import Mode, parse_mode
 from viddiff.inference.plan import Plan
 from viddiff.inference.select import Embed, l2_embedding
@@ -48,6 +47,7 @@ from viddiff.model.load import load_network
 from viddiff.model.sizes import frame_size
 from viddiff.precision import find_precision, numerics, rows_per_call, tell_precision
 from viddiff.seeds import SampleIdentity
+from viddiff.trained_for import begin_at_noise, compare_levels, compare_window, tells_noise
 from viddiff.tree.paths import DEFAULT_SAMPLER
 from viddiff.tree.schedules import Schedule, plan_of_mode
 from viddiff.video import checked_videos, to_model, to_uint8
@@ -119,12 +119,7 @@ class VideoModel:
         if compile:
             network = compile_network(network, found)
         diffusion = diffusion_of(config, respacing)
-        if own_setting(config, "zero_terminal_snr") and diffusion.schedule.alpha_bar[-1] > 0.0:
-            log.warning(
-                "%s: trained to begin at frames without a signal, which respacing %s leaves out; trailing<n> has them",
-                checkpoint.path,
-                respacing or config["timestep_respacing"],
-            )
+        begin_at_noise(checkpoint.path, config, diffusion, respacing)
         return VideoModel(
             path=checkpoint.path,
             step=checkpoint.step,
@@ -211,9 +206,11 @@ class VideoModel:
         """
         mode = parse_mode(mode) if isinstance(mode, str) else mode
         plan = plan_of_mode(mode, schedule)
-        self.compare_window(mode)
+        compare_window(self.config, mode)
         with naming(f"mode {str(mode)!r}"):
-            self.check_steps(mode, plan)
+            if plan.has_steps:
+                check_steps(mode, plan, self.sampler, self.diffusion.n_steps)
+                compare_levels(self.config, mode)
             mode.recipe.treatment.evaluations(self.sampler, self.diffusion.n_steps)
         weight = float(guidance_weight) if mode.gradient_method else None
         if mode.gradient_method:
@@ -221,7 +218,7 @@ class VideoModel:
         conditioning = Conditioning(
             mode.recipe.treatment,
             plan.true_frames,
-            self._tells_noise(mode.recipe.treatment),
+            tells_noise(self.config, mode.recipe.treatment),
             weight,
             mode.gradient_method and guidance_shifts == "mean",
         )
@@ -232,36 +229,6 @@ class VideoModel:
         elif mode.recipe.distance == "l2":
             embed = l2_embedding
         return Completion(self, mode, plan, conditioning, embed)
-
-    def _tells_noise(self, treatment: Treatment) -> bool:
-        """Whether the network is told of noise on observed frames; warn of what it was not trained for."""
-        masks, most = str(self.config["mask_distribution"]), float(own_setting(self.config, "observed_noise"))
-        if treatment.history and re.fullmatch("autoregressive-0*[1-9][0-9]*", masks):
-            log.warning("history-…: trained by mask_distribution %s, which always observes frames", masks)
-        if treatment.observed_noise and not most:
-            log.info("noisy-…: trained without observed_noise, so the network is not told of the noise")
-        elif treatment.observed_noise > most:
-            log.warning(
-                "noisy-…: the level is %g, the model was trained with %g at most",
-                treatment.observed_noise,
-                most,
-            )
-        return most > 0.0
-
-    def compare_window(self, mode: Mode) -> None:
-        """Warn if the windows of a mode are larger than those of the training."""
-        trained = self.config["max_frames"]
-        if mode.max_frames is not None and mode.max_frames > trained:
-            log.warning("windows of %d frames: the model was trained with %d", mode.max_frames, trained)
-
-    def check_steps(self, mode: Mode, plan: Plan) -> None:
-        """Raise `InputError` if the plan has steps and the sampler cannot execute them; warn if they are new to the
-        network."""
-        if not plan.has_steps:
-            return
-        check_steps(mode, plan, self.sampler, self.diffusion.n_steps)
-        if own_setting(self.config, "noise_levels") != "per_frame":
-            log.warning("mode %s: %s", mode, ONE_LEVEL)
 
     def sample_window(
         self, window: Window, noise: Noise, conditioning: Conditioning | None = None

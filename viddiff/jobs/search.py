@@ -37,6 +37,7 @@ from viddiff.jobs.job import Job
 from viddiff.jobs.prepare import prepare
 from viddiff.precision import full_float32
 from viddiff.seeds import generator_of
+from viddiff.trained_for import compare_window
 from viddiff.tree.fingerprint import claim
 from viddiff.tree.schedules import (
     SearchSettings,
@@ -84,7 +85,7 @@ def search_stage(
     plan = base_plan(evaluation.mode)
     prepared = prepare(job, checkpoint, split="train", respaced=False)
     dataset, model = prepared.dataset, prepared.model
-    model.compare_window(evaluation.mode)
+    compare_window(model.config, evaluation.mode)
     videos = [video for video in range(len(dataset)) if dataset.length(video) >= plan.length]
     if not videos:
         raise InputError(f"T is {plan.length}, but no training video of {dataset.name} has as many frames")
