@@ -21,13 +21,15 @@ from tiny import SETTINGS, SMALL, make_data, open_data
 from viddiff.checkpoint import load_checkpoint
 from viddiff.data import open_dataset
 from viddiff.inference.modes import parse_mode
-from viddiff.jobs import look
+from viddiff.jobs import look, watching
 from viddiff.jobs.look import figures, mode_of
 from viddiff.jobs.watching import TrainingWatch
 from viddiff.training.config import training_config
 from viddiff.training.estimate import MEASURED, SETTLING, Pace, needs
+from viddiff.training.loading import training_windows
 from viddiff.training.loop import train
 from viddiff.training.run_files import VALIDATION_COLUMNS
+from viddiff.training.run_state import TrainingState
 
 CPU = torch.device("cpu")
 CHANGES = SETTINGS | SMALL | {"T": 3, "sample_interval": 2, "save_interval": 2, "steps": 4}
@@ -97,6 +99,26 @@ def test_pictures(run):
     for name in names:
         assert Image.open(run[0] / name).size > (100, 100)
     assert (run[0] / "samples_000004.mp4").stat().st_size > 1000
+
+
+def test_a_batch_is_drawn_with_the_noise_on_its_observed_frames(root, tmp_path, monkeypatch):
+    drawn, model = [], torch.nn.Linear(1, 1)
+    monkeypatch.setattr(watching, "draw_batch", lambda path, window, t, seen: drawn.append((window, seen)))
+    for most in (0.0, 0.5):
+        config = training_config(
+            CHANGES | {"observed_noise": most, "mask_distribution": "autoregressive-1", "batch_size": 4}
+        )
+        window = next(training_windows(config, open_data(root), 0))
+        watch = TrainingWatch(config, tmp_path, CPU, None, print, print)
+        watch.loads(TrainingState(model, torch.optim.SGD(model.parameters()), {}), window)
+    (window, clean), (_, noised) = drawn
+    observed = window.observed
+    assert torch.equal(clean[observed], window.frames[observed])
+    assert torch.equal(clean[~observed], noised[~observed])
+    apart = (
+        (clean - noised)[observed].square().mean((1, 2, 3)).sqrt()
+    )  # by window, each of a level of its own
+    assert (apart > 0).all() and (apart < 0.6).all() and len(set(apart.tolist())) == 4
 
 
 def test_what_is_said(run):

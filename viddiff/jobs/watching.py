@@ -12,6 +12,7 @@ import torch
 from viddiff.data.base import VideoDataset
 from viddiff.diffusion.denoiser import add_noise
 from viddiff.diffusion.likelihood import table_at
+from viddiff.diffusion.observed_noise import ObservedNoise, with_noise
 from viddiff.diffusion.process import diffusion_of
 from viddiff.errors import OutputError
 from viddiff.jobs.look import Look
@@ -20,9 +21,10 @@ from viddiff.render.training_curves import draw_training
 from viddiff.training.config import TrainingConfig
 from viddiff.training.estimate import Pace, needs
 from viddiff.training.log import csv_log, read_log
+from viddiff.training.observed_noise import draw_observed_noise
 from viddiff.training.run_files import LOG_COLUMNS, VALIDATION_COLUMNS
 from viddiff.training.run_state import TrainingState
-from viddiff.training.step import drawn_noise
+from viddiff.training.step import OBSERVED, drawn_noise, step_seed
 from viddiff.training.watch import Findings, Watch
 from viddiff.window import Window
 
@@ -67,8 +69,16 @@ class TrainingWatch(Watch):
         window = Window(*(getattr(window, item.name).cpu() for item in fields(window)))
         alpha_bar = table_at(diffusion.schedule.alpha_bar, t)
         x_t = add_noise(window.frames, noise, alpha_bar.sqrt(), (1.0 - alpha_bar).sqrt())
+        given = window
+        if self._config.observed_noise:
+            seed = step_seed(self._config.seed, state.step, OBSERVED)
+            generator = torch.Generator(self._device).manual_seed(seed)
+            whole = (self._config.batch_size, *window.frames.shape[1:])
+            drawn = draw_observed_noise(whole, self._config.observed_noise, generator)
+            given = with_noise(window, ObservedNoise(*(part[own].cpu() for part in drawn)))
+        seen = given.frames.where(window.observed[:, :, None, None, None], x_t)
         try:
-            draw_batch(self._run_dir / "batch.png", window, t, x_t)
+            draw_batch(self._run_dir / "batch.png", window, t, seen)
         except OutputError as error:
             logger.warning("%s", error)
 

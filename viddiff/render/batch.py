@@ -33,16 +33,15 @@ def draw_batch(
     path: Path | str,
     window: Window,
     t: Int[Tensor, " B"],
-    x_t: WindowFrames,
+    seen: WindowFrames,
 ) -> None:
     """Write a PNG of the first windows of a batch: their frames, and below what the network sees of them.
 
-    t: the diffusion step of each; x_t: their noisy frames. Observed frames have an orange border, latent ones a
-    blue one, padding a grey one; the number of each frame in its crop stands above it. Raises `OutputError` if the
-    picture cannot be written.
+    t: the diffusion step of each; seen: what it sees of each frame, noise included. Observed frames have an orange
+    border, latent ones a blue one, padding a grey one; the number of each frame in its crop stands above it. Raises
+    `OutputError` if the picture cannot be written.
     """
     shown = min(WINDOWS, len(window.frames))
-    seen = window.frames.where(window.observed[:, :, None, None, None], x_t)
     height, width = window.frames.shape[-2:]
     scale = fitting_scale(height, width, 64)
     cell_w, cell_h = (side * scale + 2 * _BORDER for side in (width, height))
