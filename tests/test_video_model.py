@@ -14,6 +14,7 @@ from seeded import TINY, save_checkpoint, seeded_model
 
 import viddiff
 from viddiff.data.bouncy_balls import write_bouncy_balls
+from viddiff.diffusion.sample import Conditioning
 from viddiff.errors import InputError
 from viddiff.files.write import write_json
 from viddiff.model.compiled import CompiledNetwork
@@ -237,7 +238,8 @@ def test_a_trial_calls_the_network_itself_with_windows_of_the_size(model, monkey
     compiled = CompiledNetwork(model.network, torch.device("cpu"))
     monkeypatch.setattr(CompiledNetwork, "_call", None)
     there = replace(model, network=compiled, device=torch.device("cuda"))
-    assert there.call_size(4, None, weight).most == 17 and there.call_size(4, 5, weight).most == 5
+    how = Conditioning(guidance_weight=weight)
+    assert there.call_size(4, None, how).most == 17 and there.call_size(4, 5, how).most == 5
     hook.remove()
     assert called == [(2, 4, 3, 32, 32)] and model.call_size(4).most == 1
 

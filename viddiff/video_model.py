@@ -39,6 +39,7 @@ from viddiff.inference.cost import check_steps
 from viddiff.inference.modes import Mode, parse_mode
 from viddiff.inference.plan import Plan
 from viddiff.inference.select import Embed, l2_embedding
+from viddiff.inference.trained_for import begin_at_noise, compare_levels, compare_window, tells_noise
 from viddiff.metrics.lpips import embed as lpips_embedding
 from viddiff.metrics.lpips import shared_network
 from viddiff.metrics.weights import default_alexnet
@@ -47,7 +48,6 @@ from viddiff.model.load import load_network
 from viddiff.model.sizes import frame_size
 from viddiff.precision import find_precision, numerics, rows_per_call, tell_precision
 from viddiff.seeds import SampleIdentity
-from viddiff.trained_for import begin_at_noise, compare_levels, compare_window, tells_noise
 from viddiff.tree.paths import DEFAULT_SAMPLER
 from viddiff.tree.schedules import Schedule, plan_of_mode
 from viddiff.video import checked_videos, to_model, to_uint8

@@ -33,11 +33,11 @@ from viddiff.diffusion.process import Diffusion
 from viddiff.errors import InputError
 from viddiff.inference.modes import base_plan
 from viddiff.inference.search import Errors, StageSearch, choose
+from viddiff.inference.trained_for import compare_window
 from viddiff.jobs.job import Job
 from viddiff.jobs.prepare import prepare
 from viddiff.precision import full_float32
 from viddiff.seeds import generator_of
-from viddiff.trained_for import compare_window
 from viddiff.tree.fingerprint import claim
 from viddiff.tree.schedules import (
     SearchSettings,
