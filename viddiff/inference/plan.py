@@ -106,17 +106,17 @@ class Plan:
         noisy: dict[int, int] = {}  # the levels of frames that steps have begun and not finished
         for number, stage in enumerate(self.stages):
             _check_window(number, stage, max_frames)
-            if seen := sorted(noisy.keys() & set(stage.observed)):
+            if noisy and (seen := sorted(noisy.keys() & set(stage.observed))):
                 raise PlanError(
                     f"stage {number} observes {_some(seen)}, noisy by then, at level {noisy[seen[0]]} of {self.levels}"
                 )
             _check_frames(number, stage, known, may_make)
-            if remade := set(self.goals).intersection(stage.latent):
+            if self.goals and (remade := set(self.goals).intersection(stage.latent)):
                 raise PlanError(f"stage {number} makes {_some(sorted(remade))}, given as a goal")
             if stage.is_step:
                 _check_levels(number, stage, self.levels, known, noisy)
                 known.update(frame for frame, end in zip(stage.latent, stage.ends, strict=True) if end == 0)
-            elif again := sorted(noisy.keys() & set(stage.latent)):
+            elif noisy and (again := sorted(noisy.keys() & set(stage.latent))):
                 raise PlanError(f"stage {number} makes {_some(again)}, which a step left noisy")
             else:
                 known.update(stage.latent)
