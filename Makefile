@@ -1,5 +1,5 @@
-# `make demo`: complete videos with the shipped model and compare three modes. `make test`: all tests but the longest
-# faults on a SLURM cluster; `make faults`: these. All set up .venv by themselves, from Python 3.11 or newer.
+# `make demo`: complete videos with the shipped model and compare four modes. `make test`: all tests but the longest
+# runs and the faults on a SLURM cluster; `make faults`: these. All set up .venv by themselves, from Python 3.11 or newer.
 PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= $(shell nproc)
@@ -16,15 +16,14 @@ demo: .venv/ready
 	@cat results/comparison.txt
 	@echo "all of it, to be opened in a browser: $(CURDIR)/results/report/index.html"
 
-# One process more than cores, since many wait for others, each of one thread, in the order of the files: long ones with
-# few tests must not come last.
+# A process for each core, each of one thread, in the order of the files: long ones with few tests must not come last.
 # Tests on the cluster run alone.
 test: .venv/ready-test slurm chromium
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $$(($(CORES) + 1)) --dist loadfile --no-loadscope-reorder --ignore tests/faults
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder --ignore tests/faults
 	$(BIN)/python -m pytest tests/faults
 
 faults: .venv/ready-test slurm
-	$(BIN)/python -m pytest -m long $(ARGS) tests/faults
+	$(BIN)/python -m pytest -m long $(ARGS) tests
 
 slurm:
 	tests/faults/install_slurm.sh

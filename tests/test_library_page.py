@@ -59,6 +59,7 @@ def test_the_page_runs_as_it_stands_but_for_the_number_of_diffusion_steps(
     assert "stages; the first makes frames" in printed
 
 
+@pytest.mark.long
 def test_the_notebook_runs_as_it_stands_but_for_the_number_of_diffusion_steps(folder):
     text = (DOCS / "first-steps.ipynb").read_text()
     few = text.replace(r"respacing=\"5\"", r"respacing=\"2\"")

@@ -206,6 +206,7 @@ def search(tree, tmp_path, monkeypatch, told):
     return run
 
 
+@pytest.mark.long
 def test_an_interrupted_search_ends_as_if_it_had_not_been(search, told, tmp_path, monkeypatch):
     whole = search(0).read_bytes()
     entry = json.loads(whole)

@@ -78,6 +78,7 @@ def run(root, tmp_path_factory):
     return run, watched(root, run, held_out_videos(root))
 
 
+@pytest.mark.long
 def test_the_training_does_not_notice_how_often_it_is_looked_at(root, run, tmp_path):
     watched(root, tmp_path, held_out_videos(root), sample_interval=4)
     for kind in ("model", "ema_0.9"):

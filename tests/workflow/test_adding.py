@@ -120,6 +120,7 @@ def test_each_block_of_the_page_is_a_file_or_a_command():
     assert len(BLOCKS) == len(FILES) + len(COMMANDS)
 
 
+@pytest.mark.long
 def test_the_modes_of_the_page_are_planned_drawn_and_sampled(followed):
     plans = {
         mode: Plan.from_json((followed.root / FOLDER / f"{mode}_8_4_20_4" / "plan.json").read_text())
@@ -148,6 +149,7 @@ def test_the_modes_of_the_page_are_planned_drawn_and_sampled(followed):
     )
 
 
+@pytest.mark.long
 def test_the_sampler_the_dataset_and_the_metric_of_the_page_are_used_by_the_workflow(followed):
     assert "dataset clips, test: 1 good videos, 0 problems" in (followed.root / "told.txt").read_text()
     table = pd.read_csv(followed.root / "results" / "comparison.csv")
@@ -158,10 +160,12 @@ def test_the_sampler_the_dataset_and_the_metric_of_the_page_are_used_by_the_work
         assert len(list(checkpoint.glob(f"{metric}_*.png"))) == 1
 
 
+@pytest.mark.long
 def test_the_sampler_the_masks_the_dataset_and_the_metric_of_the_page_are_right(followed):
     run([sys.executable, "-c", CHECKS], followed.root)
 
 
+@pytest.mark.long
 def test_a_changed_definition_is_planned_anew_until_there_are_samples(followed):
     modes = ["--configfile", "my_modes.yaml", "--"]
     plan = f"{FOLDER}/look-ahead_8_4_20_4/plan.json"

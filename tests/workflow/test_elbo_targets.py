@@ -6,6 +6,7 @@ import csv
 import json
 
 import numpy as np
+import pytest
 from small_project import CHECKPOINT, CONFIG, FOLDER, MODES
 
 AUTOREG = MODES[0]
@@ -38,6 +39,7 @@ def test_elbos_by_path_are_made_once_and_summarised(fresh):
     assert "Nothing to be done" in fresh.make("-n", summary)
 
 
+@pytest.mark.long
 def test_the_comparison_shows_bits_per_dimension_if_asked(done):
     grid = [CONFIG["grid"][0] | {"modes": [AUTOREG], "videos": 1}]
     done.configure(metrics=CONFIG["metrics"] | {"elbos": True}, grid=grid)

@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 from seeded import TINY
 from small_project import (
     CHECKPOINT,
@@ -243,6 +244,7 @@ def test_a_job_that_fails_keeps_what_it_finished(fresh):
     check_kept(fresh)
 
 
+@pytest.mark.long
 def test_a_killed_scheduler_loses_nothing_that_was_finished(fresh):
     interrupt(fresh, "import time; time.sleep(600)")
     process = subprocess.Popen(
@@ -278,6 +280,7 @@ def test_a_job_that_is_read_again_elsewhere_makes_its_batch(fresh):
     assert set(fresh.samples()) == samples(AUTOREG, 5, 6)
 
 
+@pytest.mark.long
 def test_training_goes_on_and_keeps_its_checkpoints(fresh):
     """Its data are checked first, and again only if they have changed; they are decoded when it first asks for it."""
     own = {"own": {"kind": "video_folder", "path": "own", "image_size": 32}}

@@ -224,6 +224,7 @@ def test_a_table_of_another_comparison_is_known(tmp_path):
         assert not shows_quality(table, read_quality(config.quality, config.metrics), ["motion"])
 
 
+@pytest.mark.long
 def test_a_run_of_the_workflow(fresh):
     """Samples and metrics that are missing, the three files; then a change of the section, which samples nothing."""
     small = QUALITY | {"modes": [MODES[0]], "samplers": ["ddim"], "evaluations": [1, 3], "videos": 4}

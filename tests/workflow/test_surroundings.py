@@ -48,6 +48,7 @@ def outer(tmp_path) -> Project:
     return project
 
 
+@pytest.mark.long
 def test_another_workflow_uses_this_one_as_a_module(outer):
     text = outer.make("--set-resources", "viddiff_sample:mem_mb=123")
     job = text.partition("rule viddiff_sample_0_0:")[2].partition("Select jobs")[0]
