@@ -7,7 +7,7 @@ CORES ?= $(shell nproc)
 # The demo's network is too small to keep more than one core, or a GPU, busy.
 SIDE_BY_SIDE := --set-threads sample=1 baselines=1 --resources gpu=$(CORES)
 
-.PHONY: demo test faults lint slurm chromium clean
+.PHONY: demo test faults faults-here faults-cluster lint slurm chromium clean
 
 demo: .venv/ready
 	@$(BIN)/snakemake --cores $(CORES) $(SIDE_BY_SIDE) --quiet rules progress host -- all || { \
@@ -22,8 +22,15 @@ test: .venv/ready-test slurm chromium
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder --ignore tests/faults
 	$(BIN)/python -m pytest tests/faults
 
-faults: .venv/ready-test slurm
-	$(BIN)/python -m pytest -m long $(ARGS) tests
+faults: faults-here faults-cluster
+
+CLUSTER := tests/faults/test_cluster_faults.py tests/faults/test_training_faults.py
+
+faults-here: .venv/ready-test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long -n $(CORES) --dist loadfile $(addprefix --ignore=,$(CLUSTER)) $(ARGS) tests
+
+faults-cluster: .venv/ready-test slurm
+	$(BIN)/python -m pytest -m long $(ARGS) $(CLUSTER)
 
 slurm:
 	tests/faults/install_slurm.sh
