@@ -1,14 +1,15 @@
-"""What each key of today's recipe does on bouncing balls: equal processor time for each choice and seed, one table.
+"""What each key of today's recipe does on bouncing balls: equal time for each choice and seed, one table.
 
     OMP_NUM_THREADS=1 python tests/benchmarks/ablation.py --out ablation [--data data] [--seconds 3600] [--seeds 1 2 3]
-        [--choices base x_0 v …] [--set num_channels=32 …] [--videos 8] [--mode autoreg_10_5_60_10]
+        [--device cuda] [--choices base x_0 v …] [--set num_channels=32 …] [--videos 8] [--mode autoreg_10_5_60_10]
 
 `base` is the original's training, the other choices change it by the keys that `CHOICES` has. A choice is trained
-until its process has used that many seconds, reading of videos included. Every call goes on where the last one ended,
-killed or not: what is lost with a kill is not counted. Cosines end at the steps that `base` made with the same seed, so
-`base` runs first. Then the averaged weights are measured: `x_0` is the root-mean-square error of clean frames, in
-[-1, 1], guessed from noise at eight levels, the mean over them; `rmse` and `motion` are of completed test videos,
-sampled by ten steps of `dpm`. Means over the seeds, and the standard deviations of one.
+until its process has used that many seconds of the processor, on a GPU until they have passed, reading of videos
+included: what shares a GPU has to share it all the time. Every call goes on where the last one ended, killed or not:
+what is lost with a kill is not counted. Cosines end at the steps that `base` made with the same seed, so `base` runs
+first. Then the averaged weights are measured: `x_0` is the root-mean-square error of clean frames, in [-1, 1], guessed
+from noise at eight levels, the mean over them; `rmse` and `motion` are of completed test videos, sampled by ten steps
+of `dpm`. Means over the seeds, and the standard deviations of one.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import yaml
 
 from viddiff.data import open_dataset
 from viddiff.data.base import VideoDataset
+from viddiff.device import find_device
 from viddiff.diffusion.denoiser import add_noise, clipped, network_denoiser
 from viddiff.inference.modes import parse_mode
 from viddiff.jobs.look import figures
@@ -69,8 +71,10 @@ RESPACING, LEVELS = "trailing10", 8
 FIGURES = ("x_0", "rmse", "motion")
 
 
-def trained(run: Path, settings: Mapping[str, Any], data: VideoDataset, seconds: float) -> int:
-    """Train until the processor time is used, counting that of earlier calls; the steps made."""
+def trained(
+    run: Path, settings: Mapping[str, Any], data: VideoDataset, seconds: float, device: torch.device
+) -> int:
+    """Train until the time is used, counting that of earlier calls; the steps made."""
     run.mkdir(parents=True, exist_ok=True)
     times = run / "times.jsonl"  # the time used up to each step
     used: dict[int, float] = {0: 0.0}
@@ -80,13 +84,14 @@ def trained(run: Path, settings: Mapping[str, Any], data: VideoDataset, seconds:
         return int(ended["end"])
     before = began = 0.0
     reached = -1
+    clock = time.process_time if device.type == "cpu" else time.perf_counter
 
     def progress(step: int) -> None:
         nonlocal before, began, reached
         if reached < 0:  # where this call goes on
-            before, began = used[step], time.process_time()
+            before, began = used[step], clock()
         reached = step
-        used[step] = before + time.process_time() - began
+        used[step] = before + clock() - began
         if step:
             with open(times, "a") as file:
                 file.write(json.dumps([step, used[step]]) + "\n")
@@ -95,6 +100,7 @@ def trained(run: Path, settings: Mapping[str, Any], data: VideoDataset, seconds:
         training_config(settings),
         data,
         run,
+        device=device,
         progress=progress,
         stop=lambda: used[reached] >= seconds,
         cores=1,
@@ -104,11 +110,11 @@ def trained(run: Path, settings: Mapping[str, Any], data: VideoDataset, seconds:
 
 
 def measured(
-    run: Path, settings: Mapping[str, Any], test: VideoDataset, mode: str, videos: int
+    run: Path, settings: Mapping[str, Any], test: VideoDataset, mode: str, videos: int, device: torch.device
 ) -> dict[str, float]:
     """The figures of a trained run, by name."""
     path = run / f"ema_{settings['ema_rate']}_latest.pt"
-    model = VideoModel.load(path, sampler="dpm", respacing=RESPACING, device="cpu")
+    model = VideoModel.load(path, sampler="dpm", respacing=RESPACING, device=device)
     truth = np.stack([test.video(index, parse_mode(mode).given("T")) for index in range(videos)])
     made = model.complete(truth, mode)
     return {"x_0": x_0_error(model, truth), **figures(made, truth, parse_mode(mode))}
@@ -117,12 +123,12 @@ def measured(
 def x_0_error(model: VideoModel, truth: np.ndarray) -> float:
     """Of the later half of a window, whose first half is observed; the noise is the same for all models."""
     K = model.config["max_frames"]
-    frames = to_model(torch.from_numpy(truth[:, :K]))
-    index = torch.arange(K).expand(len(frames), K)
+    frames = to_model(torch.from_numpy(truth[:, :K])).to(model.device)
+    index = torch.arange(K, device=model.device).expand(len(frames), K)
     window = Window(frames, index, index < K // 2, index >= K // 2)
-    full = VideoModel.load(model.path, device="cpu")
+    full = VideoModel.load(model.path, device=model.device)
     levels = full.diffusion.levels()
-    noise = torch.randn(frames.shape, generator=torch.Generator().manual_seed(0))
+    noise = torch.randn(frames.shape, generator=torch.Generator().manual_seed(0)).to(frames)
     denoise = clipped(network_denoiser(full.network, full.diffusion, window))
     errors = []
     with torch.no_grad():
@@ -160,7 +166,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--videos", type=int, default=8)
     parser.add_argument("--mode", default="autoreg_10_5_60_10")
+    parser.add_argument("--device", default="cpu")
     options = parser.parse_args(arguments)
+    device = find_device(options.device)
     torch.set_num_threads(1)
     shared = SETTINGS | {
         key: yaml.safe_load(value) for key, value in (pair.split("=", 1) for pair in options.set)
@@ -175,11 +183,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 settings |= {"lr_anneal_steps": steps, "steps": steps}
                 settings["lr_warmup_steps"] = min(settings["lr_warmup_steps"], steps // 10)
             run = options.out / f"{choice}_{seed}".replace(" ", "-").replace(",", "")
-            made = trained(run, settings, data, options.seconds)
+            made = trained(run, settings, data, options.seconds, device)
             steps = made if choice == "base" else steps
             found = run / "figures.json"
             if not found.is_file():
-                figures_of = measured(run, settings, test, options.mode, options.videos) | {"steps": made}
+                figures_of = measured(run, settings, test, options.mode, options.videos, device)
+                figures_of |= {"steps": made}
                 found.write_text(json.dumps(figures_of))
             if choice in rows:
                 rows[choice].append(json.loads(found.read_text()))
