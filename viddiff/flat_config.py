@@ -85,7 +85,7 @@ OWN: dict[str, Any] = {
     "post_hoc_ema": False,
     "observed_noise": 0.0,
     "without_replacement": False,
-    "noise_levels": "per_window",  # whether the latent frames of a window have one level or each its own
+    "noise_levels": "per_window",  # one for all latent frames of a window, `per_frame`, or a mode with levels
     "precision": "auto",  # of the training
     "grad_clip": 0.0,  # the longest gradient; 0: of any length
 }

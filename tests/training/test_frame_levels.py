@@ -1,4 +1,4 @@
-"""`noise_levels: per_frame`: what is drawn, the loss of frames at levels of their own, and what it refuses."""
+"""`noise_levels: per_frame`, or a mode: what is drawn, losses of frames at levels of their own, what is refused."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ from viddiff.diffusion.process import diffusion_of
 from viddiff.errors import InputError
 from viddiff.flat_config import with_defaults
 from viddiff.training.config import training_config
+from viddiff.training.level_matrix import matrix_levels
+from viddiff.training.level_spans import level_spans
 from viddiff.training.levels import frame_levels, mean_levels
 from viddiff.training.network import TrainingNetwork
 from viddiff.training.step import drawn_noise, forward_backward
 from viddiff.window import Window
 
 CPU = torch.device("cpu")
+ROLLING = "rolling-5_10_1_60_10"
 LOSSES = [{}, {"learn_sigma": True}, {"use_kl": True}, {"min_snr_gamma": 5.0}, {"prediction": "v"}]
 
 
@@ -64,6 +67,36 @@ def test_levels_of_frames_are_independent_and_uniform() -> None:
     assert abs(float(torch.corrcoef(t.T)[0, 1])) < 0.02
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from(["pyramid-20_10_5_60_10", "sequential_10_5_60_10"]))
+def test_levels_of_a_mode_are_those_of_one_of_its_steps(seed: int, mode: str) -> None:
+    here, process = window(["ooolllllpp", "lllllooooo", "ooooolllll"]), diffusion()
+    t = matrix_levels(mode, process, here, torch.Generator().manual_seed(seed), 3)
+    part = Window(*(getattr(here, item.name)[1:] for item in fields(Window)))
+    own = matrix_levels(mode, process, part, torch.Generator().manual_seed(seed), 3, slice(1, 3))
+    assert torch.equal(own, t[1:])
+    for row, latent in zip(t, here.latent, strict=True):
+        assert bool((row[~latent] == row[latent].min()).all())
+        levels = (row[latent].double() + 1) / 40  # each is at most a fortieth above what was drawn
+        fits = [
+            bool(((levels >= torch.tensor(ends)) & (levels <= torch.tensor(starts) + 1 / 40)).all())
+            for starts, ends in level_spans(mode)
+        ]
+        assert any(fits)
+
+
+def test_a_rolling_queue_is_met_as_it_is_sampled() -> None:
+    """In the middle of a video the queue's frames are a fifth of the way apart, the first the cleanest."""
+    here = window(["ooooolllll"] * 4000, 1)
+    t = matrix_levels(ROLLING, diffusion(), here, torch.Generator().manual_seed(0), 4000)[:, 5:]
+    assert bool((t.diff(dim=1) >= 0).all())
+    middle = t[(t.diff(dim=1) >= 7).all(dim=1)]
+    assert len(middle) > 3000
+    torch.testing.assert_close(
+        middle.float().mean(dim=0), torch.tensor([3.5, 11.5, 19.5, 27.5, 35.5]), atol=0.3, rtol=0
+    )
+
+
 @pytest.mark.parametrize("more", LOSSES)
 def test_the_loss_of_frames_is_that_of_windows_where_they_are_alike(more) -> None:
     """And where they differ, the loss of each frame at its level: here of a network that treats frames one by one."""
@@ -100,6 +133,9 @@ def test_a_training_step_draws_levels_of_frames_and_the_default_draws_what_it_di
     assert drawn_noise(here, process, plain, 3, CPU, None)[0].shape == (2,)
     assert "noise_levels" not in plain.to_flat()
     assert each.to_flat()["noise_levels"] == "per_frame"
+    matrix = training_config(SETTINGS | {"noise_levels": ROLLING})
+    assert matrix.to_flat()["noise_levels"] == ROLLING
+    assert drawn_noise(here, process, matrix, 3, CPU, None)[0].shape == (2, 3)
     network = seeded_model(TINY)
     losses, t = forward_backward(TrainingNetwork(network, CPU), process, here, each, 3)
     assert torch.equal(t, mean_levels(drawn, here))
@@ -114,7 +150,13 @@ def test_a_training_step_draws_levels_of_frames_and_the_default_draws_what_it_di
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"noise_levels": "per-frame"}, "noise_levels is 'per-frame'; allowed: per_window, per_frame"),
+        (
+            {"noise_levels": "per-frame"},
+            "noise_levels is 'per-frame'; allowed: per_window, per_frame, or a mode",
+        ),
+        ({"noise_levels": "rolling-5_10_1"}, "training key noise_levels: mode 'rolling-5_10_1'"),
+        ({"noise_levels": "autoreg_10_5_60_10"}, "'autoreg_10_5_60_10' are at one level: write per_window"),
+        ({"noise_levels": ROLLING, "schedule_sampler": "logit-normal"}, "levels: use uniform"),
         ({"noise_levels": True}, "noise_levels is True; must be a text"),
         (
             {"noise_levels": "per_frame", "schedule_sampler": "loss-second-moment"},

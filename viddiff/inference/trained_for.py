@@ -36,7 +36,7 @@ def compare_window(config: Mapping[str, Any], mode: Mode) -> None:
 
 def compare_levels(config: Mapping[str, Any], mode: Mode) -> None:
     """Warn of a mode whose frames have noise levels of their own, if those of the training had one."""
-    if own_setting(config, "noise_levels") != "per_frame":
+    if own_setting(config, "noise_levels") == "per_window":
         log.warning("mode %s: %s", mode, ONE_LEVEL)
 
 

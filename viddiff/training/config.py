@@ -11,6 +11,7 @@ from viddiff.diffusion.settings import predicts
 from viddiff.errors import InputError, unknown
 from viddiff.flat_config import DEFAULTS, OWN, TYPE_NAMES, parse_rates, with_defaults
 from viddiff.model.sizes import WIDTH
+from viddiff.training.combinations import check_together
 from viddiff.training.masks import check_mask_distribution
 
 # Of training, see `viddiff.precision`, which needs torch.
@@ -18,8 +19,6 @@ PRECISIONS = ("auto", "float32", "tf32", "bfloat16", "float16")
 WandbMode = Literal["off", "offline", "online"]
 
 LR_SCHEDULES = ("linear", "cosine")
-TELLS_NOISE = ("channel", "channel-initzero")  # of cond_emb_type
-NOISE_LEVELS = ("per_window", "per_frame")
 LEVEL_SAMPLERS = ("uniform", "logit-normal", "loss-second-moment")
 
 # Keys of the flat config under another name here.
@@ -95,7 +94,9 @@ class TrainingConfig:
     ema_rate: str = DEFAULTS["ema_rate"]  # one or more, with commas
     ema_warmup: bool = OWN["ema_warmup"]  # rates grow from 0.1 to their own
     observed_noise: float = OWN["observed_noise"]  # the most on observed frames
-    noise_levels: str = OWN["noise_levels"]  # one for all latent frames of a window, or for each its own
+    noise_levels: str = OWN[
+        "noise_levels"
+    ]  # one for all latent frames of a window, one for each, or those of a mode
     post_hoc_ema: bool = OWN["post_hoc_ema"]  # averages whose length is chosen after training
     schedule_sampler: str = DEFAULTS["schedule_sampler"]  # how diffusion steps are drawn
     save_interval: int = DEFAULTS["save_interval"]
@@ -139,7 +140,6 @@ class TrainingConfig:
         for name, allowed in (
             ("lr_schedule", LR_SCHEDULES),
             ("schedule_sampler", LEVEL_SAMPLERS),
-            ("noise_levels", NOISE_LEVELS),
         ):
             if (text := getattr(self, name)) not in allowed:
                 raise InputError(f"training key {name} is {_short(text)}; allowed: {', '.join(allowed)}")
@@ -152,7 +152,7 @@ class TrainingConfig:
         except InputError as error:
             raise InputError(f"training key {error}") from None
         check_mask_distribution(self.mask_distribution, self.T, self.max_frames)
-        _check_together(self)
+        check_together(self)
 
     @property
     def processes(self) -> int:
@@ -204,55 +204,6 @@ def training_config(settings: Mapping[str, Any]) -> TrainingConfig:
     if missing:
         raise InputError(f"training settings lack {', '.join(missing)}")
     return TrainingConfig(**values, network=_as_original(network))
-
-
-def _check_together(config: TrainingConfig) -> None:
-    """Raise `InputError` for values that are possible, but not with each other."""
-    if config.lr_anneal_steps and config.steps > config.lr_anneal_steps:
-        raise InputError(
-            f"training key steps is {config.steps}; must not exceed lr_anneal_steps {config.lr_anneal_steps}"
-        )
-    if config.keep_every and not config.keep_last:
-        raise InputError(f"training key keep_every is {config.keep_every}, but keep_last is 0: all sets stay")
-    if config.save_latest_only and config.keep_last:
-        raise InputError(
-            f"training key keep_last is {config.keep_last}, but save_latest_only keeps one set alone"
-        )
-    if config.compile and config.processes > 1:
-        raise InputError(
-            f"training key compile is true, and nodes x gpus is {config.processes}: one process alone compiles its "
-            "network; take one of them out"
-        )
-    mark = config.network.get("cond_emb_type", DEFAULTS["cond_emb_type"])
-    if config.observed_noise and mark not in TELLS_NOISE:
-        raise InputError(
-            f"training key observed_noise is {config.observed_noise}, and cond_emb_type is {mark!r:.60}, which has "
-            f"no place to tell the network of it; use {' or '.join(TELLS_NOISE)}"
-        )
-    if config.noise_levels == "per_frame" and config.schedule_sampler == "loss-second-moment":
-        raise InputError(
-            "training key noise_levels is per_frame, and schedule_sampler is loss-second-moment, which knows one loss "
-            "of a window, not of each level; use uniform or logit-normal"
-        )
-    if config.post_hoc_ema and config.save_latest_only:
-        raise InputError(
-            "training key post_hoc_ema is true, and save_latest_only too: averages of many steps are needed; take "
-            "one of them out"
-        )
-    if config.post_hoc_ema and config.keep_last and not config.keep_every:
-        raise InputError(
-            f"training key post_hoc_ema is true, and keep_last is {config.keep_last}: averages of many steps are "
-            "needed; take keep_every too, so that twenty or more stay"
-        )
-    if config.lr_schedule != "linear" and not config.lr_anneal_steps:
-        raise InputError(
-            f"training key lr_schedule is {config.lr_schedule}; lr_anneal_steps must say at which step it reaches 0"
-        )
-    if config.lr_anneal_steps and config.lr_warmup_steps >= config.lr_anneal_steps:
-        raise InputError(
-            f"training key lr_warmup_steps is {config.lr_warmup_steps}; must be below lr_anneal_steps "
-            f"{config.lr_anneal_steps}"
-        )
 
 
 def _as_original(network: Mapping[str, Any]) -> dict[str, Any]:

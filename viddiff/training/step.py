@@ -21,6 +21,7 @@ from viddiff.diffusion.process import Diffusion
 from viddiff.model.dropout import RowDropout, dropout_layers
 from viddiff.precision import numerics
 from viddiff.training.config import TrainingConfig
+from viddiff.training.level_matrix import matrix_levels
 from viddiff.training.levels import LossHistory, draw_levels, frame_levels, mean_levels
 from viddiff.training.network import TrainingNetwork
 from viddiff.training.observed_noise import draw_observed_noise
@@ -96,6 +97,8 @@ def drawn_noise(
     weight: Tensor | None = None
     if config.noise_levels == "per_frame":
         t = frame_levels(config.schedule_sampler, diffusion, window, generator, batch, rows)
+    elif config.noise_levels != "per_window":
+        t = matrix_levels(config.noise_levels, diffusion, window, generator, batch, rows)
     else:
         t, weight = draw_levels(config.schedule_sampler, diffusion, batch, generator, history)
         t, weight = t[rows], None if weight is None else weight[rows]

@@ -270,8 +270,8 @@ def levels_unknown(config: Configuration, evaluation: Evaluation) -> str | None:
     model = model_settings(config, evaluation)
     if model is None or evaluation.mode.optimal is not None or not make_plan(evaluation.mode).has_steps:
         return None
-    told = own_setting(model, "noise_levels") == "per_frame"
-    return None if told else f"{evaluation.directory}: {ONE_LEVEL}"
+    alike = own_setting(model, "noise_levels") == "per_window"
+    return f"{evaluation.directory}: {ONE_LEVEL}" if alike else None
 
 
 def _diffusion_steps(config: Configuration, evaluation: Evaluation) -> int | None:

@@ -1,0 +1,32 @@
+"""The steps of a mode's plan as training needs them: from which noise levels to which they take their frames."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from jaxtyping import Float64
+
+from viddiff.errors import InputError
+from viddiff.inference.modes import base_plan, parse_mode
+
+Span = tuple[Float64[np.ndarray, " L"], Float64[np.ndarray, " L"]]
+
+
+@cache
+def level_spans(mode: str) -> tuple[Span, ...]:
+    """Of each step of a mode's plan the levels before and after it, in parts of the whole way, by frame.
+
+    Raises `InputError` if there is no such mode, or if all frames of its windows have one level.
+    """
+    plan = base_plan(parse_mode(mode))
+    steps = [stage for stage in plan.stages if stage.is_step]
+    if not steps:
+        raise InputError(f"all frames of a window of mode {mode!r} are at one level: write per_window")
+    spans = []
+    for step in steps:
+        order = np.argsort(step.latent)
+        spans.append(
+            (np.array(step.starts)[order] / plan.levels, np.array(step.ends)[order] / plan.levels),
+        )
+    return tuple(spans)
