@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import runpy
 import signal
 import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
+from train_script import run_train_script
 
 from viddiff.data.bouncy_balls import write_bouncy_balls
 from viddiff.training.run_files import step_inside
-from viddiff.workflow.config import check_config, load_schema
 
 pytestmark = pytest.mark.long
 
@@ -38,31 +36,6 @@ SETTINGS = {
     "attention_resolutions": "2",
     "gpus": 2,
 }
-
-
-def run_script(tmp_path, settings) -> object:
-    told = {"data_root": str(tmp_path), "device": "cpu", "grid": []}
-    check_config(told, load_schema(ROOT / "config" / "schema.yaml"))
-    job = SimpleNamespace(
-        params=SimpleNamespace(training=settings, run_dir=str(tmp_path / "run")),
-        config=told,
-        log=[str(tmp_path / "train.log")],
-        output=[str(tmp_path / "trained.json")],
-        threads=2,
-        scriptdir=str(ROOT / "workflow_scripts"),
-    )
-    signals = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.getsignal(number) for number in signals]
-    try:
-        runpy.run_path(
-            str(ROOT / "workflow_scripts" / "train.py"), init_globals={"snakemake": job}, run_name="__main__"
-        )
-    except SystemExit as end:
-        return end.code
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)
-    return 0
 
 
 def process_of_rank(rank: int, run_dir: Path) -> int | None:
@@ -94,7 +67,7 @@ def test_torchrun_trains_loses_a_process_stops_and_goes_on(tmp_path, monkeypatch
     write_bouncy_balls(tmp_path, "train", 2, length=10)
     run_dir = tmp_path / "run"
     when_saved(run_dir, lambda: os.kill(process_of_rank(1, run_dir), signal.SIGKILL))
-    assert run_script(tmp_path, SETTINGS) == 1
+    assert run_train_script(tmp_path, tmp_path, SETTINGS, threads=2) == 1
     line = caplog.messages[-1]
     assert line.startswith("error: a process of the training, 1 of 2, on ") and "died" in line
     step = step_inside(run_dir / "ema_0.9_latest.pt")
@@ -102,12 +75,12 @@ def test_torchrun_trains_loses_a_process_stops_and_goes_on(tmp_path, monkeypatch
     assert "Traceback" not in capfd.readouterr().err
 
     when_saved(run_dir, lambda: (time.sleep(2), os.kill(os.getpid(), signal.SIGTERM)))
-    assert run_script(tmp_path, SETTINGS) == 3
+    assert run_train_script(tmp_path, tmp_path, SETTINGS, threads=2) == 3
     assert " of 100000, saved; the same call goes on from there" in caplog.messages[-1]
     reached = step_inside(run_dir / "ema_0.9_latest.pt")
     assert reached >= step
 
-    assert run_script(tmp_path, SETTINGS | {"steps": reached + 1, "gpus": 1}) == 0
+    assert run_train_script(tmp_path, tmp_path, SETTINGS | {"steps": reached + 1, "gpus": 1}, threads=2) == 0
     assert json.loads((tmp_path / "trained.json").read_text()) == {"step": reached + 1}
     assert sorted(path.name for path in run_dir.iterdir()) == [
         "batch.png", "ema_0.9_latest.pt", "log.csv", "model_latest.pt", "opt_latest.pt", "validation.csv"

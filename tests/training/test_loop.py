@@ -6,17 +6,16 @@ import json
 import multiprocessing
 import os
 import random
-import runpy
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
 from tiny import SETTINGS, SMALL, Stub, make_data, open_data
+from train_script import run_train_script
 
 from viddiff.checkpoint import load_checkpoint, load_tensors
 from viddiff.data.base import TrainingCrops
@@ -29,7 +28,6 @@ from viddiff.training.loading import training_windows
 from viddiff.training.loop import train
 from viddiff.training.network import TrainingNetwork
 from viddiff.training.step import forward_backward, learning_rate
-from viddiff.workflow.config import check_config, load_schema
 
 ROOT = Path(__file__).parents[2]
 FILES = ("model", "ema_0.9", "ema_0.5")
@@ -338,29 +336,6 @@ def test_a_killed_process_that_loads_data_is_one_line(tmp_path, data, stub):
     assert train(config(), data, tmp_path) == 8
 
 
-def run_script(tmp_path, root, training) -> object:
-    told = {"data_root": str(root), "device": "cpu", "grid": []}
-    check_config(told, load_schema(ROOT / "config" / "schema.yaml"))
-    job = SimpleNamespace(
-        params=SimpleNamespace(training=training, run_dir=str(tmp_path / "run")),
-        config=told,
-        log=[str(tmp_path / "train.log")],
-        output=[str(tmp_path / "trained.json")],
-        threads=1,
-    )
-    script = ROOT / "workflow_scripts" / "train.py"
-    signals = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.getsignal(number) for number in signals]
-    try:
-        runpy.run_path(str(script), init_globals={"snakemake": job}, run_name="__main__")
-    except SystemExit as end:
-        return end.code
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)
-    return 0
-
-
 def test_the_script_saves_and_ends_when_told_to(tmp_path, root, stub, monkeypatch, caplog):
     real = step.training_loss
 
@@ -369,12 +344,12 @@ def test_the_script_saves_and_ends_when_told_to(tmp_path, root, stub, monkeypatc
         return real(*arguments)
 
     monkeypatch.setattr(step, "training_loss", told)
-    assert run_script(tmp_path, root, SETTINGS) == 3
+    assert run_train_script(tmp_path, root, SETTINGS) == 3
     assert load_checkpoint(tmp_path / "run" / "model_000001.pt").step == 1
     assert "stopped at step 1 of 8, saved; the same call goes on from there" in caplog.messages
     assert not (tmp_path / "trained.json").exists()
     monkeypatch.setattr(step, "training_loss", real)
-    assert run_script(tmp_path, root, SETTINGS) == 0
+    assert run_train_script(tmp_path, root, SETTINGS) == 0
     assert json.loads((tmp_path / "trained.json").read_text()) == {"step": 8}
 
 
@@ -387,6 +362,6 @@ def test_the_script_saves_and_ends_when_told_to(tmp_path, root, stub, monkeypatc
     ],
 )
 def test_the_script_says_what_is_wrong_in_one_line(tmp_path, root, stub, change, message, caplog):
-    assert run_script(tmp_path, root, SETTINGS | change) == 1
+    assert run_train_script(tmp_path, root, SETTINGS | change) == 1
     assert caplog.messages[-1].startswith("error: ") and message in caplog.messages[-1]
     assert not (tmp_path / "run" / "model_000002.pt").exists()
