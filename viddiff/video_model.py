@@ -34,10 +34,11 @@ from viddiff.diffusion.treatment import check_guidance
 from viddiff.errors import InputError, naming
 from viddiff.files.write import sha256_file
 from viddiff.flat_config import with_defaults
-from viddiff.inference.complete import MadeStage, complete
+from viddiff.inference.complete import MadeStage, SecondModel, complete
 from viddiff.inference.cost import check_steps
 from viddiff.inference.modes import Mode, parse_mode
-from viddiff.inference.plan import Plan
+from viddiff.inference.plan import Plan, Stage
+from viddiff.inference.second import check_alike, second_window
 from viddiff.inference.select import Embed, l2_embedding
 from viddiff.inference.trained_for import begin_at_noise, compare_levels, compare_window, tells_noise
 from viddiff.metrics.lpips import embed as lpips_embedding
@@ -141,6 +142,7 @@ class VideoModel:
         *,
         indices: Sequence[int] | None = None,
         sample: int = 0,
+        second: VideoModel | None = None,
         schedule: Schedule | str | os.PathLike[str] | None = None,
         alexnet: str | os.PathLike[str] | None = None,
         guidance_weight: float = 1.0,
@@ -151,8 +153,8 @@ class VideoModel:
 
         videos: an array, uint8 `[B, T, C, H, W]`, with all frames of the mode's T, of which only the observed ones
         (and the goals) are looked at. indices: which videos of their dataset these are, by default the first; the
-        noise of a video depends on its index and on `sample`. schedule, alexnet, guidance_weight, guidance_shifts: as
-        for `completion`.
+        noise of a video depends on its index and on `sample`. second, schedule, alexnet, guidance_weight,
+        guidance_shifts: as for `completion`.
         progress: called with the stages done and their number.
 
         Raises `InputError` before any work for an unknown mode, for videos that do not fit it or the model, and for
@@ -160,6 +162,7 @@ class VideoModel:
         """
         completion = self.completion(
             mode,
+            second=second,
             schedule=schedule,
             alexnet=alexnet,
             guidance_weight=guidance_weight,
@@ -189,6 +192,7 @@ class VideoModel:
         self,
         mode: str | Mode,
         *,
+        second: VideoModel | None = None,
         schedule: Schedule | str | os.PathLike[str] | None = None,
         alexnet: str | os.PathLike[str] | None = None,
         guidance_weight: float = 1.0,
@@ -196,18 +200,20 @@ class VideoModel:
     ) -> Completion:
         """What a mode means for this model.
 
+        second: the model of a mode's second checkpoint, see `docs/two-checkpoints.md`; others must not get one.
         schedule: the observed frames of each stage, or the file that holds them; an optimal mode needs it. alexnet:
         the file of LPIPS weights, for modes that choose frames by LPIPS; by default the machine's, fetched if it is
         not there. guidance_weight: of reconstruction guidance, in modes `gradientmethod_…`. guidance_shifts: what it
         moves there, `estimate`, or as the original code `mean`, of ancestral sampling's transitions.
 
-        Raises `InputError` if the mode has no plan, or lacks its schedule or weights, or if its guidance and the
-        sampler do not fit.
+        Raises `InputError` if the mode has no plan, or lacks its schedule, weights or second model, if that does not
+        fit this one, or if its guidance and the sampler do not fit.
         """
         mode = parse_mode(mode) if isinstance(mode, str) else mode
         plan = plan_of_mode(mode, schedule)
-        compare_window(self.config, mode)
+        compare_window(self.config, mode.max_frames)
         with naming(f"mode {str(mode)!r}"):
+            self._check_second(mode, plan, second)
             if plan.has_steps:
                 check_steps(mode, plan, self.sampler, self.diffusion.n_steps)
                 compare_levels(self.config, mode)
@@ -215,20 +221,43 @@ class VideoModel:
         weight = float(guidance_weight) if mode.gradient_method else None
         if mode.gradient_method:
             check_guidance(guidance_shifts, self.sampler)
-        conditioning = Conditioning(
-            mode.recipe.treatment,
-            plan.true_frames,
-            tells_noise(self.config, mode.recipe.treatment),
-            weight,
-            mode.gradient_method and guidance_shifts == "mean",
-        )
+
+        def conditioning(model: VideoModel) -> Conditioning:
+            return Conditioning(
+                mode.recipe.treatment,
+                plan.true_frames,
+                tells_noise(model.config, mode.recipe.treatment),
+                weight,
+                mode.gradient_method and guidance_shifts == "mean",
+            )
+
         embed: Embed | None = None
         if mode.recipe.distance == "lpips":
             weights = default_alexnet() if alexnet is None else Path(alexnet)
             embed = partial(lpips_embedding, shared_network(weights, str(self.device)))
         elif mode.recipe.distance == "l2":
             embed = l2_embedding
-        return Completion(self, mode, plan, conditioning, embed)
+        other = None if second is None else Completion(second, mode, plan, conditioning(second), embed)
+        return Completion(self, mode, plan, conditioning(self), embed, other)
+
+    def _check_second(self, mode: Mode, plan: Plan, second: VideoModel | None) -> None:
+        """Raise `InputError` unless a second model is there if it is needed, and fits this one."""
+        if bool(plan.second_checkpoint) != (second is not None):
+            if second is None:
+                raise InputError(
+                    f"it has a second checkpoint, so its model must be given: {plan.second_checkpoint}"
+                )
+            raise InputError(f"it has no second checkpoint, so {second.path} must not be given")
+        if second is None:
+            return
+        with naming(f"second checkpoint {second.path}"):
+            steps = self.diffusion.n_steps, second.diffusion.n_steps
+            check_alike(self.config, second.config, same_dataset=mode.dataset is None, steps=steps)
+            for name in ("sampler", "respacing", "device", "precision", "compiled"):
+                mine, other = getattr(self, name), getattr(second, name)
+                if mine != other:
+                    raise InputError(f"{name} is {str(other)!r}, must be {str(mine)!r} as that of the first")
+        compare_window(second.config, second_window(plan), "the second model")
 
     def sample_window(
         self, window: Window, noise: Noise, conditioning: Conditioning | None = None
@@ -282,7 +311,7 @@ class Completion:
     """A mode made ready for a model.
 
     conditioning: how observed frames act in its stages; embed: by what observed frames are chosen while the plan is
-    executed, `None` if the plan says them all.
+    executed, `None` if the plan says them all; second: the same for the model of the mode's second checkpoint.
     """
 
     model: VideoModel
@@ -290,6 +319,11 @@ class Completion:
     plan: Plan
     conditioning: Conditioning
     embed: Embed | None
+    second: Completion | None = None
+
+    def maker(self, stage: Stage) -> VideoModel:
+        """The model that makes a stage."""
+        return self.second.model if stage.second and self.second else self.model
 
     def check_videos(self, videos: Any) -> Tensor:
         """The first T frames of the videos. Raises `InputError` unless they are uint8 `[B, T or more, C, H, W]`."""
@@ -299,7 +333,8 @@ class Completion:
     def call_size(self, wanted: int | None = None) -> CallSize:
         """The most windows in a network call, see `VideoModel.call_size`."""
         largest = max(stage.places for stage in self.plan.stages)
-        return self.model.call_size(largest, wanted, self.conditioning)
+        own = self.model.call_size(largest, wanted, self.conditioning)
+        return min(own, self.second.call_size(wanted), key=lambda calls: calls.most) if self.second else own
 
     def videos_at_once(self, calls: CallSize, wanted: int | None = None) -> int:
         """How many videos are completed at once: in modes whose stages wait for each other, they alone fill calls.
@@ -325,14 +360,14 @@ class Completion:
         calls: the most windows in a network call, by default as `call_size` says. finished, keep, progress: as for
         `viddiff.inference.complete.complete`.
         """
-        model = self.model
-        sampler = f"{model.sampler} {model.respacing}".strip()
+        model, second = self.model, self.second
         completed = complete(
             self.plan,
             to_model(videos).to(model.device),
-            [SampleIdentity(model.sha256, str(self.mode), sampler, index, sample) for index in indices],
-            lambda window, noise: model.sample_window(window, noise, self.conditioning),
+            self._identities(indices, sample),
+            self._sample_window,
             advance=lambda window, walk, noise: model.advance_window(window, walk, noise, self.conditioning),
+            second=None if second is None else second._as_second(indices, sample),
             windows_per_call=calls or self.call_size(),
             embed=self.embed,
             finished=finished,
@@ -344,3 +379,14 @@ class Completion:
             part = slice(start, start + FRAMES_CONVERTED)
             frames[:, part] = to_uint8(completed.frames[:, part]).cpu().numpy()
         return CompletedVideos(frames, completed.plans)
+
+    def _identities(self, indices: Sequence[int], sample: int) -> list[SampleIdentity]:
+        model = self.model
+        sampler = f"{model.sampler} {model.respacing}".strip()
+        return [SampleIdentity(model.sha256, str(self.mode), sampler, index, sample) for index in indices]
+
+    def _as_second(self, indices: Sequence[int], sample: int) -> SecondModel:
+        return SecondModel(self._identities(indices, sample), self._sample_window)
+
+    def _sample_window(self, window: Window, noise: Noise) -> WindowFrames:
+        return self.model.sample_window(window, noise, self.conditioning)

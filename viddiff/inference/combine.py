@@ -13,6 +13,7 @@ from viddiff.errors import PlanError
 from viddiff.inference import level_modes  # noqa: F401  registers families
 from viddiff.inference.plan import Plan, Stage
 from viddiff.inference.recipe import Recipe
+from viddiff.inference.second import with_second
 from viddiff.inference.strategies import (
     Stages,
     Strategy,
@@ -43,7 +44,8 @@ def plan_of(recipe: Recipe, length: int, n_obs: int, window: int, step_size: int
     if recipe.distance is not None and selecting is None:
         _check_whole_stages(recipe, plan)
         plan = adapted(plan, rule.neighbours)
-    return refined(plan, recipe.sweeps, window, step_size) if recipe.sweeps else plan
+    plan = refined(plan, recipe.sweeps, window, step_size) if recipe.sweeps else plan
+    return with_second(plan, recipe.second) if recipe.second else plan
 
 
 def goal_frames(recipe: Recipe, length: int) -> tuple[int, ...]:
@@ -85,7 +87,7 @@ def adapted(plan: Plan, neighbours: int) -> Plan:
         mark(others, set(stage.observed).difference(goals))
         kept = nearest(known if neighbours > 1 else others, stage.latent, neighbours, others.count(1))
         observed = kept + goals
-        stages.append(Stage(observed, stage.latent, len(stage.observed) - len(observed)))
+        stages.append(replace(stage, observed=observed, n_select=len(stage.observed) - len(observed)))
         mark(known, stage.latent)
     return replace(plan, stages=tuple(stages))
 
@@ -94,11 +96,13 @@ def refined(plan: Plan, sweeps: int, window: int, step_size: int) -> Plan:
     """The plan, then sweeps over the video, in which each group of neighbouring frames is made again.
 
     Such a stage observes the nearest frames on both sides, and makes fewer than `step_size` frames where the
-    window could not hold one on each side. Raises `PlanError` if `max_frames` is below 3.
+    window could not hold one on each side. They are of the plan's last phase. Raises `PlanError` if `max_frames`
+    is below 3.
     """
     if window < 3:
         raise PlanError(f"max_frames is {window}, must be 3 or more: gibbs observes frames on both sides")
-    sweep = tuple(_sweep(plan, window, min(step_size, window - 2)))
+    phase = max((stage.phase for stage in plan.stages), default=1)
+    sweep = tuple(replace(stage, phase=phase) for stage in _sweep(plan, window, min(step_size, window - 2)))
     return replace(plan, stages=plan.stages + sweep * sweeps)
 
 

@@ -28,6 +28,13 @@ SampleWindow = Callable[[Window, Noise], WindowFrames]
 AdvanceWindow = Callable[[Window, Walk, StepNoise], WindowFrames]
 
 
+class SecondModel(NamedTuple):
+    """What makes the stages of a plan's second checkpoint, and what their noise depends on."""
+
+    identities: Sequence[SampleIdentity]
+    sample: SampleWindow
+
+
 class Completed(NamedTuple):
     """Completed videos in [-1, 1], and the plan of each as it was executed."""
 
@@ -61,6 +68,7 @@ def complete(
     sample: SampleWindow,
     *,
     advance: AdvanceWindow | None = None,
+    second: SecondModel | None = None,
     windows_per_call: int | CallSize | None = None,
     embed: Embed | None = None,
     finished: Mapping[tuple[int, int], MadeStage] = MappingProxyType({}),
@@ -71,6 +79,7 @@ def complete(
 
     identities: all that each video's noise depends on, so that it comes out the same in any batch.
     advance: what executes steps; plans without any do not need it.
+    second: what executes the stages of a second checkpoint; plans without one do not need it.
     windows_per_call: the most windows that `sample` is given at once; `None`: one of each video. Where memory runs
         out it is halved, and the call made again. It changes nothing beyond rounding.
     embed: by what plans that select frames at run time do so; others need none.
@@ -106,7 +115,7 @@ def complete(
                     tasks.append(_Task(row, number, frames_observed, stage))
                 if stage.n_select:
                     chosen[row][number] = frames_observed
-        for call in _made(tasks, calls, lambda call: _run(call, frames, identities, sample, advance)):
+        for call in _made(tasks, calls, lambda call: _run(call, frames, identities, sample, advance, second)):
             for task in call:
                 made = MadeStage(task.observed, frames[task.row, list(task.stage.moved)])
                 keep(task.row, task.number, made)
@@ -120,10 +129,11 @@ def complete(
 def _made(
     tasks: Sequence[_Task], calls: CallSize, run: Callable[[Sequence[_Task]], None]
 ) -> Iterator[Sequence[_Task]]:
-    """Run the tasks and yield those of each call: stages or steps, whose windows have the same number of frames."""
+    """Run the tasks and yield those of each call: stages or steps of one model, in windows of equally many frames."""
     by_size = defaultdict(list)
     for task in tasks:
-        by_size[task.stage.is_step, len(task.observed) + len(task.stage.latent)].append(task)
+        stage = task.stage
+        by_size[stage.second, stage.is_step, len(task.observed) + len(stage.latent)].append(task)
 
     def run_first(left: Sequence[_Task], most: int) -> Sequence[_Task]:
         run(left[:most])
@@ -142,8 +152,13 @@ def _run(
     identities: Sequence[SampleIdentity],
     sample: SampleWindow,
     advance: AdvanceWindow | None,
+    second: SecondModel | None,
 ) -> None:
     """Make the latent frames of the tasks, in one window each, and put them into `frames`."""
+    if tasks[0].stage.second:
+        if second is None:
+            raise ValueError("a plan with a second checkpoint needs second")
+        identities, sample = second
     rows = torch.tensor([[task.row] for task in tasks], device=frames.device)
     indices = [[*task.observed, *task.stage.latent] for task in tasks]
     index = torch.tensor(indices, device=frames.device)

@@ -1,16 +1,21 @@
 """Strategies of two phases: every fourth (or second) frame of the video first, then the gaps between these.
 
 They are those of Ho et al. 2022, "Video Diffusion Models", arXiv 2204.03458, as Harvey et al. compare with
-them. The frames of the first phase count from the last given one, so that the two meet.
+them. The frames of the first phase count from the last given one, so that the two meet. Where nothing is given, a first
+window has neighbouring frames, as those of the second phase.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 
 from viddiff.errors import PlanError
 from viddiff.inference.plan import Stage
 from viddiff.inference.strategies import check_option, from_nothing, newest, steps, strategy
+
+neighbours_from_nothing = partial(from_nothing, phase=2)
 
 
 @strategy("google")
@@ -23,7 +28,7 @@ def google(length: int, n_obs: int, window: int, step_size: int) -> Iterator[Sta
     return _google(length, n_obs, min(window, 16), step_size)
 
 
-@from_nothing
+@neighbours_from_nothing
 def _google(length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
     _check_window(window, 5, "google makes 3 frames between 2")
     yield from _coarse(length, n_obs, 4, window, window // 2)
@@ -31,7 +36,7 @@ def _google(length: int, n_obs: int, window: int, step_size: int) -> Iterator[St
     for stage in _filling(length, n_obs, 4, gaps):
         first = stage.observed[0]
         missing = gaps * 4 + 1 - len(stage.observed) - len(stage.latent)  # where the video ends in the window
-        yield Stage(stage.observed + newest(missing, first)[::-1], stage.latent)
+        yield replace(stage, observed=stage.observed + newest(missing, first)[::-1])
 
 
 @strategy("like-google")
@@ -45,7 +50,7 @@ def like_google(length: int, n_obs: int, window: int, step_size: int, *, skip: i
     return _like_google(length, n_obs, window, step_size, skip=skip)
 
 
-@from_nothing
+@neighbours_from_nothing
 def _like_google(length: int, n_obs: int, window: int, step_size: int, *, skip: int) -> Iterator[Stage]:
     _check_window(window, skip + 1, f"like-google makes {skip - 1} frames between 2")
     yield from _coarse(length, n_obs, skip, window, step_size)
@@ -76,7 +81,7 @@ def seven_frames(length: int, n_obs: int, window: int, step_size: int) -> Iterat
     return _seven_frames(length, n_obs, min(window, 7), step_size)
 
 
-@from_nothing
+@neighbours_from_nothing
 def _seven_frames(length: int, n_obs: int, window: int, step_size: int) -> Iterator[Stage]:
     _check_window(window, 3, "baby-cond-ho-et-al-for-vis makes a frame between 2")
     size = (window - 1) // 2
@@ -84,7 +89,7 @@ def _seven_frames(length: int, n_obs: int, window: int, step_size: int) -> Itera
     yield from _coarse(end, n_obs, 2, window, size)
     yield from _filling(end, n_obs, 2, size)
     if end < length:
-        yield Stage(newest(window - (length - end), end), tuple(range(end, length)))
+        yield Stage(newest(window - (length - end), end), tuple(range(end, length)), phase=2)
 
 
 def _coarse(length: int, n_obs: int, skip: int, window: int, size: int) -> Iterator[Stage]:
@@ -99,7 +104,9 @@ def _filling(length: int, n_obs: int, skip: int, gaps: int) -> Iterator[Stage]:
     """The frames between every `skip`-th one, `gaps` gaps per stage, from the frames around them."""
     for start in range(n_obs - 1, length - 1, skip * gaps):
         frames = range(start, min(start + skip * gaps + 1, length))
-        yield Stage(tuple(frames[::skip]), tuple(frame for frame in frames if (frame - start) % skip))
+        yield Stage(
+            tuple(frames[::skip]), tuple(frame for frame in frames if (frame - start) % skip), phase=2
+        )
 
 
 def _check_window(window: int, least: int, reason: str) -> None:

@@ -13,12 +13,12 @@ import hashlib
 import json
 import os
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from viddiff.errors import PlanError, reading
-from viddiff.files.json_files import parse_json, read_text, whole_number
+from viddiff.files.json_files import parse_json, read_text, short_text, whole_number
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Stage:
 
     starts, ends: of a step, the level of each latent frame before and after it, from `levels` (noise) to 0 (clean); a
     frame with equal ones is held, seen as noisy as it is. None: all go from noise to clean.
+    second: whether the plan's second checkpoint makes it; phase: of its strategy, from 1, by which that is decided, and
+    which is not stored.
     """
 
     observed: tuple[int, ...]
@@ -38,6 +40,8 @@ class Stage:
     levels: int = 1
     starts: tuple[int, ...] = ()
     ends: tuple[int, ...] = ()
+    second: bool = False
+    phase: int = field(default=1, compare=False)
 
     @property
     def is_step(self) -> bool:
@@ -63,12 +67,14 @@ class Plan:
     """The stages that complete a video of `length` frames, of which the first `given` are observed.
 
     goals: later frames that are given as well, in rising order. The video is completed towards them.
+    second_checkpoint: `<run>/<checkpoint>` that makes the stages that say so, "" if none does.
     """
 
     length: int
     given: int
     stages: tuple[Stage, ...]
     goals: tuple[int, ...] = ()
+    second_checkpoint: str = ""
 
     @property
     def true_frames(self) -> tuple[int, ...]:
@@ -96,6 +102,10 @@ class Plan:
         """
         if not 0 <= self.given < self.length:
             raise PlanError(f"obs_length is {self.given}, must be 0 to T - 1 = {self.length - 1}")
+        if any(stage.second for stage in self.stages) != bool(self.second_checkpoint):
+            raise PlanError(
+                "a second checkpoint must be named if a stage is made by it, and only then (key second of a mode)"
+            )
         may_make = range(self.given, self.length)
         if sorted(set(self.goals).intersection(may_make)) != list(self.goals):
             raise PlanError(
@@ -138,11 +148,13 @@ class Plan:
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     def to_json(self) -> str:
-        """The plan as JSON text, one line per stage; equal plans give equal text. No goals, no steps: no such keys."""
+        """The plan as JSON text, one line per stage; equal plans give equal text. No goals: no such key, and so on."""
         stages = ",\n".join("    " + json.dumps(_stage_to_dict(stage)) for stage in self.stages)
         goals = f'  "goals": {list(self.goals)},\n' if self.goals else ""
         levels = f'  "levels": {self.levels},\n' if self.has_steps else ""
-        numbers = f'  "length": {self.length},\n  "given": {self.given},\n{goals}{levels}'
+        name = self.second_checkpoint
+        second = f'  "second_checkpoint": {json.dumps(name)},\n' if name else ""
+        numbers = f'  "length": {self.length},\n  "given": {self.given},\n{goals}{levels}{second}'
         return f'{{\n{numbers}  "stages": [\n{stages}\n  ]\n}}\n'
 
     @staticmethod
@@ -152,7 +164,8 @@ class Plan:
         levels = whole_number(fields.get("levels", 1))
         stages = tuple(_stage_from_dict(dict(stage), levels) for stage in fields["stages"])
         goals = tuple(map(whole_number, fields.get("goals", ())))
-        return Plan(whole_number(fields["length"]), whole_number(fields["given"]), stages, goals)
+        second = short_text(fields.get("second_checkpoint", ""))
+        return Plan(whole_number(fields["length"]), whole_number(fields["given"]), stages, goals, second)
 
     @staticmethod
     def read(path: str | os.PathLike[str]) -> Plan:
@@ -270,7 +283,8 @@ def _stage_to_dict(stage: Stage) -> dict[str, Any]:
     fields: dict[str, Any] = {"observed": stage.observed, "latent": stage.latent}
     if stage.is_step:
         fields |= {"starts": stage.starts, "ends": stage.ends}
-    return fields | ({"n_select": stage.n_select} if stage.n_select else {})
+    fields |= {"n_select": stage.n_select} if stage.n_select else {}
+    return fields | ({"second": True} if stage.second else {})
 
 
 def _stage_from_dict(fields: dict[str, Any], levels: int) -> Stage:
@@ -279,4 +293,7 @@ def _stage_from_dict(fields: dict[str, Any], levels: int) -> Stage:
         for values in (fields["observed"], fields["latent"], fields.get("starts", ()), fields.get("ends", ()))
     )
     n_select = whole_number(fields.get("n_select", 0))
-    return Stage(observed, latent, n_select, levels if starts or ends else 1, starts, ends)
+    second = fields.get("second", False)
+    if not isinstance(second, bool):
+        raise TypeError(f"second is {second!r:.60}, must be true or false")
+    return Stage(observed, latent, n_select, levels if starts or ends else 1, starts, ends, second)

@@ -12,7 +12,8 @@ from typing import Literal
 from viddiff.diffusion import treatment
 from viddiff.diffusion.treatment import Treatment
 from viddiff.errors import InputError
-from viddiff.inference.strategies import PRESETS
+from viddiff.inference.second import SecondCheckpoint
+from viddiff.inference.strategies import PRESETS, USER_STRATEGIES
 
 MOST_SWEEPS = 9
 FORM = f"{treatment.FORM}[gibbs-<n>-][adaptive-[l2-]][goal-directed-]<strategy>"
@@ -40,6 +41,12 @@ class Recipe:
     distance: Literal["lpips", "l2"] | None = None
     sweeps: int = 0
     treatment: Treatment = field(default_factory=Treatment)
+
+    @property
+    def second(self) -> SecondCheckpoint | None:
+        """The second checkpoint that the configuration's strategy names; `None` if it names none."""
+        found = USER_STRATEGIES.get(self.strategy)
+        return found.second if found else None
 
     @staticmethod
     def read(name: str) -> Recipe:

@@ -122,6 +122,8 @@ def with_observed(plan: Plan, schedule: Mapping[int, Sequence[int]]) -> Plan:
 def _check_static(plan: Plan) -> None:
     if any(stage.n_select for stage in plan.stages):
         raise PlanError("an adaptive mode selects observed frames for each video: it has no optimal schedule")
+    if plan.second_checkpoint:
+        raise PlanError("an optimal schedule is searched with one checkpoint, the mode has a second one")
     if plan.has_steps:
         raise PlanError(
             "a mode with noise levels per frame has no optimal schedule: its windows hold noisy frames"

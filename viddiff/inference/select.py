@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from viddiff.inference.plan import Plan, Stage
+from viddiff.inference.plan import Plan
 
 # Embeddings of frames in [-1, 1]: the distance of two frames is the Euclidean distance of their embeddings.
 Embed = Callable[[Float[Tensor, "T C H W"]], Float[Tensor, "T D"]]
@@ -99,7 +99,7 @@ def chosen_plans(plan: Plan, videos: Float[Tensor, "B T C H W"], embed: Embed) -
 def with_choices(plan: Plan, chosen: Mapping[int, tuple[int, ...]]) -> Plan:
     """The plan as it was executed: what some stages observe, given by their numbers; nothing is selected."""
     stages = [
-        Stage(chosen[number], stage.latent) if number in chosen else stage
+        replace(stage, observed=chosen[number], n_select=0) if number in chosen else stage
         for number, stage in enumerate(plan.stages)
     ]
     return replace(plan, stages=tuple(stages))

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial, wraps
 from typing import Any
 
 from viddiff.diffusion.treatment import FORM
 from viddiff.errors import InputError, PlanError, unknown
 from viddiff.inference.plan import Stage
+from viddiff.inference.second import SecondCheckpoint
 from viddiff.registry import Registry
 
 # (length, n_obs, window, step_size): frames of the video, how many of the first are given, the most frames of
@@ -30,12 +31,14 @@ class Strategy:
     """A strategy.
 
     neighbours: how many known frames before the latent ones an adaptive variant keeps; adaptive: the stages of that
-    variant, if they do not follow from the others (`viddiff.inference.combine.adapted`).
+    variant, if they do not follow from the others (`viddiff.inference.combine.adapted`); second: of modes of
+    the configuration, a checkpoint that makes the stages of later phases.
     """
 
     stages: Stages
     neighbours: int = 1
     adaptive: Stages | None = None
+    second: SecondCheckpoint | None = None
 
 
 strategy = Registry("strategy", "viddiff.inference", Strategy)
@@ -112,14 +115,17 @@ def check_option(name: str, value: Any, right: bool, allowed: str) -> None:
         raise InputError(f"option {name} is {value!r}, must be {allowed}")
 
 
-def from_nothing(continued: Stages) -> Stages:
-    """Where no frame is given, make a whole window from nothing; if frames are left, go on as if it had been given."""
+def from_nothing(continued: Stages, phase: int = 1) -> Stages:
+    """Where no frame is given, make a whole window from nothing; if frames are left, go on as if it had been given.
+
+    phase: of that window.
+    """
 
     @wraps(continued)
     def stages(length: int, n_obs: int, window: int, step_size: int, **options: Any) -> Iterator[Stage]:
         if n_obs == 0:
             n_obs = min(window, length)
-            yield Stage(observed=(), latent=tuple(range(n_obs)))
+            yield Stage(observed=(), latent=tuple(range(n_obs)), phase=phase)
         if n_obs < length:
             yield from continued(length, n_obs, window, step_size, **options)
 
@@ -191,6 +197,8 @@ def hierarchical(
     nearest on both sides. Where the window cannot hold two of the latter, the stage makes fewer frames,
     spaced as if `step_size` were that number, and observes more.
 
+    Each level is a phase.
+
     adaptive: of the observed frames only those between the latent ones, the nearest two before and the nearest one
     after are told, as far as there are places for them in this order. The others are selected at run time.
 
@@ -230,7 +238,8 @@ def hierarchical(
             latent = _missing(known, first, spacing, size)
             if size + known.count(1, latent[0], latent[-1]) + 2 <= window:
                 break
-        yield (_selecting if adaptive else _surrounded)(known, latent, window - size)
+        stage = (_selecting if adaptive else _surrounded)(known, latent, window - size)
+        yield replace(stage, phase=min(level, depth))
         mark(known, latent)
         last = latent[-1]
 

@@ -27,11 +27,11 @@ def begin_at_noise(path: Path, config: Mapping[str, Any], diffusion: Diffusion, 
         )
 
 
-def compare_window(config: Mapping[str, Any], mode: Mode) -> None:
-    """Warn if the windows of a mode are larger than those of the training."""
+def compare_window(config: Mapping[str, Any], frames: int | None, model: str = "the model") -> None:
+    """Warn if windows of so many frames are larger than those of the training."""
     trained = config["max_frames"]
-    if mode.max_frames is not None and mode.max_frames > trained:
-        log.warning("windows of %d frames: the model was trained with %d", mode.max_frames, trained)
+    if frames is not None and frames > trained:
+        log.warning("windows of %d frames: %s was trained with %d", frames, model, trained)
 
 
 def compare_levels(config: Mapping[str, Any], mode: Mode) -> None:

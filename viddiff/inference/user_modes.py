@@ -7,6 +7,9 @@
     {matrix: [[1, 2, 2], [0, 1, 2], ...]}                    for each iteration the noise levels of all frames to make
     {file: my_modes/zigzag.py}                               one function with `@strategy`
 
+Beside any of these, `second: {run: gaps, checkpoint: ema_0.9999_500000}` names a checkpoint that makes the stages of
+later phases, see `viddiff.inference.second`.
+
 `register_modes` makes them known to `combine.plan_of`, and with it to everything that reads names of modes.
 """
 
@@ -34,6 +37,7 @@ from viddiff.inference.level_matrix import level_matrix
 from viddiff.inference.modes import Mode
 from viddiff.inference.plan import Plan, Stage
 from viddiff.inference.recipe import Recipe, expand, split
+from viddiff.inference.second import SecondCheckpoint
 from viddiff.inference.strategies import (
     FAMILIES,
     PRESETS,
@@ -93,11 +97,13 @@ def _register(name: str, definitions: Mapping[str, Mapping[str, Any]], referring
         elif kind == "file":
             USER_STRATEGIES[name] = _load(name, Path(definition["file"]))
         else:
-            if definition.get("options"):
-                USER_STRATEGIES[name] = _with_options(target, definition["options"])
+            if definition.get("options") or "second" in definition:
+                USER_STRATEGIES[name] = _with_options(target, definition.get("options") or {})
             else:
                 PRESETS[name] = target
             _try(name)
+        if "second" in definition:
+            USER_STRATEGIES[name] = _with_second(USER_STRATEGIES[name], definition["second"])
 
 
 def _check_name(name: str) -> None:
@@ -135,7 +141,7 @@ def _with_options(target: str, options: Mapping[str, Any]) -> Strategy:
     prefixes, _ = split(target)
     if prefixes:
         raise InputError(
-            f"options belong to a strategy, {target} is a combination: "
+            f"{'options belong' if options else 'second belongs'} to a strategy, {target} is a combination: "
             "make them a mode of their own, and combine that one"
         )
     found = find_strategy(target)
@@ -146,12 +152,23 @@ def _with_options(target: str, options: Mapping[str, Any]) -> Strategy:
     return replace(found, stages=partial(found.stages, **options))
 
 
-def _listed(stages: Sequence[Mapping[str, Sequence[int]]]) -> Stages:
+def _with_second(found: Strategy, second: Mapping[str, Any]) -> Strategy:
+    """The strategy with a second checkpoint. Which stages that makes is known with a mode's numbers."""
+    if found.second:
+        raise InputError(f"second: the strategy has one already, {found.second}")
+    phase = int(second.get("from_phase", SecondCheckpoint.from_phase))
+    return replace(found, second=SecondCheckpoint(second["run"], second["checkpoint"], phase))
+
+
+def _listed(stages: Sequence[Mapping[str, Any]]) -> Stages:
     """The strategy of one list of stages. They complete videos of one length, with one number of given frames:
 
     the frames that they make are those from the first one made to the end.
     """
-    listed = tuple(Stage(_whole(stage.get("observed", ())), _whole(stage["latent"])) for stage in stages)
+    listed = tuple(
+        Stage(_whole(stage.get("observed", ())), _whole(stage["latent"]), phase=int(stage.get("phase", 1)))
+        for stage in stages
+    )
     made = {frame for stage in listed for frame in stage.latent}
     plan = Plan(max(made) + 1, min(made), listed)
     plan.check(max(len(stage.observed) + len(stage.latent) for stage in listed))
@@ -248,7 +265,8 @@ def _guarded(rule: Stages, path: Path) -> Stages:
                     tuple(map(index, numbers))
                     for numbers in (stage.observed, stage.latent, stage.starts, stage.ends)
                 )
-                yield Stage(observed, latent, index(stage.n_select), index(stage.levels), starts, ends)
+                n_select, levels, phase = map(index, (stage.n_select, stage.levels, stage.phase))
+                yield Stage(observed, latent, n_select, levels, starts, ends, bool(stage.second), phase)
         except InputError:
             raise
         except Exception as error:

@@ -39,6 +39,7 @@ def measure_elbos(
     checkpoint: Path,
     videos: Sequence[int],
     *,
+    second: Path | None = None,
     batch_size: int | None = None,
     alexnet: Path | None = None,
     precision: str = "auto",
@@ -49,6 +50,7 @@ def measure_elbos(
     Stages are kept as in `sample_videos`. The reverse transitions are those of ancestral sampling at the directory's
     noise levels, whatever its sampler.
 
+    second: the file of the mode's second checkpoint, if it has one, which gives the bits of its stages.
     batch_size: diffusion steps in a network call; `None`: as many as fit. alexnet: as in `VideoModel.completion`.
     precision: of the samples, for which the directory is claimed if it is new; compiled: whether they come of a
     compiled network. ELBOs are of float32, by the network as it is, beside samples of any kind.
@@ -63,9 +65,11 @@ def measure_elbos(
     if not missing:
         return []
     check_chain_rule(evaluation.mode, plan_in(evaluation))
-    prepared = prepare(job, checkpoint)
+    prepared = prepare(job, checkpoint, second=second)
     model, dataset = prepared.model, prepared.dataset
-    completion = model.completion(evaluation.mode, schedule=schedule_file(evaluation), alexnet=alexnet)
+    completion = model.completion(
+        evaluation.mode, second=prepared.second, schedule=schedule_file(evaluation), alexnet=alexnet
+    )
     plan = completion.plan
     check_videos(dataset, missing, plan.length)
     check_steps(model.diffusion)
@@ -86,15 +90,15 @@ def measure_elbos(
                 if number in finished:
                     rows[number] = finished[number]
                     continue
-                window = true_window(stage, frames)
-                identity = (model.sha256, str(evaluation.mode), model.respacing, video, number)
+                window, maker = true_window(stage, frames), completion.maker(stage)
+                identity = (maker.sha256, str(evaluation.mode), maker.respacing, video, number)
                 measured = partial(
-                    window_bound, model.network, model.diffusion, window, _noise(identity, window)
+                    window_bound, maker.network, maker.diffusion, window, _noise(identity, window)
                 )
                 try:
-                    bound = calls.run(model.diffusion.n_steps, measured)
+                    bound = calls.run(maker.diffusion.n_steps, measured)
                 except InputError as error:
-                    raise InputError(f"{model.path}, video {video}, stage {number}: {error}") from error
+                    raise InputError(f"{maker.path}, video {video}, stage {number}: {error}") from error
                 rows[number] = (
                     bound.total,
                     bound.prior,

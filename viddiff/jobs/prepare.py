@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,12 @@ NUMERICS = 1
 
 @dataclass(frozen=True)
 class Prepared:
-    """An evaluation that can begin."""
+    """An evaluation that can begin. second: the model of the mode's second checkpoint, if it has one."""
 
     evaluation: Evaluation
     model: VideoModel
     dataset: VideoDataset
+    second: VideoModel | None = None
 
     def fingerprint(self, plan: Plan, conditioning: Conditioning | None = None) -> dict[str, Any]:
         """All that the samples of an evaluation directory depend on, apart from video and sample index.
@@ -44,6 +46,13 @@ class Prepared:
         if conditioning is not None and conditioning.guidance_weight is not None:
             guidance["guidance_weight"] = conditioning.guidance_weight
             guidance |= {"guidance_shifts": "mean"} if conditioning.guides_mean else {}
+        second: dict[str, Any] = {}
+        if self.second is not None:
+            second["second"] = {
+                "checkpoint_sha256": self.second.sha256,
+                "diffusion_steps": list(self.second.diffusion.schedule.steps),
+                "variance": self.second.diffusion.variance,
+            }
         return guidance | {
             "checkpoint_sha256": model.sha256,
             "mode": asdict(mode) | {"strategy": expand(mode.strategy)},
@@ -51,6 +60,7 @@ class Prepared:
             "sampler": model.sampler,
             "diffusion_steps": list(model.diffusion.schedule.steps),
             "variance": model.diffusion.variance,
+            **second,
             **videos_fingerprint(dataset),
             "precision": model.precision,
             **({"compiled": True} if model.compiled else {}),
@@ -74,6 +84,7 @@ def prepare(
     job: Job,
     checkpoint: Path,
     *,
+    second: Path | None = None,
     split: str | None = None,
     respaced: bool = True,
     precision: str = "float32",
@@ -81,9 +92,9 @@ def prepare(
 ) -> Prepared:
     """Load and check what an evaluation needs.
 
-    split: of the dataset; `None`: the mode tells. respaced: whether the process has the diffusion steps that the
-        checkpoint's folder names, or those of the training. precision: of the network, see `viddiff.precision`.
-        compiled: whether the network is.
+    second: the mode's second checkpoint, if it has one. split: of the dataset; `None`: the mode tells. respaced:
+        whether the process has the diffusion steps that the checkpoint's folder names, or those of the training.
+        precision: of the network, see `viddiff.precision`. compiled: whether the network is.
 
     Raises `InputError` if checkpoint, mode and dataset do not fit, or if the device cannot have the precision.
     """
@@ -92,15 +103,19 @@ def prepare(
         find_precision(precision, job.device)
         if compiled:
             check_compiler(job.device)
-    model = VideoModel.load(
-        checkpoint,
+    load = partial(
+        VideoModel.load,
         sampler=name.sampler,
         respacing=name.respacing if respaced else "",
         device=job.device,
         precision=precision,
         compile=compiled,
     )
+    model = load(checkpoint)
     check_step(name, model)
+    other = None if second is None else load(second)
+    if other is not None and (named := job.evaluation.second) is not None:
+        check_step(named.checkpoint, other)
     dataset = job.open_videos(mode.dataset or model.config["dataset"], split or mode.split)
     size = frame_size(model.config)
     if dataset.frame_size != size:
@@ -108,7 +123,7 @@ def prepare(
             f"dataset {dataset.name} has frames of size {dataset.image_size}, the checkpoint's network takes "
             f"{plain_size(size)}"
         )
-    return Prepared(job.evaluation, model, dataset)
+    return Prepared(job.evaluation, model, dataset, other)
 
 
 def check_step(name: CheckpointName, model: VideoModel) -> None:

@@ -31,7 +31,7 @@ from viddiff.tree.fingerprint import NAME, claim, numerics_of
 from viddiff.tree.partial import Partial
 from viddiff.tree.schedules import schedule_file
 from viddiff.tree.timing import Timing, record_timing
-from viddiff.video_model import Completion, VideoModel
+from viddiff.video_model import Completion
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ def sample_videos(
     videos: Sequence[int],
     sample: int,
     *,
+    second: Path | None = None,
     batch_size: int | None = None,
     alexnet: Path | None = None,
     guidance_weight: float = 1.0,
@@ -51,6 +52,7 @@ def sample_videos(
 ) -> list[Path]:
     """Complete test videos and write `evaluation.sample(video, sample)`; files that exist stay as they are.
 
+    second: the file of the mode's second checkpoint, if it has one.
     batch_size: videos completed at once, and the most windows of a network call; `None`: as many as fit. Where memory
         runs out, calls are halved. It does not change the samples, on a GPU not beyond rounding
         (`viddiff.precision.rows_per_call`).
@@ -70,10 +72,11 @@ def sample_videos(
     missing = [video for video in videos if not is_whole(evaluation.sample(video, sample))]
     if not missing:
         return []
-    prepared = prepare(job, checkpoint, precision=precision, compiled=compiled)
+    prepared = prepare(job, checkpoint, second=second, precision=precision, compiled=compiled)
     model, dataset = prepared.model, prepared.dataset
     completion = model.completion(
         evaluation.mode,
+        second=prepared.second,
         schedule=schedule_file(evaluation),
         alexnet=alexnet,
         guidance_weight=guidance_weight,
@@ -83,8 +86,7 @@ def sample_videos(
     check_videos(dataset, missing, frames_needed(plan.true_frames))
     facts = prepared.fingerprint(plan, completion.conditioning)
     facts = claim(evaluation.directory, facts, ["precision"] if precision == "auto" else [])
-    model = in_precision(model, str(facts.get("precision")), evaluation.directory)
-    completion = replace(completion, model=model)
+    completion = in_precision(completion, str(facts.get("precision")), evaluation.directory)
 
     calls = completion.call_size(batch_size)
     at_once = completion.videos_at_once(calls, batch_size)
@@ -111,10 +113,11 @@ def sample_videos(
     return made
 
 
-def in_precision(model: VideoModel, held: str, directory: Path) -> VideoModel:
-    """The model in the precision of a directory's other samples. Raises `InputError` if its device cannot have it."""
+def in_precision(completion: Completion, held: str, directory: Path) -> Completion:
+    """In the precision of a directory's other samples. Raises `InputError` if the model's device cannot have it."""
+    model = completion.model
     if held == model.precision:
-        return model
+        return completion
     known = PRECISIONS[1:]
     if held not in known:
         raise InputError(f"{directory / NAME}: precision is {held!r:.60}, must be one of {', '.join(known)}")
@@ -125,7 +128,12 @@ def in_precision(model: VideoModel, held: str, directory: Path) -> VideoModel:
         )
     log.info("precision: %s, as that of the samples in %s", held, directory)
     tell_precision(held, held, model.device)
-    return replace(model, precision=held)
+    second = completion.second
+    return replace(
+        completion,
+        model=replace(model, precision=held),
+        second=second and replace(second, model=replace(second.model, precision=held)),
+    )
 
 
 def _progress(job: Job, before: int, total: int, stages: int) -> None:

@@ -85,7 +85,7 @@ def search_stage(
     plan = base_plan(evaluation.mode)
     prepared = prepare(job, checkpoint, split="train", respaced=False)
     dataset, model = prepared.dataset, prepared.model
-    compare_window(model.config, evaluation.mode)
+    compare_window(model.config, evaluation.mode.max_frames)
     videos = [video for video in range(len(dataset)) if dataset.length(video) >= plan.length]
     if not videos:
         raise InputError(f"T is {plan.length}, but no training video of {dataset.name} has as many frames")

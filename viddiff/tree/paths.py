@@ -21,7 +21,7 @@ not the default one: `ema_0.9999_latest_250000_ddim_respace25`. The stem `model5
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePath
 
@@ -136,6 +136,24 @@ class Evaluation:
             raise InputError(f"{str(path)!r} is not an evaluation directory {root}/<run>/<checkpoint>/<mode>")
         run, checkpoint, mode = match.groups()
         return Evaluation.named(run, checkpoint, mode, root)
+
+    @property
+    def second(self) -> Evaluation | None:
+        """The same with the mode's second checkpoint in place of the first, if it has one: nothing lies in its folder.
+
+        Raises `InputError` if the mode names it wrongly.
+        """
+        if (second := self.mode.recipe.second) is None:
+            return None
+        with naming(f"config key modes.{self.mode.recipe.strategy}.second"):
+            name, own = CheckpointName.parse(second.checkpoint), self.checkpoint
+            if name != CheckpointName(name.stem, name.step):
+                raise InputError(
+                    f"checkpoint {second.checkpoint!r} names a sampler or a spacing, must be "
+                    f"{CheckpointName(name.stem, name.step)}: both checkpoints have those of the results' folder"
+                )
+            checkpoint = replace(name, sampler=own.sampler, respacing=own.respacing)
+            return replace(self, run=second.run, checkpoint=checkpoint)
 
     @property
     def names(self) -> tuple[str, str, str]:
