@@ -259,8 +259,10 @@ def sampling_files(evaluation):
     """By their names. The job itself refuses a checkpoint that is not the one of files that are there."""
     # By what observed frames are chosen.
     by_lpips = evaluation.mode.recipe.distance == "lpips"
+    second = evaluation.second
     return {
         "checkpoint": checkpoint_or_training(evaluation),
+        "second": checkpoint_or_training(second) if second else [],
         "data": ancient(videos_of(evaluation)),
         "alexnet": ancient(ALEXNET) if by_lpips else [],
         "schedule": ancient(schedule_for(evaluation)),

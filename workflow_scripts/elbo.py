@@ -11,6 +11,7 @@ with job(snakemake) as work:
         work.on_device(os.environ),
         work.evaluation.checkpoint_file(),
         snakemake.params.videos,
+        second=work.second_file,
         batch_size=work.config.sampling.batch_size,
         alexnet=work.input("alexnet"),
         precision=work.config.sampling.precision,

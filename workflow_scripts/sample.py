@@ -16,6 +16,7 @@ with job(snakemake) as work:
         work.evaluation.checkpoint_file(),
         snakemake.params.videos,
         work.number("sample"),
+        second=work.second_file,
         batch_size=sampling.batch_size,
         alexnet=work.input("alexnet"),
         guidance_weight=sampling.guidance_weight,

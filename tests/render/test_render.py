@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import imageio.v3 as iio
 import numpy as np
 import pytest
@@ -284,6 +286,21 @@ def test_frames_chosen_at_run_time_have_a_colour_of_their_own(tmp_path):
         picture = iio.imread(tmp_path / f"{name}.png")[..., :3]
         colours[name] = (picture == COLOURS[Cell.CHOSEN]).all(-1).any()
     assert colours == {"known": True, "none": False}
+
+
+def test_frames_of_a_second_checkpoint_have_a_colour_of_their_own(tmp_path):
+    plain = Plan(5, 1, (Stage((0,), (4,)), Stage((0, 4), (1, 2, 3))))
+    stages = (plain.stages[0], replace(plain.stages[1], second=True))
+    mixed = replace(plain, stages=stages, second_checkpoint="gaps/model_000001")
+    assert plan_cells(mixed).tolist() == [[2, 0, 0, 0, 3], [2, 5, 5, 5, 2]]
+    colours = {}
+    for name, plan in (("plain", plain), ("mixed", mixed)):
+        draw_plan(tmp_path / f"{name}.png", plan, title="m")
+        draw_plans(tmp_path / f"{name}s.png", [Panel("m", plan, "facts")])
+        for file in (name, f"{name}s"):
+            picture = iio.imread(tmp_path / f"{file}.png")[..., :3]
+            colours[file] = (picture == COLOURS[Cell.BY_SECOND]).all(-1).any()
+    assert colours == {"plain": False, "plains": False, "mixed": True, "mixeds": True}
 
 
 def test_goals_are_known_from_the_start_and_frames_can_be_made_again():

@@ -12,6 +12,7 @@ import pytest
 from fake_metrics import CHECKPOINT, of_sets, summary, write_baseline, write_metrics
 
 from viddiff.errors import InputError, OutputError
+from viddiff.inference.user_modes import register_modes
 from viddiff.metrics.base import MetricSettings
 from viddiff.metrics.measurement import Measurement
 from viddiff.metrics.record import write_measurement
@@ -295,6 +296,16 @@ def test_the_text_tells_which_values_are_better_of_metrics_of_which_some_are():
 def test_a_network_of_the_users_may_have_any_name_that_the_configuration_takes():
     name = "fd-V" + 59 * "e"
     assert name in comparison_table([write_metrics("autoreg_10_5_60_10", metrics={name: summary(1.0)})])
+
+
+def test_a_second_checkpoint_is_told():
+    second = {"run": "gaps", "checkpoint": "model_000001"}
+    register_modes({"two": {"strategy": "hierarchy-2", "second": second}})
+    try:
+        table = comparison_table([write_metrics("two_10_5_60_10"), write_metrics("autoreg_10_5_60_10")])
+    finally:
+        register_modes({})
+    assert table["notes"].tolist() == ["two_10_5_60_10: phases from 2 on by gaps/model_000001", ""]
 
 
 def test_samples_of_different_precisions_are_told():

@@ -12,6 +12,7 @@ import pytest
 
 from viddiff.errors import InputError, PlanError
 from viddiff.inference.modes import make_plan, parse_mode
+from viddiff.inference.user_modes import register_modes
 from viddiff.report.cost_card import CostCard, cost_card
 from viddiff.report.plan_table import format_plan_table, plan_table
 from viddiff.tree.paths import CheckpointName, Evaluation
@@ -134,6 +135,30 @@ def test_a_card_is_read_back(tmp_path):
     (tmp_path / "plan_cost.json").write_text('{"stages": 3}')
     with pytest.raises(InputError, match=r"plan_cost\.json: not a cost card"):
         CostCard.read(tmp_path / "plan_cost.json")
+
+
+def test_a_card_tells_what_the_second_checkpoint_does(tmp_path):
+    second = {"run": "gaps", "checkpoint": "model_000001"}
+    register_modes({"two": {"strategy": "google", "second": second}})
+    try:
+        run = replace(RUN, mode=parse_mode("two_20_10_300_36"))
+        plain = replace(RUN, mode=parse_mode("google_20_10_300_36"))
+        two, one = card(run), card(plain)
+        assert (two.cost.second_stages, two.cost.second_evaluations) == (33, 825)
+        assert two.cost.evaluations == one.cost.evaluations == 1050
+        assert two.cost.sequential_evaluations > one.cost.sequential_evaluations  # they share no call
+        assert "of these 33 stages, 825 evaluations by gaps/model_000001" in two.lines()
+        assert two.brief().endswith("; 33 stages, 825 evaluations by gaps/model_000001")
+        two.write(tmp_path / "two.json")
+        assert CostCard.read(tmp_path / "two.json") == two
+        one.write(tmp_path / "one.json")
+        assert "second" not in (tmp_path / "one.json").read_text()
+        assert plan_table({run: two, plain: one})["second evaluations"].tolist() == [825, 0]
+        assert "second evaluations" not in plan_table({plain: one})
+        record_timing(run, 0, 0, TIMING)
+        assert len(timing_files(run)) == 1 and timing_files(plain) == []
+    finally:
+        register_modes({})
 
 
 def test_a_plan_of_larger_windows_is_refused():

@@ -15,6 +15,7 @@ from viddiff.data.video_folder import VideoFolder
 from viddiff.errors import InputError
 from viddiff.files.write import write_bytes, write_json
 from viddiff.inference.modes import make_plan, parse_mode
+from viddiff.inference.user_modes import register_modes
 from viddiff.jobs.dataset_check import check_with_record
 from viddiff.tree.datasets import record_file
 from viddiff.workflow.call import Call, plan_call
@@ -154,6 +155,82 @@ def test_a_run_waits_for_the_one_that_it_starts_from(plan):
     assert plan("train_new", training={"new": later, "first": first}).checks.keys() == {"new", "first"}
     with pytest.raises(InputError, match=r"training\.new\.start_from: no checkpoint checkpoints/first/"):
         plan("train_new", training={"new": later, "first": first | {"steps": 99}})
+
+
+VDM = "results/far/model_000100_respace10/vdm_9_4_12_2"
+SECOND = {"strategy": "google", "second": {"run": "gaps", "checkpoint": NAME}}
+
+
+@pytest.fixture
+def vdm(plan):
+    """A function that plans a sample of a mode with a second checkpoint, and what that is trained on."""
+    save("checkpoints/far/model_000100.pt", dataset="own", image_size=32, max_frames=9)
+    sample = f"{VDM}/samples/sample_0000-0.npy"
+
+    def call(mode=SECOND, target=sample, gaps=None):
+        training = {"training": {} if gaps is None else {"gaps": RUN | {"max_frames": 9} | gaps}}
+        try:
+            register_modes({"vdm": mode})
+            return plan(target, modes={"vdm": mode}, **training)
+        finally:
+            register_modes({})
+
+    return call
+
+
+def test_the_training_of_a_second_checkpoint_is_done_first(vdm):
+    assert vdm(gaps={}).checks.keys() == {"gaps"} and not vdm(gaps={}).warnings
+    assert vdm(gaps={}, target=f"{VDM}/elbos/elbo_0000.npy").checks.keys() == {"gaps"}
+    assert not vdm(gaps={}, target=f"{VDM}/plan.png").checks
+    (warning,) = vdm(gaps={"max_frames": 4}).warnings
+    assert warning == f"{VDM}: windows of 9 frames for gaps, which was trained with 4"
+    save(f"checkpoints/gaps/{NAME}.pt", dataset="own", image_size=32, max_frames=9)
+    assert not vdm().checks
+
+
+@pytest.mark.parametrize(
+    ("gaps", "message"),
+    [
+        (None, f"no checkpoint checkpoints/gaps/{NAME}.pt; there is no folder checkpoints/gaps"),
+        (
+            {"steps": 99},
+            f"no checkpoint checkpoints/gaps/{NAME}.pt; the configured training of this run makes",
+        ),
+        ({"image_size": 64}, "its network takes frames of size 64, that of the first checkpoint 32"),
+        (
+            {"dataset": "bouncy_balls"},
+            "it was trained on bouncy_balls, the first checkpoint on own; a mode that names",
+        ),
+        (
+            {"diffusion_steps": 5, "noise_schedule": "cosine"},
+            "results/gaps",
+        ),  # fewer than the folder's spacing takes
+    ],
+)
+def test_a_second_checkpoint_that_cannot_be_used_is_told_while_planning(vdm, gaps, message):
+    with pytest.raises(InputError) as error:
+        vdm(gaps=gaps)
+    assert str(error.value).startswith(f"config key modes.vdm.second: {message}")
+
+
+def test_diffusion_steps_of_both_checkpoints_must_agree_without_a_spacing(vdm):
+    sample = f"{VDM.replace('_respace10', '')}/samples/sample_0000-0.npy"
+    assert vdm(gaps={}, target=sample).checks
+    with pytest.raises(
+        InputError, match=r"second: it has 400 diffusion steps, the first checkpoint 1000; name a"
+    ):
+        vdm(gaps={"diffusion_steps": 400}, target=sample)
+
+
+def test_the_mode_of_a_second_checkpoint_is_checked_while_planning(vdm):
+    wrong = SECOND | {"second": {"run": "gaps", "checkpoint": f"{NAME}_ddim"}}
+    with pytest.raises(InputError, match=r"modes\.vdm\.second: checkpoint .* names a sampler or a spacing"):
+        vdm(wrong, gaps={})
+    with pytest.raises(InputError, match=r"vdm_9_4_12_2.*phase 1 alone: one of the two"):
+        vdm(SECOND | {"strategy": "autoreg"}, gaps={})
+    optimal = f"{VDM.replace('vdm_', 'vdm_optimal-linspace-t_')}/samples/sample_0000-0.npy"
+    with pytest.raises(InputError, match="an optimal schedule is searched with one checkpoint"):
+        vdm(target=optimal, gaps={})
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ chain of stages that wait for each other, the device's work from the number of a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from viddiff.diffusion.level_path import check_levels, step_evaluations
@@ -33,7 +34,8 @@ class PlanCost:
     noise levels in which one is completed; max_frames: places of a window; largest_window: the most that a
     stage fills; filled: the share of all places that stages fill, in (0, 1]; selected: observed frames that
     are chosen at run time, over all stages; evaluations: network evaluations of one window each;
-    sequential_evaluations: network calls one after the other, if all stages that can share a call do.
+    sequential_evaluations: network calls one after the other, if all stages that can share a call do;
+    second_checkpoint: "" if the plan has none; second_stages, second_evaluations: what of the two is its.
     """
 
     stages: int
@@ -45,6 +47,9 @@ class PlanCost:
     selected: int
     evaluations: int
     sequential_evaluations: int
+    second_checkpoint: str = ""
+    second_stages: int = 0
+    second_evaluations: int = 0
 
 
 def plan_cost(
@@ -74,8 +79,17 @@ def plan_cost(
         filled=sum(windows) / (len(windows) * max_frames),
         selected=sum(stage.n_select for stage in plan.stages),
         evaluations=sum(each),
-        sequential_evaluations=sum(max(each[number] for number in wave) for wave in order),
+        sequential_evaluations=sum(sum(_calls(plan, each, wave)) for wave in order),
+        second_checkpoint=plan.second_checkpoint,
+        second_stages=sum(stage.second for stage in plan.stages),
+        second_evaluations=sum(count for count, stage in zip(each, plan.stages, strict=True) if stage.second),
     )
+
+
+def _calls(plan: Plan, each: Sequence[int], wave: Sequence[int]) -> list[int]:
+    """The network calls of a wave by each of its models. each: evaluations by the stage."""
+    models = {plan.stages[number].second for number in wave}
+    return [max(each[n] for n in wave if plan.stages[n].second == model) for model in models]
 
 
 def check_steps(mode: Mode, plan: Plan, sampler: str, diffusion_steps: int | None) -> None:

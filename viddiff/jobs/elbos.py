@@ -80,7 +80,7 @@ def measure_elbos(
 
     calls = completion.call_size(batch_size)
     total = len(missing) * len(plan.stages)
-    with job.recorded(f"elbos_{missing[0]:04d}") as made:
+    with job.recorded(f"elbos_{missing[0]:04d}", second) as made:
         for done, video in enumerate(missing):
             frames = to_model(torch.as_tensor(dataset.video(video, length=plan.length))).to(job.device)
             rows = np.zeros(len(plan.stages), STAGE)

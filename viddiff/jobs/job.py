@@ -31,7 +31,11 @@ class Job:
     progress: Callable[[int, int], None] = lambda done, total: None
 
     @contextmanager
-    def recorded(self, name: str) -> Iterator[list[Path]]:
-        """Keep a record of the block's work, and yield a list for the files that it makes."""
-        with recorded(self.evaluation.directory, name, self.device, self.origin) as made:
+    def recorded(self, name: str, second: Path | None = None) -> Iterator[list[Path]]:
+        """Keep a record of the block's work, and yield a list for the files that it makes.
+
+        second: the file of the mode's second checkpoint, if the work needs it.
+        """
+        origin = {**self.origin, **({} if second is None else {"second_checkpoint": str(second)})}
+        with recorded(self.evaluation.directory, name, self.device, origin) as made:
             yield made

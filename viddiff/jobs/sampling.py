@@ -94,7 +94,7 @@ def sample_videos(
     total = len(batches) * len(plan.stages)
     evaluated, seconds = 0, 0.0
     name = f"samples_{missing[0]:04d}-{sample}"
-    with job.recorded(name) as made, Background(calls.most) as background:
+    with job.recorded(name, second) as made, Background(calls.most) as background:
         for number, batch in enumerate(batches):
             progress = partial(_progress, job, number * len(plan.stages), total)
             work = _Batch(job, completion, batch, sample, facts, background, made)

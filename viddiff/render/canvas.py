@@ -19,6 +19,7 @@ Colour = tuple[int, int, int]
 OBSERVED: Colour = (230, 159, 0)
 GENERATED: Colour = (0, 114, 178)
 CHOSEN: Colour = (0, 158, 115)
+BY_SECOND: Colour = (204, 121, 167)
 KNOWN: Colour = (176, 182, 190)
 EMPTY: Colour = (238, 239, 241)
 PAPER: Colour = (255, 255, 255)

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from viddiff.inference.plan import Plan, waves
-from viddiff.render.canvas import CHOSEN, EMPTY, GENERATED, KNOWN, OBSERVED, Colour
+from viddiff.render.canvas import BY_SECOND, CHOSEN, EMPTY, GENERATED, KNOWN, OBSERVED, Colour
 
 MOST_PIXELS = 4000  # of a side
 SHADES = 100  # of noise: a level of 0, clean just now, to the noisiest
@@ -27,6 +27,7 @@ class Cell(IntEnum):
     OBSERVED = 2
     LATENT = 3
     CHOSEN = 4
+    BY_SECOND = 5
 
 
 COLOURS = {
@@ -35,6 +36,7 @@ COLOURS = {
     Cell.OBSERVED: OBSERVED,
     Cell.LATENT: GENERATED,
     Cell.CHOSEN: CHOSEN,
+    Cell.BY_SECOND: BY_SECOND,
 }
 
 
@@ -58,7 +60,7 @@ def plan_cells(
         now = before.copy()
         now[list(stage.observed)] = Cell.CHOSEN
         now[[frame for frame in named if frame in stage.observed]] = Cell.OBSERVED
-        now[list(stage.latent)] = Cell.LATENT
+        now[list(stage.latent)] = Cell.BY_SECOND if stage.second else Cell.LATENT
         row = cells[number // stages]
         np.maximum(row, np.maximum.reduceat(now, starts), out=row)
         before[list(stage.latent)] = Cell.KNOWN

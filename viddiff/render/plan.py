@@ -2,8 +2,8 @@
 
 Before a stage runs, a frame is known or not yet made; the stage observes some known frames and makes the
 latent ones. Cells are whole pixels, so that single frames of a video of 1000 stay visible. Where there are
-more frames or stages than pixels, a pixel shows what matters most of its cells: chosen frames, then latent,
-then observed ones.
+more frames or stages than pixels, a pixel shows what matters most of its cells: latent frames of a second checkpoint,
+chosen ones, then latent, then observed ones.
 
 Where frames have noise levels of their own, the rows are iterations, and the colour of a noisy frame is its level.
 """
@@ -30,16 +30,18 @@ _NAMES = {
     Cell.OBSERVED: "observed",
     Cell.CHOSEN: "observed, chosen at run time",
     Cell.LATENT: "latent: made by this stage",
+    Cell.BY_SECOND: "latent, by the second checkpoint",
     Cell.NOT_MADE: "not yet made",
 }
+_SELDOM = (Cell.CHOSEN, Cell.BY_SECOND)  # told where they are
 _LEVEL_NAMES = ((1.0, "noise"), (0.5, "half way"), (0.0, "clean by now"))
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 30, 66, 52  # pixels around the cells; a line of facts adds to the top
 _LINE = 18  # pixels of a line of facts
-_LEGEND, _LEGEND_CHOSEN, _LEGEND_LEVELS = (
+_LEGEND, _LEGEND_MORE, _LEGEND_LEVELS = (
     600,
-    790,
+    200,
     300,
-)  # pixels that the legend needs, with levels so many more
+)  # pixels that the legend needs, for more kinds and levels more
 
 
 def draw_plan(
@@ -52,9 +54,9 @@ def draw_plan(
     cells = plan_cells(plan, planned)
     image = cell_image(cells, *cell_size(*cells.shape))
     rows, columns = image.shape[:2]
-    seldom = (Cell.CHOSEN, Cell.LATENT) if plan.has_steps else (Cell.CHOSEN,)
+    seldom = (*_SELDOM, Cell.LATENT) if plan.has_steps else _SELDOM
     kinds = [cell for cell in _NAMES if cell not in seldom or (cells == cell).any()]
-    legend = _LEGEND if len(kinds) <= 4 else _LEGEND_CHOSEN
+    legend = _LEGEND + _LEGEND_MORE * max(0, len(kinds) - 4)
     width = max(
         columns,
         legend + _LEGEND_LEVELS if plan.has_steps else legend,

@@ -45,7 +45,9 @@ def draw_plans(path: Path | str, panels: Sequence[Panel]) -> None:
 
     figure = new_figure(columns * (_LEFT + width + _RIGHT), _LEGEND + sum(heights))
     bottom = _LEGEND + sum(heights)
-    draw_legend(figure, _LEFT, 14, _KINDS, levels=any(panel.plan.has_steps for panel in panels))
+    seconds = any(panel.plan.second_checkpoint for panel in panels)
+    kinds = (*_KINDS, Cell.BY_SECOND) if seconds else _KINDS
+    draw_legend(figure, _LEFT, 14, kinds, levels=any(panel.plan.has_steps for panel in panels))
     for number, row in enumerate(rows):
         top = _LEGEND + sum(heights[:number])
         for column, index in enumerate(row):

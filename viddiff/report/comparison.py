@@ -119,7 +119,16 @@ def _notes(record: Record) -> list[str]:
     if record.evaluation is None:
         return []
     notes = (summary.notes(name, record.names[2]) for name, summary in record.metrics.items())
-    return list(dict.fromkeys(chain.from_iterable(notes)))
+    return list(dict.fromkeys([*_second_checkpoint(record.evaluation), *chain.from_iterable(notes)]))
+
+
+def _second_checkpoint(evaluation: Evaluation) -> list[str]:
+    """A note if the mode has one."""
+    try:
+        second = evaluation.mode.recipe.second
+    except InputError:  # a name that means nothing here
+        return []
+    return [f"{evaluation.mode}: phases from {second.from_phase} on by {second}"] if second else []
 
 
 def stages_of(evaluation: Evaluation) -> int | None:

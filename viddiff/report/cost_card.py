@@ -23,6 +23,11 @@ from viddiff.tree.paths import Evaluation
 from viddiff.tree.timing import read_timings
 
 DIFFUSION_STEPS = 1000  # of a training that does not say
+_OF_SECOND = (
+    "second_checkpoint",
+    "second_stages",
+    "second_evaluations",
+)  # in the cards of plans that have one
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,7 @@ class CostCard:
             f"{_count(cost.largest_window, 'frame')}, {cost.filled:.1%} of places filled{selected}",
             f"{_count(cost.evaluations, 'network evaluation')} per video, {cost.sequential_evaluations:,} in "
             f"sequence: {_count(cost.diffusion_steps, 'diffusion step')} ({self.steps_from})",
+            *([f"of these {self._of_second()}"] if cost.second_checkpoint else []),
             *(
                 f"{self.hours(estimate):.2g} device-hours per video on {estimate.device}: "
                 f"median of {_count(len(estimate.timings), 'earlier job')}"
@@ -69,15 +75,27 @@ class CostCard:
     def brief(self) -> str:
         """The card in one short line."""
         cost = self.cost
+        second = f"; {self._of_second()}" if cost.second_checkpoint else ""
         return (
             f"{_count(cost.stages, 'stage')}, chain {cost.chain:,}; {_count(cost.evaluations, 'evaluation')}, "
-            f"{cost.sequential_evaluations:,} in sequence; {cost.filled:.1%} filled"
+            f"{cost.sequential_evaluations:,} in sequence; {cost.filled:.1%} filled{second}"
         )
+
+    def _of_second(self) -> str:
+        cost = self.cost
+        stages, evaluations = (
+            _count(cost.second_stages, "stage"),
+            _count(cost.second_evaluations, "evaluation"),
+        )
+        return f"{stages}, {evaluations} by {cost.second_checkpoint}"
 
     def write(self, path: Path | str) -> None:
         """Write the card as JSON, atomically, with the hours of each estimate."""
         estimates = [asdict(estimate) | {"device_hours": self.hours(estimate)} for estimate in self.estimates]
-        write_json(path, asdict(self.cost) | {"steps_from": self.steps_from, "estimates": estimates})
+        cost = asdict(self.cost)
+        if not self.cost.second_checkpoint:
+            cost = {name: value for name, value in cost.items() if name not in _OF_SECOND}
+        write_json(path, cost | {"steps_from": self.steps_from, "estimates": estimates})
 
     @staticmethod
     def read(path: Path) -> CostCard:
@@ -99,9 +117,12 @@ class CostCard:
 
 
 def _read_cost(content: Mapping[str, Any]) -> PlanCost:
-    counts = {field.name: content[field.name] for field in fields(PlanCost) if field.name != "filled"}
-    whole = {name: whole_number(value) for name, value in counts.items()}
-    return PlanCost(**whole, filled=number(content["filled"]))
+    second = short_text(content.get("second_checkpoint", ""))
+    names = [field.name for field in fields(PlanCost) if second or field.name not in _OF_SECOND]
+    whole = {
+        name: whole_number(content[name]) for name in names if name not in ("filled", "second_checkpoint")
+    }
+    return PlanCost(**whole, filled=number(content["filled"]), second_checkpoint=second)
 
 
 def cost_card(

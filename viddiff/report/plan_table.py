@@ -20,7 +20,8 @@ def plan_table(cards: Mapping[Evaluation, CostCard]) -> pd.DataFrame:
 
     Columns: run, checkpoint, mode, stages, chain (the longest of dependent stages), diffusion steps,
     evaluations (of the network), sequential (of them, if stages share calls), largest window, filled (the
-    share of all windows' places), selected (frames chosen at run time); `device-hours on <device>`, missing
+    share of all windows' places), selected (frames chosen at run time); if any plan has a second checkpoint, second
+    evaluations (those that are its); `device-hours on <device>`, missing
     where no earlier job tells.
 
     Raises `InputError` if there is no card.
@@ -41,6 +42,8 @@ def plan_table(cards: Mapping[Evaluation, CostCard]) -> pd.DataFrame:
             "filled": cost.filled,
             "selected": cost.selected,
         }
+        if any(other.cost.second_checkpoint for other in cards.values()):
+            row["second evaluations"] = cost.second_evaluations
         rows.append(row | {_HOURS + item.device: card.hours(item) for item in card.estimates})
     return pd.DataFrame(rows)
 

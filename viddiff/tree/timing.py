@@ -13,6 +13,7 @@ from pathlib import Path
 from viddiff.errors import InputError, reading
 from viddiff.files.json_files import number, read_json, short_text, whole_number
 from viddiff.files.write import write_json
+from viddiff.inference.second import SecondCheckpoint
 from viddiff.tree.paths import Evaluation
 
 
@@ -57,8 +58,8 @@ def record_timing(evaluation: Evaluation, video: int, sample: int, timing: Timin
 def timing_files(evaluation: Evaluation) -> list[Path]:
     """Records that say how long a window of this evaluation takes, those of other modes and checkpoints too.
 
-    They are of the same run, so of the same network, and of modes with equal `max_frames` and the same use of
-    gradients.
+    They are of the same run, so of the same network, and of modes with equal `max_frames`, the same use of gradients
+    and the same second checkpoint.
     """
     wanted = _kind(evaluation)
     return [
@@ -85,12 +86,12 @@ def _read(path: Path) -> Timing:
         )
 
 
-def _kind(evaluation: Evaluation) -> tuple[int | None, bool]:
+def _kind(evaluation: Evaluation) -> tuple[int | None, bool, SecondCheckpoint | None]:
     mode = evaluation.mode
-    return mode.max_frames, mode.gradient_method
+    return mode.max_frames, mode.gradient_method, mode.recipe.second
 
 
-def _kind_of(directory: Path, root: Path) -> tuple[int | None, bool] | None:
+def _kind_of(directory: Path, root: Path) -> tuple[int | None, bool, SecondCheckpoint | None] | None:
     try:
         return _kind(Evaluation.parse(directory, root))
     except InputError:  # some other folder

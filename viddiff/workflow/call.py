@@ -37,6 +37,7 @@ from viddiff.workflow.preflight import (
     levels_unknown,
 )
 from viddiff.workflow.quality import QualityGrid, check_quality, wanted_quality
+from viddiff.workflow.second_preflight import check_second, larger_second_window
 from viddiff.workflow.sections import Configuration
 from viddiff.workflow.targets import Cell, Pairs, Request, asks_for_quality, read_request
 from viddiff.workflow.together import Together, plan_together
@@ -116,6 +117,7 @@ def plan_call(
         check_quality(config, compared, needed)
     for evaluation, videos in needed.items():
         check_sampling(config, evaluation, videos, datasets)
+        check_second(config, evaluation)
     for evaluation, pairs in missing["sample"].items():
         if pairs:
             check_precision(config, evaluation)
@@ -125,7 +127,8 @@ def plan_call(
             frames, videos = evaluation.mode.given("T"), 1 + max(video for video, _ in pairs)
             check_true_frames(config, evaluation, frames, videos, datasets)
     others = _check_others(config, request, datasets)
-    runs = runs_to_train(config, arguments, {*needed, *others})
+    seconds = {second for evaluation in needed if (second := evaluation.second)}
+    runs = runs_to_train(config, arguments, {*needed, *seconds, *others})
     for run in runs:
         check_trainable(config, run, datasets, here)
     checks = {
@@ -160,8 +163,8 @@ def plan_call(
         warnings=tuple(
             warning
             for evaluation in needed
-            for warning in (larger_window(config, evaluation), levels_unknown(config, evaluation))
-            if warning
+            for tell in (larger_window, levels_unknown, larger_second_window)
+            if (warning := tell(config, evaluation))
         ),
     )
 

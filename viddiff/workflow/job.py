@@ -55,6 +55,12 @@ class Work:
         wildcards = self.snakemake.wildcards
         return Evaluation.named(wildcards.run, wildcards.checkpoint, wildcards.mode)
 
+    @property
+    def second_file(self) -> Path | None:
+        """The file of the mode's second checkpoint, if it has one."""
+        second = self.evaluation.second
+        return None if second is None else second.checkpoint_file()
+
     def number(self, wildcard: str) -> int:
         """A wildcard that is a number."""
         return int(self.snakemake.wildcards[wildcard])

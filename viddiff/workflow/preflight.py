@@ -139,7 +139,7 @@ def check_sampling(config: Configuration, evaluation: Evaluation, videos: int, d
         plan = plan_in(evaluation)
         check_claim(evaluation.directory, {"plan_sha256": plan.sha256})
         with naming(str(evaluation.directory)):
-            check_steps(mode, plan, evaluation.checkpoint.sampler, _diffusion_steps(config, evaluation))
+            check_steps(mode, plan, evaluation.checkpoint.sampler, diffusion_steps_of(config, evaluation))
     check_checkpoint(config, evaluation)
     with naming(str(evaluation.directory)):
         if name := dataset_of(config, evaluation):
@@ -274,7 +274,7 @@ def levels_unknown(config: Configuration, evaluation: Evaluation) -> str | None:
     return f"{evaluation.directory}: {ONE_LEVEL}" if alike else None
 
 
-def _diffusion_steps(config: Configuration, evaluation: Evaluation) -> int | None:
+def diffusion_steps_of(config: Configuration, evaluation: Evaluation) -> int | None:
     """The noise levels of an evaluation, if its name or its checkpoint's settings tell them."""
     model = model_settings(config, evaluation)
     spec = evaluation.checkpoint.respacing or (
