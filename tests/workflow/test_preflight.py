@@ -19,7 +19,7 @@ from viddiff.inference.user_modes import register_modes
 from viddiff.jobs.dataset_check import check_with_record
 from viddiff.tree.datasets import record_file
 from viddiff.workflow.call import Call, plan_call
-from viddiff.workflow.config import check_config, load_schema, read_config
+from viddiff.workflow.config import check_config, check_plain, load_schema, read_config
 from viddiff.workflow.datasets import Datasets
 from viddiff.workflow.preflight import unknown_datasets, used_datasets
 from viddiff.workflow.targets import read_grid
@@ -186,6 +186,20 @@ def test_the_training_of_a_second_checkpoint_is_done_first(vdm):
     assert warning == f"{VDM}: windows of 9 frames for gaps, which was trained with 4"
     save(f"checkpoints/gaps/{NAME}.pt", dataset="own", image_size=32, max_frames=9)
     assert not vdm().checks
+
+
+def test_the_page_on_two_checkpoints_plans_both_trainings(plan):
+    page = (Path(__file__).parents[2] / "docs/two-checkpoints.md").read_text()
+    Path("vdm.yaml").write_text(page.split("```yaml\n")[1].split("```")[0])
+    own = check_plain("vdm.yaml") | {"bouncy_balls": {"train": 2, "test": 24, "length": 100}}
+    register_modes(own["modes"])
+    try:
+        call = plan("samples", **own)
+        (evaluation,) = call.request.samples
+        runs = runs_to_train(configured(**own), [], {evaluation, evaluation.second})
+    finally:
+        register_modes({})
+    assert call.batches["sample"] and not call.warnings and runs == ["every-fourth", "gaps"]
 
 
 @pytest.mark.parametrize(
