@@ -35,7 +35,7 @@ def tree(tmp_path_factory):
     """Two checkpoints of different weights and noise levels, and two short test videos."""
     root = tmp_path_factory.mktemp("tree")
     write_bouncy_balls(root / "data", "test", 2, length=12)
-    other = TINY | {"diffusion_steps": 50, "noise_schedule": "cosine"}
+    other = TINY | {"diffusion_steps": 50, "noise_schedule": "cosine", "observed_noise": 0.5}
     for step, config in ((100, TINY), (200, other)):
         save_checkpoint(root / f"model_{step:06d}.pt", seeded_model(config, step).state_dict(), config, step)
     return root
@@ -169,6 +169,12 @@ def test_an_elbo_has_the_bits_of_each_stage_by_its_model(run):
     assert np.array_equal(rows[~seconds], alone[0][~seconds])
     assert np.array_equal(rows[seconds], alone[1][seconds])
     assert not np.array_equal(alone[0][seconds], alone[1][seconds])
+
+
+def test_each_model_is_told_of_noise_on_observed_frames_as_it_was_trained(models):
+    completion = models[0].completion(f"noisy-0.25-{MODE}", second=models[1])
+    assert completion.second.conditioning.tells_noise and not completion.conditioning.tells_noise
+    assert completion.second.model is models[1] and completion.second.plan == completion.plan
 
 
 @pytest.mark.parametrize(
