@@ -300,6 +300,7 @@ def test_frames_of_a_second_checkpoint_have_a_colour_of_their_own(tmp_path):
         for file in (name, f"{name}s"):
             picture = iio.imread(tmp_path / f"{file}.png")[..., :3]
             colours[file] = (picture == COLOURS[Cell.BY_SECOND]).all(-1).any()
+            assert (picture[:, -5:] == 255).all()  # the legend is not cut off
     assert colours == {"plain": False, "plains": False, "mixed": True, "mixeds": True}
 
 

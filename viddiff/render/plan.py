@@ -33,15 +33,11 @@ _NAMES = {
     Cell.BY_SECOND: "latent, by the second checkpoint",
     Cell.NOT_MADE: "not yet made",
 }
-_SELDOM = (Cell.CHOSEN, Cell.BY_SECOND)  # told where they are
 _LEVEL_NAMES = ((1.0, "noise"), (0.5, "half way"), (0.0, "clean by now"))
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 30, 66, 52  # pixels around the cells; a line of facts adds to the top
 _LINE = 18  # pixels of a line of facts
-_LEGEND, _LEGEND_MORE, _LEGEND_LEVELS = (
-    600,
-    200,
-    300,
-)  # pixels that the legend needs, for more kinds and levels more
+_LEGEND, _LEGEND_LEVELS = 600, 300  # pixels that the legend needs, with levels so many more
+_LEGEND_SELDOM = {Cell.CHOSEN: 190, Cell.BY_SECOND: 275}  # likewise; they are told where they are
 
 
 def draw_plan(
@@ -54,9 +50,9 @@ def draw_plan(
     cells = plan_cells(plan, planned)
     image = cell_image(cells, *cell_size(*cells.shape))
     rows, columns = image.shape[:2]
-    seldom = (*_SELDOM, Cell.LATENT) if plan.has_steps else _SELDOM
+    seldom = (*_LEGEND_SELDOM, Cell.LATENT) if plan.has_steps else tuple(_LEGEND_SELDOM)
     kinds = [cell for cell in _NAMES if cell not in seldom or (cells == cell).any()]
-    legend = _LEGEND + _LEGEND_MORE * max(0, len(kinds) - 4)
+    legend = legend_width(kinds)
     width = max(
         columns,
         legend + _LEGEND_LEVELS if plan.has_steps else legend,
@@ -116,6 +112,11 @@ def write_at(figure: Figure, left: int, top: int, text: str, **style: Any) -> No
     """Write a line of text; its upper left corner is at pixel (left, top), counted from the top."""
     width, height = figure.get_size_inches() * figure.dpi
     figure.text(left / width, 1 - top / height, text, va="top", **style)
+
+
+def legend_width(kinds: Sequence[Cell]) -> int:
+    """The pixels that the legend of these kinds needs."""
+    return _LEGEND + sum(_LEGEND_SELDOM.get(kind, 0) for kind in kinds)
 
 
 def draw_legend(figure: Figure, left: int, top: int, kinds: Sequence[Cell], levels: bool = False) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from viddiff.errors import InputError
 from viddiff.inference.plan import Plan
 from viddiff.render.canvas import FAINT, INK, font, new_figure, save_figure, web_colour
-from viddiff.render.plan import Cell, cell_axes, cell_image, draw_legend, plan_cells, write_at
+from viddiff.render.plan import Cell, cell_axes, cell_image, draw_legend, legend_width, plan_cells, write_at
 
 MOST_PIXELS = 1200  # of a side of a panel's cells
 _LEFT, _RIGHT, _ABOVE, _BELOW = 56, 30, 42, 36  # pixels around the cells of a panel
@@ -43,10 +43,11 @@ def draw_plans(path: Path | str, panels: Sequence[Panel]) -> None:
     rows = [range(first, min(first + columns, len(panels))) for first in range(0, len(panels), columns)]
     heights = [_ABOVE + max(images[index].shape[0] for index in row) + _BELOW for row in rows]
 
-    figure = new_figure(columns * (_LEFT + width + _RIGHT), _LEGEND + sum(heights))
-    bottom = _LEGEND + sum(heights)
     seconds = any(panel.plan.second_checkpoint for panel in panels)
     kinds = (*_KINDS, Cell.BY_SECOND) if seconds else _KINDS
+    least = _LEFT + legend_width(kinds) if seconds else 0
+    figure = new_figure(max(least, columns * (_LEFT + width + _RIGHT)), _LEGEND + sum(heights))
+    bottom = _LEGEND + sum(heights)
     draw_legend(figure, _LEFT, 14, kinds, levels=any(panel.plan.has_steps for panel in panels))
     for number, row in enumerate(rows):
         top = _LEGEND + sum(heights[:number])
