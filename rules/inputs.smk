@@ -445,7 +445,7 @@ def page_videos(wildcards):
 
 def page_trainings(wildcards):
     """The curves of the runs shown, of those that have some: a training writes them, and goes on doing so."""
-    runs = dict.fromkeys(cell.evaluation.run for cell in GRID)
+    runs = dict.fromkeys(run for cell in GRID for run in cell.evaluation.runs)
     files = [f"{CHECKPOINTS}/{run}/curves.png" for run in runs]
     return [ancient(file) for file in files if os.path.exists(file)]
 

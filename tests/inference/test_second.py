@@ -233,6 +233,7 @@ def test_the_second_evaluation_has_the_folders_sampler():
     register(two={"strategy": "google"})
     evaluation = Evaluation.named("first", "model_000001_ddim_respace25", "two_10_4_30_6")
     assert evaluation.second.names == ("deep/gaps", "ema_0.9999_latest_500_ddim_respace25", "two_10_4_30_6")
+    assert evaluation.runs == ("first", "deep/gaps")
     assert evaluation.second.checkpoint_file() == Path("checkpoints/deep/gaps/ema_0.9999_latest.pt")
     assert Evaluation.named("first", "model_000001", "google_10_4_30_6").second is None
     for wrong, message in (

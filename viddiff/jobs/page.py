@@ -61,7 +61,7 @@ def make_page(
         evaluation: _plan(index.parent, number, evaluation)
         for number, evaluation in enumerate(dict.fromkeys(evaluations))
     }
-    runs = dict.fromkeys(evaluation.run for evaluation in evaluations)
+    runs = dict.fromkeys(run for evaluation in evaluations for run in evaluation.runs)
     write_page(index, *build_page(title, shown, pictures, _trainings(index.parent, runs), pairs))
 
 

@@ -156,6 +156,11 @@ class Evaluation:
             return replace(self, run=second.run, checkpoint=checkpoint)
 
     @property
+    def runs(self) -> tuple[str, ...]:
+        """The runs whose checkpoints it needs."""
+        return (self.run,) if self.second is None else (self.run, self.second.run)
+
+    @property
     def names(self) -> tuple[str, str, str]:
         """Run, checkpoint and mode, as the tree names them."""
         return self.run, str(self.checkpoint), str(self.mode)
