@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ from viddiff.files.write import sha256_file
 from viddiff.flat_config import with_defaults
 from viddiff.inference.complete import MadeStage, SecondModel, complete
 from viddiff.inference.cost import check_steps
+from viddiff.inference.frames_in_file import FramesInFile
 from viddiff.inference.modes import Mode, parse_mode
 from viddiff.inference.plan import Plan, Stage
 from viddiff.inference.second import check_alike, second_window
@@ -56,16 +57,34 @@ from viddiff.window import Noise, StepNoise, Walk, Window, WindowFrames
 
 WINDOWS_PER_CALL = 8
 FRAMES_CONVERTED = 256
+MOST_IN_MEMORY = 2**27  # bytes of a video's frames in float32, of which longer ones lie in a file
 MOST_BYTES = 2**31  # of the frames of the videos that are completed at once, unless one has more
 
 log = logging.getLogger(__name__)
 
 
 class CompletedVideos(NamedTuple):
-    """Completed videos, observed frames included, and the plan by which each was made."""
+    """Completed videos, observed frames included, each in parts along time, and the plan by which each was made."""
 
-    frames: UInt8[np.ndarray, "B T C H W"]
+    videos: Sequence[Iterable[UInt8[np.ndarray, "n C H W"]]]
     plans: tuple[Plan, ...]
+
+    @property
+    def frames(self) -> UInt8[np.ndarray, "B T C H W"]:
+        """All frames of all videos."""
+        return np.stack([np.concatenate(list(parts)) for parts in self.videos])
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """A video in a file, in parts as they are shown."""
+
+    frames: FramesInFile
+    row: int
+
+    def __iter__(self) -> Iterator[UInt8[np.ndarray, "n C H W"]]:
+        for part in _parts(self.frames.shape[1]):
+            yield to_uint8(self.frames[self.row, part]).cpu().numpy()
 
 
 @dataclass(frozen=True)
@@ -351,16 +370,20 @@ class Completion:
         sample: int,
         *,
         calls: CallSize | None = None,
+        folder: Path | None = None,
         finished: Mapping[tuple[int, int], MadeStage] = MappingProxyType({}),
         keep: Callable[[int, int, MadeStage], None] = lambda row, stage, made: None,
         progress: Callable[[int], None] = lambda done: None,
     ) -> CompletedVideos:
         """Complete a batch of videos at once, of which the frames that are given have to be there, 0 to the last one.
 
-        calls: the most windows in a network call, by default as `call_size` says. finished, keep, progress: as for
+        calls: the most windows in a network call, by default as `call_size` says. folder: where the frames of videos
+        longer than memory is to hold lie meanwhile; without one all are in memory. finished, keep, progress: as for
         `viddiff.inference.complete.complete`.
         """
         model, second = self.model, self.second
+        shape = (len(videos), self.plan.length, *videos.shape[2:])
+        is_long = 4 * math.prod(shape[1:]) > MOST_IN_MEMORY
         completed = complete(
             self.plan,
             to_model(videos).to(model.device),
@@ -370,15 +393,18 @@ class Completion:
             second=None if second is None else second._as_second(indices, sample),
             windows_per_call=calls or self.call_size(),
             embed=self.embed,
+            store=FramesInFile(folder, shape, model.device) if folder and is_long else None,
             finished=finished,
             keep=keep,
             progress=progress,
         )
-        frames = np.empty(completed.frames.shape, np.uint8)
-        for start in range(0, self.plan.length, FRAMES_CONVERTED):
-            part = slice(start, start + FRAMES_CONVERTED)
-            frames[:, part] = to_uint8(completed.frames[:, part]).cpu().numpy()
-        return CompletedVideos(frames, completed.plans)
+        made = completed.frames
+        if isinstance(made, FramesInFile):
+            return CompletedVideos([_Parts(made, row) for row in range(len(made))], completed.plans)
+        frames = np.empty(made.shape, np.uint8)
+        for part in _parts(self.plan.length):
+            frames[:, part] = to_uint8(made[:, part]).cpu().numpy()
+        return CompletedVideos([[video] for video in frames], completed.plans)
 
     def _identities(self, indices: Sequence[int], sample: int) -> list[SampleIdentity]:
         model = self.model
@@ -390,3 +416,9 @@ class Completion:
 
     def _sample_window(self, window: Window, noise: Noise) -> WindowFrames:
         return self.model.sample_window(window, noise, self.conditioning)
+
+
+def _parts(length: int) -> Iterator[range]:
+    """Numbers of frames that are converted at once."""
+    for start in range(0, length, FRAMES_CONVERTED):
+        yield range(start, min(start + FRAMES_CONVERTED, length))

@@ -13,12 +13,13 @@ import json
 import os
 import uuid
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy_format
 
 from viddiff.errors import OutputError
 
@@ -104,6 +105,30 @@ def save_npy(path: str | os.PathLike[str], array: np.ndarray) -> None:
     np.save(buffer, array, allow_pickle=False)
     with atomic_path(path) as temporary:
         temporary.write_bytes(buffer.getbuffer())
+
+
+def save_npy_parts(
+    path: str | os.PathLike[str], shape: Sequence[int], dtype: np.dtype, parts: Iterable[np.ndarray]
+) -> None:
+    """Save an array that is handed over in parts along its first axis: the file is that of `save_npy`, atomically.
+
+    Raises `ValueError` if the parts are not that array.
+    """
+    header = {
+        "descr": npy_format.dtype_to_descr(dtype),
+        "fortran_order": False,
+        "shape": tuple(shape),
+    }
+    left = shape[0]
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        npy_format.write_array_header_1_0(file, header)
+        for part in parts:
+            left -= len(part)
+            if part.dtype != dtype or part.shape[1:] != tuple(shape[1:]) or left < 0:
+                raise ValueError(f"a part is {part.dtype} {part.shape} of {dtype} {tuple(shape)}")
+            file.write(np.ascontiguousarray(part).data)
+        if left:
+            raise ValueError(f"{left} of {shape[0]} are missing")
 
 
 def save_npz(path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray]) -> None:

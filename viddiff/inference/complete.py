@@ -17,11 +17,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from viddiff.call_size import CallSize
+from viddiff.inference.frames_in_file import FramesInFile
 from viddiff.inference.plan import Plan, Stage, waves
 from viddiff.inference.select import Embed, Selector, with_choices
 from viddiff.seeds import SampleIdentity, frame_noise, row_noise, stage_generator
 from viddiff.window import Noise, StepNoise, Walk, Window, WindowFrames
 
+Frames = Float[Tensor, "B T C H W"] | FramesInFile
 # Makes the latent frames of a window; what it returns for observed frames is not used.
 SampleWindow = Callable[[Window, Noise], WindowFrames]
 # Takes the latent frames of a window, which are noisy, to the levels where they are to end.
@@ -38,7 +40,7 @@ class SecondModel(NamedTuple):
 class Completed(NamedTuple):
     """Completed videos in [-1, 1], and the plan of each as it was executed."""
 
-    frames: Float[Tensor, "B T C H W"]
+    frames: Frames
     plans: tuple[Plan, ...]
 
 
@@ -71,6 +73,7 @@ def complete(
     second: SecondModel | None = None,
     windows_per_call: int | CallSize | None = None,
     embed: Embed | None = None,
+    store: FramesInFile | None = None,
     finished: Mapping[tuple[int, int], MadeStage] = MappingProxyType({}),
     keep: Callable[[int, int, MadeStage], None] = lambda row, stage, made: None,
     progress: Callable[[int], None] = lambda stages_done: None,
@@ -83,12 +86,13 @@ def complete(
     windows_per_call: the most windows that `sample` is given at once; `None`: one of each video. Where memory runs
         out it is halved, and the call made again. It changes nothing beyond rounding.
     embed: by what plans that select frames at run time do so; others need none.
+    store: where the frames lie while they are made; `None`: in memory.
     finished: stages that an earlier call handed to `keep`, by row of the batch and number of the stage. They are not
         made again, and the result is the same.
     keep: called with row, number and frames of every stage as soon as it is made.
     progress: called with the number of stages done whenever it has grown.
     """
-    frames = videos.new_zeros((len(videos), plan.length, *videos.shape[2:]))
+    frames: Frames = store or videos.new_zeros((len(videos), plan.length, *videos.shape[2:]))
     true_frames = list(plan.true_frames)
     frames[:, true_frames] = videos[:, true_frames]
     last_choice = max((n for n, stage in enumerate(plan.stages) if stage.n_select), default=-1)
@@ -109,7 +113,7 @@ def complete(
                 observed = selector.choose(number)
             for row, frames_observed in enumerate(observed):
                 if made := finished.get((row, number)):
-                    frames[row, list(stage.moved)] = made.frames.to(frames)
+                    frames[row, list(stage.moved)] = made.frames.to(frames.device)
                     frames_observed = made.observed
                 else:
                     tasks.append(_Task(row, number, frames_observed, stage))
@@ -148,7 +152,7 @@ def _made(
 
 def _run(
     tasks: Sequence[_Task],
-    frames: Float[Tensor, "B T C H W"],
+    frames: Frames,
     identities: Sequence[SampleIdentity],
     sample: SampleWindow,
     advance: AdvanceWindow | None,

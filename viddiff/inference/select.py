@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from viddiff.inference.plan import Plan
+from viddiff.inference.frames_in_file import FramesInFile
+from viddiff.inference.plan import Plan, Stage
 
 # Embeddings of frames in [-1, 1]: the distance of two frames is the Euclidean distance of their embeddings.
 Embed = Callable[[Float[Tensor, "T C H W"]], Float[Tensor, "T D"]]
@@ -67,12 +68,12 @@ class Selector:
 
     def __init__(self, plan: Plan, embed: Embed) -> None:
         self._stages, self._embed = plan.stages, embed
-        self._known = _known_before_stages(plan)
+        self._first = _first_made(plan)
         self._embeddings = torch.empty(0, 0, 0)  # [B, T, D], once a frame was seen
 
-    def see(self, frames: Float[Tensor, "B T C H W"], index: Sequence[int]) -> None:
+    def see(self, frames: Float[Tensor, "B T C H W"] | FramesInFile, index: Sequence[int]) -> None:
         """Embed the frames `index` of each video."""
-        embedded = torch.stack([self._embed(video[list(index)]) for video in frames])
+        embedded = torch.stack([self._embed(frames[row, list(index)]) for row in range(len(frames))])
         if not len(self._embeddings):
             self._embeddings = embedded.new_zeros(*frames.shape[:2], embedded.shape[2])
         self._embeddings[:, list(index)] = embedded
@@ -80,7 +81,9 @@ class Selector:
     def choose(self, number: int) -> list[tuple[int, ...]]:
         """What stage `number` observes in each video: what the plan says, then what is picked."""
         stage = self._stages[number]
-        candidates = self._known[number].to(self._embeddings.device)
+        candidates = self._first < number
+        candidates[list(stage.latent)] = False
+        candidates = candidates.to(self._embeddings.device)
         picks = farthest_frames(self._embeddings, candidates, stage.observed, stage.n_select)
         return [(*stage.observed, *row) for row in picks.tolist()]
 
@@ -105,11 +108,10 @@ def with_choices(plan: Plan, chosen: Mapping[int, tuple[int, ...]]) -> Plan:
     return replace(plan, stages=tuple(stages))
 
 
-def _known_before_stages(plan: Plan) -> Bool[Tensor, "stages T"]:
-    """Which frames are known when a stage begins and not made again by it, if stages run one after another."""
-    known = torch.zeros(len(plan.stages), plan.length, dtype=torch.bool)
-    known[:, list(plan.true_frames)] = True
-    for number, stage in enumerate(plan.stages):
-        known[number + 1 :, list(stage.latent)] = True
-        known[number, list(stage.latent)] = False
-    return known
+def _first_made(plan: Plan) -> Int[Tensor, " T"]:
+    """The number of the stage that makes each frame first, if stages run one after another; -1 of true frames."""
+    first = torch.full((plan.length,), len(plan.stages))
+    for number, stage in reversed(list(enumerate(plan.stages))):
+        first[list(stage.latent)] = number
+    first[list(plan.true_frames)] = -1
+    return first

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import UInt8
 
 from viddiff.call_size import CallSize
 from viddiff.data.base import VideoDataset
@@ -19,7 +20,7 @@ from viddiff.device import device_name
 from viddiff.errors import InputError
 from viddiff.files.background import Background
 from viddiff.files.npy import is_whole
-from viddiff.files.write import save_npy, write_text
+from viddiff.files.write import save_npy_parts, write_text
 from viddiff.inference.complete import MadeStage
 from viddiff.inference.cost import stage_evaluations
 from viddiff.inference.modes import frames_needed
@@ -28,7 +29,7 @@ from viddiff.jobs.job import Job
 from viddiff.jobs.prepare import check_videos, prepare
 from viddiff.precision import PRECISIONS, lack_of, tell_precision
 from viddiff.tree.fingerprint import NAME, claim, numerics_of
-from viddiff.tree.partial import Partial
+from viddiff.tree.partial import KeptStages, Partial
 from viddiff.tree.schedules import schedule_file
 from viddiff.tree.timing import Timing, record_timing
 from viddiff.video_model import Completion
@@ -160,7 +161,7 @@ class _Batch:
         needed = frames_needed(plan.true_frames)
         given = torch.stack([torch.as_tensor(dataset.video(video, needed)) for video in self.videos])
         kept = [Partial(self.job.evaluation.partial(video, self.number), self.facts) for video in self.videos]
-        finished = finished_stages(kept, plan, given.shape[2:])
+        finished = FinishedStages(kept, plan, given.shape[2:])
         if finished:
             log.info("%d stages were finished before", len(finished))
 
@@ -169,38 +170,63 @@ class _Batch:
 
         start = time.perf_counter()
         completed = self.completion.run(
-            given, self.videos, self.number, calls=calls, finished=finished, keep=keep, progress=progress
+            given,
+            self.videos,
+            self.number,
+            calls=calls,
+            folder=self.job.evaluation.partial(self.videos[0], self.number).parent,
+            finished=finished,
+            keep=keep,
+            progress=progress,
         )
         seconds = time.perf_counter() - start
-        for row, stages in enumerate(kept):
-            frames, executed = completed.frames[row], completed.plans[row]
-            self.background.do(partial(self._write, self.videos[row], frames, executed, stages))
+        shape = (plan.length, *given.shape[2:])
+        for video, frames, executed, stages in zip(
+            self.videos, completed.videos, completed.plans, kept, strict=True
+        ):
+            self.background.do(partial(self._write, video, shape, frames, executed, stages))
         model, treatment = self.completion.model, self.completion.conditioning.treatment
         each = stage_evaluations(plan, model.diffusion.n_steps, model.sampler, treatment)
         return len(self.videos) * sum(each) - sum(each[stage] for _, stage in finished), seconds
 
-    def _write(self, video: int, frames: np.ndarray, executed: Plan, stages: Partial) -> None:
+    def _write(
+        self,
+        video: int,
+        shape: Sequence[int],
+        frames: Iterable[UInt8[np.ndarray, "n C H W"]],
+        executed: Plan,
+        stages: Partial,
+    ) -> None:
         evaluation = self.job.evaluation
         if self.completion.embed:
             write_text(evaluation.executed_plan(video, self.number), executed.to_json())
         path = evaluation.sample(video, self.number)
         if not is_whole(path):  # a job that the cluster gave up may have gone on and made it
-            save_npy(path, frames)
+            save_npy_parts(path, shape, np.dtype(np.uint8), frames)
         self.made.append(path)
         stages.discard()
 
 
-def finished_stages(
-    kept: Sequence[Partial], plan: Plan, frame_shape: Sequence[int]
-) -> dict[tuple[int, int], MadeStage]:
-    """The stages that earlier jobs finished, by row and stage. frame_shape: [C, H, W]."""
-    dtypes = {number: stage_dtype(stage, frame_shape) for number, stage in enumerate(plan.stages)}
-    finished = {}
-    for row, stages in enumerate(kept):
-        for number, record in stages.kept(dtypes).items():
-            observed = tuple(record["observed"].tolist())
-            finished[row, number] = MadeStage(observed, torch.from_numpy(record["frames"]))
-    return finished
+class FinishedStages(Mapping[tuple[int, int], MadeStage]):
+    """The stages that earlier jobs finished, by row and stage, each read when it is asked for.
+
+    frame_shape: [C, H, W].
+    """
+
+    def __init__(self, kept: Sequence[Partial], plan: Plan, frame_shape: Sequence[int]) -> None:
+        dtypes = {number: stage_dtype(stage, frame_shape) for number, stage in enumerate(plan.stages)}
+        self._rows: list[KeptStages] = [stages.kept(dtypes) for stages in kept]
+
+    def __getitem__(self, key: tuple[int, int]) -> MadeStage:
+        row, stage = key
+        record = self._rows[row][stage]
+        return MadeStage(tuple(record["observed"].tolist()), torch.from_numpy(record["frames"]))
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return ((row, stage) for row, stages in enumerate(self._rows) for stage in stages)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._rows))
 
 
 def stage_dtype(stage: Stage, frame_shape: Sequence[int]) -> np.dtype:
