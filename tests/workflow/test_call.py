@@ -157,6 +157,19 @@ def test_samples_may_be_longer_than_the_data_but_what_is_measured_may_not(plan):
             plan(f"{folder}/{target}")
 
 
+def test_metrics_that_go_on_beyond_the_truth_are_told_before_any_work(plan):
+    metrics = {"names": ["psnr", "motion", "drift"]}
+    call = plan(f"{FOLDER}/autoreg_4_2_20_4/metrics_2-1-20.pkl", metrics=metrics)
+    assert call.batches["sample"] and call.warnings[-1].endswith(
+        "metrics_2-1-20.json: 20 true frames are needed, but videos of bouncy_balls have 12 frames: motion, drift "
+        "count all; psnr count those that have a truth"
+    )
+    with pytest.raises(
+        InputError, match=r"13 true frames .* so that a generated frame has a true one beside it"
+    ):
+        plan(f"{FOLDER}/autoreg_14_2_20_12/metrics_2-1-20.pkl", metrics=metrics)
+
+
 @pytest.mark.parametrize(
     ("target", "message"),
     [

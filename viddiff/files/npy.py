@@ -5,11 +5,13 @@ Pickled objects are never loaded. Format: `numpy.lib.format`, versions 1 and 2, 
 
 from __future__ import annotations
 
+import hashlib
 import io
 import math
+import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import BinaryIO, Literal, NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy_format
@@ -44,9 +46,18 @@ def open_npy(path: Path) -> np.ndarray:
     """Memory-map a file. Raises `InputError` that names it if it is damaged or holds anything but plain values."""
     try:
         with open(path, "rb") as file:
-            layout = _layout(file.read(LONGEST_HEADER), path.stat().st_size)
-        order: Literal["F", "C"] = "F" if layout.fortran_order else "C"
-        return np.memmap(path, layout.dtype, "r", layout.start, layout.shape, order)
+            return _mapped(file)
+    except (OSError, ValueError) as error:
+        raise unreadable(path, error) from error
+
+
+def open_hashed(path: Path) -> tuple[np.ndarray, str]:
+    """As `open_npy`, with the SHA-256 of the same file, in hexadecimal, which is read in parts."""
+    try:
+        with open(path, "rb") as file:
+            values = _mapped(file)
+            file.seek(0)
+            return values, hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, ValueError) as error:
         raise unreadable(path, error) from error
 
@@ -56,6 +67,12 @@ def parse_npy(content: bytes) -> np.ndarray:
     shape, fortran_order, dtype, start = _layout(content[:LONGEST_HEADER], len(content))
     values = np.frombuffer(content, dtype, offset=start)
     return values.reshape(shape, order="F" if fortran_order else "C")
+
+
+def _mapped(file: BinaryIO) -> np.ndarray:
+    layout = _layout(file.read(LONGEST_HEADER), os.fstat(file.fileno()).st_size)
+    order: Literal["F", "C"] = "F" if layout.fortran_order else "C"
+    return np.memmap(file, layout.dtype, "r", layout.start, layout.shape, order)
 
 
 def _layout(head: bytes, size: int) -> Layout:

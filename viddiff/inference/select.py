@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from viddiff.inference.frames_in_file import FramesInFile
-from viddiff.inference.plan import Plan, Stage
+from viddiff.inference.plan import Plan
 
 # Embeddings of frames in [-1, 1]: the distance of two frames is the Euclidean distance of their embeddings.
 Embed = Callable[[Float[Tensor, "T C H W"]], Float[Tensor, "T D"]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +34,18 @@ def measure_baseline(
 ) -> None:
     """Write the record of a baseline, see `viddiff.tree.paths.Baseline`: the JSON of a metrics file.
 
-    It says `missing` and why in place of numbers if the dataset has too few videos to take others from. Progress counts
-    videos. Raises `InputError` as `measure_files` does.
+    A baseline ends with the truth. The record says `missing` and why in place of numbers if the dataset has too few
+    videos to take others from. Progress counts videos. Raises `InputError` as `measure_files` does.
     """
     baseline, videos, T = Baseline.parse(record)
     dataset = open_videos(baseline.dataset, baseline.split)
+    length = min(T, *(dataset.length(number) for number in range(min(videos, len(dataset)))))
     goals = tuple(range(T - baseline.goals, T))
-    origin = {"baseline": BASELINES[baseline.name], "dataset": baseline.dataset, "split": baseline.split}
+    origin: dict[str, Any] = {
+        "baseline": BASELINES[baseline.name],
+        "dataset": baseline.dataset,
+        "split": baseline.split,
+    }
     completion: Completion
     if baseline.name == "last-frame":
 
@@ -47,24 +53,24 @@ def measure_baseline(
             return last_frame_repeated(truth, baseline.obs_length, goals)
     else:
         try:
-            others, first = other_videos(dataset, videos, T, open_videos)
+            others, first = other_videos(dataset, videos, length, open_videos)
         except InputError as error:
             write_json(record, origin | {"missing": str(error)})
             return
         origin["others"] = f"videos {first}..{first + videos - 1} of the {others.split} set"
 
         def completion(number: int, truth: Video) -> Video:
-            return others.video(first + number, T)
+            return others.video(first + number, length)
 
     names = {Path(f"video {number}"): number for number in range(videos)}
 
-    def complete(name: Path, truth: Video, given: Sequence[int]) -> tuple[Video, str]:
+    def complete(name: Path, truth: Video, given: Sequence[int], frames: int) -> tuple[Video, str]:
         video = completion(names[name], truth)
         return video, hashlib.sha256(video.tobytes()).hexdigest()
 
     measurement = measure_files(
         [[name] for name in names],
-        lambda number: dataset.video(number, T),
+        lambda number: dataset.video(number, length),
         baseline.obs_length,
         metrics,
         settings,
@@ -73,6 +79,9 @@ def measure_baseline(
         store=FeatureStore(Path(RESULTS, FEATURES)),
         read=complete,
     )
+    if length < T:  # it stands beside what goes on
+        measurement = replace(measurement, length=T, true_length=length)
+        origin["counted_beyond"] = {}
     write_json(record, describe(measurement, Path()) | origin)
 
 

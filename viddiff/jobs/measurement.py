@@ -22,7 +22,7 @@ from viddiff.metrics.values import stages_of
 from viddiff.render.sheet import contact_sheet
 from viddiff.tree.fingerprint import NAME, check_claim
 from viddiff.tree.paths import FEATURES, Evaluation
-from viddiff.tree.samples import load_sample
+from viddiff.tree.samples import open_sample
 from viddiff.video import Video
 
 
@@ -37,15 +37,18 @@ def measure_samples(
 ) -> None:
     """Measure `samples` samples of each of the first `videos` videos, and write `evaluation.metrics(…)`.
 
+    Where a test video has fewer than T frames, metrics that need the truth count as many of each video.
+
     baselines: records of those that complete the same videos, from which floors are taken. Progress counts videos.
     """
     evaluation, mode = job.evaluation, job.evaluation.mode
     truth = true_videos(evaluation, job.open_videos)
+    true_length = min(T, *(truth.length(video) for video in range(videos)))
     pkl, json = (evaluation.metrics(videos, samples, T, ext) for ext in ("pkl", "json"))
     with job.recorded(pkl.stem) as made:
         measurement = measure_files(
             [[evaluation.sample(video, sample) for sample in range(samples)] for video in range(videos)],
-            lambda video: truth.video(video, T),
+            lambda video: truth.video(video, true_length),
             mode.given("obs_length"),
             metrics,
             settings,
@@ -53,6 +56,7 @@ def measure_samples(
             goals=[frame for frame in mode.goals(mode.T or T) if frame < T],
             stage_of=_stages(evaluation, T),
             store=FeatureStore(evaluation.root / FEATURES),
+            length=T,
         )
         floors = read_floors(baselines, metrics, measurement.truth_sha256)
         made += write_measurement(measurement, pkl, json, floors)
@@ -76,7 +80,7 @@ def draw_contact_sheet(
     first = evaluations[0].mode
     truth = true_videos(evaluations[0], open_videos)
     samples = {
-        str(evaluation.mode): {video: load_sample(evaluation.sample(video, 0)) for video in range(videos)}
+        str(evaluation.mode): {video: open_sample(evaluation.sample(video, 0)) for video in range(videos)}
         for evaluation in evaluations
     }
     contact_sheet(
@@ -106,8 +110,10 @@ def true_videos(evaluation: Evaluation, open_videos: OpenVideos) -> VideoDataset
 
 def true_video(truth: VideoDataset, video: int, length: int) -> Video:
     """A true video of `length` frames, black where it has ended."""
-    frames = truth.video(video, min(length, truth.length(video)))
-    return np.concatenate([frames, np.zeros((length - len(frames), *frames.shape[1:]), np.uint8)])
+    true = truth.video(video, min(length, truth.length(video)))
+    frames = np.zeros((length, *true.shape[1:]), np.uint8)  # which takes no memory before it is written
+    frames[: len(true)] = true
+    return frames
 
 
 def _trained_on(path: Path) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from viddiff.metrics.ball_steps import share
-from viddiff.metrics.base import Facts, MetricSettings, Rows, set_metric
+from viddiff.metrics.base import Facts, MetricSettings, Rows, TrueRows, set_metric
 
 
 def protocol(settings: MetricSettings) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def protocol(settings: MetricSettings) -> dict[str, Any]:
     datasets=("bouncy_balls", "bouncy_balls_curtain"),
     meaning="Share of the steps of balls that end where physics has them: straight on, or after a bounce.",
 )
-def ball_laws(made: Rows, truth: Rows, facts: Facts) -> float:
+def ball_laws(made: Rows, truth: TrueRows, facts: Facts) -> float:
     """The share of lawful steps. Raises `InputError` if no ball has a known velocity."""
     return share(made, facts, "lawful", "predicted", "a ball whose velocity is known")
 
@@ -39,6 +39,6 @@ def ball_laws(made: Rows, truth: Rows, facts: Facts) -> float:
     datasets=("bouncy_balls", "bouncy_balls_curtain"),
     meaning="Share of the bounces that physics demands, off walls and other balls, which do happen.",
 )
-def ball_bounces(made: Rows, truth: Rows, facts: Facts) -> float:
+def ball_bounces(made: Rows, truth: TrueRows, facts: Facts) -> float:
     """The share of due bounces that happen. Raises `InputError` if none is due."""
     return share(made, facts, "bounced", "due", "a ball that has to bounce")

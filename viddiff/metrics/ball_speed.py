@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from viddiff.metrics.ball_steps import share, sums_of
-from viddiff.metrics.base import Facts, MetricSettings, Rows, set_metric
+from viddiff.metrics.base import Facts, MetricSettings, Rows, TrueRows, set_metric
 from viddiff.metrics.changes import made_frames
 
 
@@ -13,7 +13,7 @@ def protocol(settings: MetricSettings) -> dict[str, Any]:
     return {"ratio": "of means over the steps of all balls and videos into generated frames"}
 
 
-def speed_against_time(made: Rows, truth: Rows, facts: Facts) -> tuple[list[float], list[float]]:
+def speed_against_time(made: Rows, truth: TrueRows, facts: Facts) -> tuple[list[float], list[float]]:
     """The mean way into each frame over the mean true way; 0 where no ball of any video goes on."""
     sums, true = sums_of(made, facts), share(truth, facts, "distance", "steps", "a ball that goes on")
     values = sums["distance"].sum(0) / sums["steps"].sum(0).clip(1) / true
@@ -32,7 +32,7 @@ def speed_against_time(made: Rows, truth: Rows, facts: Facts) -> tuple[list[floa
     datasets=("bouncy_balls", "bouncy_balls_curtain"),
     meaning="How fast balls move, over the speed of the true ones. 0.5: half as fast.",
 )
-def ball_speed(made: Rows, truth: Rows, facts: Facts) -> float:
+def ball_speed(made: Rows, truth: TrueRows, facts: Facts) -> float:
     """The speed of balls, at least 0; that of the truth is 1. Raises `InputError` if no ball goes on."""
     what = "a ball that goes on"
     return share(made, facts, "distance", "steps", what) / share(truth, facts, "distance", "steps", what)

@@ -25,7 +25,7 @@ def protocol(settings: MetricSettings) -> dict[str, Any]:
     }
 
 
-@descriptor("ball-steps", protocol=protocol)
+@descriptor("ball-steps", protocol=protocol, beyond=True)
 def ball_steps(videos: Videos, obs_length: int, settings: MetricSettings) -> Float64[np.ndarray, "B D"]:
     """Six sums of frame 0, then of frame 1, and so on, `[B, 6 T]`, over the steps of balls that end in that frame.
 

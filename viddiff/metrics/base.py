@@ -53,6 +53,7 @@ metric = Registry("metric", "viddiff.metrics", Metric)
 
 Videos = UInt8[np.ndarray, "B T C H W"]
 Rows = Float[np.ndarray, "V D"]
+TrueRows = Float[np.ndarray, "V E"]  # as long as those of completions, or shorter: see `Descriptor.beyond`
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ class Descriptor:
     `protocol(settings)`: everything else that the numbers depend on, as JSON values.
     `kept`: whether rows take so long that they are kept by content.
     `first(obs_length, settings)`: the first frame that a row depends on: videos that agree from there on have one row.
-    `fewest_frames`: of a video.
+    `fewest_frames`: of a video. `beyond`: whether a completion may go on when its true video has ended, because metrics
+    of these rows compare no frame with the true one at its place.
     """
 
     compute: Callable[[Videos, int, MetricSettings], Rows]
@@ -87,6 +89,7 @@ class Descriptor:
     kept: bool = False
     first: Callable[[int, MetricSettings], int] = lambda obs_length, settings: 0
     fewest_frames: int = 1
+    beyond: bool = False
 
 
 descriptor = Registry("descriptor", "viddiff.metrics", Descriptor)

@@ -10,10 +10,10 @@ import math
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float, Float64
 
 from viddiff.errors import InputError
-from viddiff.metrics.base import Facts, MetricSettings, Rows, Videos, descriptor, frame_chunks
+from viddiff.metrics.base import Facts, MetricSettings, Rows, TrueRows, Videos, descriptor, frame_chunks
 
 VALUES_PER_CHUNK = 2**18
 
@@ -22,7 +22,7 @@ def protocol(settings: MetricSettings) -> dict[str, Any]:
     return {"change": "mean absolute difference of neighbouring frames in [0, 1]"}
 
 
-@descriptor("changes", protocol=protocol)
+@descriptor("changes", protocol=protocol, beyond=True)
 def changes(videos: Videos, obs_length: int, settings: MetricSettings) -> Float64[np.ndarray, "B D"]:
     """The change of each transition, `[B, T - 1]`, in [0, 1]. Summed in integers: exact."""
     count, length, *frame = videos.shape
@@ -39,23 +39,32 @@ def changes(videos: Videos, obs_length: int, settings: MetricSettings) -> Float6
 def made_frames(facts: Facts, length: int) -> Bool[np.ndarray, " T"]:
     """Which of `length` frames were made, not given; without a plan those from `obs_length` on."""
     if facts.stage_of:
-        return np.array(facts.stage_of) >= 0
+        return np.array(facts.stage_of)[:length] >= 0
     return np.arange(length) >= facts.obs_length
 
 
-def between_made_frames(facts: Facts, truth: Rows) -> Bool[np.ndarray, " D"]:
-    """Transitions from a made frame to a made frame.
+def between_made_frames(facts: Facts, rows: Rows) -> Bool[np.ndarray, " D"]:
+    """Transitions from a made frame to a made frame, of the completions' rows or of the truth's.
 
-    Raises `InputError` if there are none, or if the true videos do not change in any of them.
+    Raises `InputError` if there are none.
     """
-    made = made_frames(facts, truth.shape[1] + 1)
+    made = made_frames(facts, rows.shape[1] + 1)
     chosen = made[:-1] & made[1:]
     if not chosen.any():
         raise InputError(
             f"needs two generated frames in succession, found {made.sum()} generated of {len(made)}"
         )
-    check_that_truth_moves(truth[:, chosen])
     return chosen
+
+
+def true_changes(facts: Facts, truth: TrueRows) -> Float[np.ndarray, "V d"]:
+    """The changes of the true videos between made frames.
+
+    Raises `InputError` if there are none, or if the true videos do not change in any of them.
+    """
+    changed = truth[:, between_made_frames(facts, truth)]
+    check_that_truth_moves(changed)
+    return changed
 
 
 def check_that_truth_moves(truth: Rows) -> None:

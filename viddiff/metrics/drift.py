@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float64, Int
 
 from viddiff.errors import InputError
-from viddiff.metrics.base import Facts, MetricSettings, Rows, set_metric
+from viddiff.metrics.base import Facts, MetricSettings, Rows, TrueRows, set_metric
 from viddiff.metrics.changes import made_frames
 from viddiff.metrics.looks import NUMBERS
 
@@ -26,7 +26,7 @@ def protocol(settings: MetricSettings) -> dict[str, Any]:
     return {"frames": f"first and last {SHARE:.0%} of the generated frames, one at least"}
 
 
-def drift_against_time(made: Rows, truth: Rows, facts: Facts) -> tuple[list[float], list[float]]:
+def drift_against_time(made: Rows, truth: TrueRows, facts: Facts) -> tuple[list[float], list[float]]:
     """The mean distance of each generated frame's look from that of the first 15 % of them."""
     frames, looks = _generated(made, facts)
     distances = np.linalg.norm(looks - _start(looks), axis=-1)
@@ -45,7 +45,7 @@ def drift_against_time(made: Rows, truth: Rows, facts: Facts) -> tuple[list[floa
         "generated frames. 0.01: by 1 % of the range of grey levels."
     ),
 )
-def drift(made: Rows, truth: Rows, facts: Facts) -> float:
+def drift(made: Rows, truth: TrueRows, facts: Facts) -> float:
     """Drift of completions, for frames in [0, 1]. Raises `InputError` for fewer than two generated frames."""
     _, looks = _generated(made, facts)
     change = _start(looks[:, ::-1]) - _start(looks)

@@ -44,7 +44,8 @@ class FeatureStore:
         named = dict(zip(paths, videos, strict=True))
 
         def made(chosen: Sequence[Path]) -> dict[Path, np.ndarray]:
-            rows = entry.compute(np.stack([named[path] for path in chosen]), obs_length, settings)
+            (one, *others) = (named[path] for path in chosen)  # one may be too long to be copied
+            rows = entry.compute(np.stack([one, *others]) if others else one[None], obs_length, settings)
             if rows.ndim != 2 or len(rows) != len(chosen):
                 raise InputError(f"the rows of {name} are {list(rows.shape)}, must be [{len(chosen)}, D]")
             for path, row in zip(chosen, rows, strict=True):
@@ -65,7 +66,9 @@ def _digest_of(protocol: dict[str, Any]) -> str:
 
 
 def _path(folder: Path, frames: np.ndarray) -> Path:
-    name = hashlib.sha256(f"{frames.shape}".encode() + frames.tobytes()).hexdigest()
+    digest = hashlib.sha256(f"{frames.shape}".encode())
+    digest.update(np.ascontiguousarray(frames).data)
+    name = digest.hexdigest()
     return folder / name[:2] / f"{name}.npy"
 
 

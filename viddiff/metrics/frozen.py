@@ -17,10 +17,10 @@ import numpy as np
 from jaxtyping import Float
 
 from viddiff.metrics.base import Facts, MetricSettings, Rows, set_metric
-from viddiff.metrics.changes import between_made_frames
+from viddiff.metrics.changes import between_made_frames, true_changes
 
 PERCENTILE = 1.0
-AllTrue = Float[np.ndarray, "W D"]  # of W true videos, of V of which there are completions
+AllTrue = Float[np.ndarray, "W E"]  # of W true videos, of V of which there are completions
 
 
 def protocol(settings: MetricSettings) -> dict[str, Any]:
@@ -32,8 +32,8 @@ def protocol(settings: MetricSettings) -> dict[str, Any]:
 
 def frozen_against_time(made: Rows, truth: AllTrue, facts: Facts) -> tuple[list[float], list[float]]:
     """The share of videos that are frozen into each frame: `frozen` is the mean of these."""
-    chosen = between_made_frames(facts, truth)
-    still = made[:, chosen] <= np.percentile(truth[:, chosen], PERCENTILE)
+    chosen = between_made_frames(facts, made)
+    still = made[:, chosen] <= np.percentile(true_changes(facts, truth), PERCENTILE)
     return (chosen.nonzero()[0] + 1.0).tolist(), still.mean(0).tolist()
 
 
@@ -56,5 +56,5 @@ def frozen(made: Rows, truth: AllTrue, facts: Facts) -> float:
 
     Raises `InputError` if no generated frame follows another, and if the true videos stand still.
     """
-    chosen = between_made_frames(facts, truth)
-    return float((made[:, chosen] <= np.percentile(truth[:, chosen], PERCENTILE)).mean())
+    changed = made[:, between_made_frames(facts, made)]
+    return float((changed <= np.percentile(true_changes(facts, truth), PERCENTILE)).mean())

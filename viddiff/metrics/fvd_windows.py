@@ -3,6 +3,9 @@
 What a model loses as a video goes on shows in the last windows. The metric is the drift, the distance in the last
 window less that in the first, which is 0 for the truth; its curve has the distance of each window. Each window alone
 has the bias of FVD, which the difference mostly loses.
+
+Completions that go on when the truth has ended are compared with all windows of the true videos together, in each of
+their own windows: so all have the same bias.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from viddiff.errors import InputError
-from viddiff.metrics.base import Facts, MetricSettings, Rows, set_metric
+from viddiff.metrics.base import Facts, MetricSettings, Rows, TrueRows, set_metric
 from viddiff.metrics.frechet import frechet_distance
 from viddiff.metrics.fvd import BIASED_BELOW
 from viddiff.metrics.i3d import CLASSES
@@ -25,7 +28,7 @@ def protocol(settings: MetricSettings) -> dict[str, Any]:
     }
 
 
-def window_distances(made: Rows, truth: Rows, facts: Facts) -> tuple[list[float], list[float]]:
+def window_distances(made: Rows, truth: TrueRows, facts: Facts) -> tuple[list[float], list[float]]:
     """The first frame of each window, and the distance in it; rows are `[V, windows * 400]`."""
     windows = range(made.shape[1] // CLASSES)
     positions = [float(facts.first + WINDOW * number) for number in windows]
@@ -46,7 +49,7 @@ def window_distances(made: Rows, truth: Rows, facts: Facts) -> tuple[list[float]
         "What is bad from the start grows no worse, so look at the curve, the FVD of each window."
     ),
 )
-def fvd_windows(made: Rows, truth: Rows, facts: Facts) -> float:
+def fvd_windows(made: Rows, truth: TrueRows, facts: Facts) -> float:
     """The distance in the last window less that in the first without observed frames.
 
     Raises `InputError` if there are fewer than two such windows.
@@ -61,6 +64,8 @@ def fvd_windows(made: Rows, truth: Rows, facts: Facts) -> float:
     return _distance(made, truth, windows - 1, facts) - _distance(made, truth, first, facts)
 
 
-def _distance(made: Rows, truth: Rows, number: int, facts: Facts) -> float:
+def _distance(made: Rows, truth: TrueRows, number: int, facts: Facts) -> float:
     window = slice(number * CLASSES, (number + 1) * CLASSES)
-    return frechet_distance(made[:, window], truth[:, window], facts.ddof)
+    ended = truth.shape[1] < made.shape[1]
+    true = truth.reshape(-1, CLASSES) if ended else truth[:, window]
+    return frechet_distance(made[:, window], true, facts.ddof)

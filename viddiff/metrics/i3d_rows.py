@@ -166,7 +166,9 @@ def window_protocol(settings: MetricSettings) -> dict[str, Any]:
     return protocol(settings) | {"windows": f"{WINDOW} frames, consecutive"}
 
 
-@descriptor("i3d-windows", protocol=window_protocol, kept=True, first=first_frame, fewest_frames=WINDOW)
+@descriptor(
+    "i3d-windows", protocol=window_protocol, kept=True, first=first_frame, fewest_frames=WINDOW, beyond=True
+)
 def i3d_windows(videos: Videos, obs_length: int, settings: MetricSettings) -> Rows:
     """The logits of consecutive windows of 16 frames, at the same place in all videos: `[B, windows * 400]`, float32.
 

@@ -22,7 +22,7 @@ def protocol(settings: MetricSettings) -> dict[str, Any]:
     return {"looks": ["brightness", "contrast", "saturation"], "data_range": 1.0}
 
 
-@descriptor("looks", protocol=protocol)
+@descriptor("looks", protocol=protocol, beyond=True)
 def looks(videos: Videos, obs_length: int, settings: MetricSettings) -> Float64[np.ndarray, "B D"]:
     """Brightness, contrast and saturation of frame 0, then of frame 1, and so on: `[B, 3 T]`."""
     count, length, *frame = videos.shape

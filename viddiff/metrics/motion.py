@@ -11,18 +11,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from viddiff.metrics.base import Facts, MetricSettings, Rows, set_metric
-from viddiff.metrics.changes import between_made_frames
+from viddiff.metrics.base import Facts, MetricSettings, Rows, TrueRows, set_metric
+from viddiff.metrics.changes import between_made_frames, true_changes
 
 
 def protocol(settings: MetricSettings) -> dict[str, Any]:
     return {"transitions": "between generated frames", "ratio": "of sums over videos and transitions"}
 
 
-def motion_against_time(made: Rows, truth: Rows, facts: Facts) -> tuple[list[float], list[float]]:
+def motion_against_time(made: Rows, truth: TrueRows, facts: Facts) -> tuple[list[float], list[float]]:
     """The mean change into each frame over the mean true change of all: `motion` is the mean of these."""
-    chosen = between_made_frames(facts, truth)
-    values = made[:, chosen].mean(0) / truth[:, chosen].mean()
+    chosen = between_made_frames(facts, made)
+    values = made[:, chosen].mean(0) / true_changes(facts, truth).mean()
     return (chosen.nonzero()[0] + 1.0).tolist(), values.tolist()
 
 
@@ -39,10 +39,9 @@ def motion_against_time(made: Rows, truth: Rows, facts: Facts) -> tuple[list[flo
         "still; above 1: too fast, or it flickers."
     ),
 )
-def motion(made: Rows, truth: Rows, facts: Facts) -> float:
+def motion(made: Rows, truth: TrueRows, facts: Facts) -> float:
     """Motion of completions, at least 0; that of the truth is 1.
 
     Raises `InputError` if no generated frame follows another, and if the true videos stand still.
     """
-    chosen = between_made_frames(facts, truth)
-    return float(made[:, chosen].mean() / truth[:, chosen].mean())
+    return float(made[:, between_made_frames(facts, made)].mean() / true_changes(facts, truth).mean())

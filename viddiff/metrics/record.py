@@ -97,15 +97,25 @@ def describe(
     hashes = {
         Path(os.path.relpath(path, folder)).as_posix(): digest for path, digest in measurement.hashes.items()
     }
+    counted = "{}..{}" + (f" but for {len(measurement.goals)} goals" if measurement.goals else "")
+    true_length, ended = measurement.true_length, {}
+    if true_length:
+        beyond = [
+            name
+            for name in measurement.sets
+            if find_descriptor(find_set_metric(name, settings).descriptor, settings).beyond
+        ]
+        frames = counted.format(measurement.obs_length, measurement.length - 1)
+        ended = {"true_length": true_length, "counted_beyond": dict.fromkeys(beyond, frames)}
     return {
         "format": FORMAT,
         "videos": measurement.videos,
         "samples_per_video": measurement.samples,
         "length": measurement.length,
+        **ended,
         "obs_length": measurement.obs_length,
         "goals": list(measurement.goals),
-        "frames_counted": f"{measurement.obs_length}..{measurement.length - 1}"
-        + (f" but for {len(measurement.goals)} goals" if measurement.goals else ""),
+        "frames_counted": counted.format(measurement.obs_length, (true_length or measurement.length) - 1),
         "errors": ERRORS,
         "metrics": metrics,
         "test_videos_sha256": measurement.truth_sha256,

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from viddiff.errors import InputError
-from viddiff.metrics.base import Facts, MetricSettings, Rows, set_metric
+from viddiff.metrics.base import Facts, MetricSettings, Rows, TrueRows, set_metric
 from viddiff.metrics.changes import check_that_truth_moves
 
 SMALLEST = 0.01
@@ -43,7 +43,7 @@ def protocol(settings: MetricSettings) -> dict[str, Any]:
         "truth: videos jump where a stage begins."
     ),
 )
-def seam(made: Rows, truth: Rows, facts: Facts) -> float:
+def seam(made: Rows, truth: TrueRows, facts: Facts) -> float:
     """Changes at borders of stages over changes elsewhere, above 0.
 
     Raises `InputError` if no plan is known, if no transition or each one is a border, and if the true videos stand
@@ -51,7 +51,7 @@ def seam(made: Rows, truth: Rows, facts: Facts) -> float:
     """
     if not facts.stage_of:
         raise InputError("no plan is known: there are no borders of stages")
-    stages = np.array(facts.stage_of)
+    stages = np.array(facts.stage_of)[: made.shape[1] + 1]
     own = (stages[:-1] >= 0) | (stages[1:] >= 0)
     border = own & (stages[:-1] != stages[1:])
     elsewhere = own & ~border
@@ -60,6 +60,7 @@ def seam(made: Rows, truth: Rows, facts: Facts) -> float:
             f"{border.sum()} of {own.sum()} transitions with a generated frame are borders of stages: there must be "
             "some that are, and some that are not"
         )
-    check_that_truth_moves(truth[:, own])
-    smallest = SMALLEST * truth[:, own].mean()
+    true = truth[:, own[: truth.shape[1]]]
+    check_that_truth_moves(true)
+    smallest = SMALLEST * true.mean()
     return float(max(made[:, border].mean(), smallest) / max(made[:, elsewhere].mean(), smallest))

@@ -13,12 +13,14 @@ from viddiff.errors import InputError
 from viddiff.metrics.base import Facts, Rows, SetMetric
 from viddiff.metrics.statistics import Jackknife, jackknife, pooled_standard_error, standard_error
 
+MOST_POINTS = 1000  # of a curve
+
 
 @dataclass(frozen=True)
 class RowsOfVideos:
-    """Rows of a descriptor: of the true videos, and of the samples of each."""
+    """Rows of a descriptor: of the true videos, and of the samples of each, longer ones if these are longer."""
 
-    truth: Float[np.ndarray, "V D"]
+    truth: Float[np.ndarray, "V E"]
     samples: Float[np.ndarray, "V S D"]
 
 
@@ -26,7 +28,8 @@ class RowsOfVideos:
 class Curve:
     """A metric resolved along an axis: means over sample indices, and errors of another draw of videos, if known.
 
-    truth: the same of the truth itself, for a metric that is best near it.
+    truth: the same of the truth itself, for a metric that is best near it: at the first of the positions, if it ends
+    before the completions do. Of more than `MOST_POINTS` positions neighbours are averaged.
     """
 
     axis: str
@@ -147,19 +150,39 @@ def _curve(name: str, entry: SetMetric, rows: RowsOfVideos, facts: Facts) -> Cur
     if entry.curve is None:
         return None
     curve = entry.curve
-    positions = curve(rows.truth, rows.truth, facts)[0]
-    values = np.array([curve(made, rows.truth, facts)[1] for made in _by_sample(rows)]).mean(0)
-    truth = curve(rows.truth, rows.truth, facts)[1] if entry.better == "truth" else None
+    positions = curve(rows.samples[:, 0], rows.truth, facts)[0]
+    size = -(-len(positions) // MOST_POINTS)
+    values = np.array([_joined(curve(made, rows.truth, facts)[1], size) for made in _by_sample(rows)]).mean(0)
+    truth = _of_truth_itself(curve, rows, facts, size) if entry.better == "truth" else None
     _check(name, values)
-    errors = _jackknifed(name, entry, lambda *sets: curve(*sets)[1], rows, facts)
+    errors = _jackknifed(name, entry, lambda *sets: _joined(curve(*sets)[1], size), rows, facts)
     spread = None if errors is None else errors.pseudo_values.mean(1)
     return Curve(
         entry.axis,
-        tuple(positions),
+        tuple(_joined(positions, size)),
         tuple(values.tolist()),
         None if spread is None else tuple(spread.std(0, ddof=1) / math.sqrt(len(spread))),
         None if truth is None else tuple(truth),
     )
+
+
+def _of_truth_itself(
+    curve: Callable[[Rows, Rows, Facts], tuple[list[float], list[float]]],
+    rows: RowsOfVideos,
+    facts: Facts,
+    size: int,
+) -> list[float]:
+    """The truth's curve. One that ends before the completions do ends with the last whole group of positions."""
+    values = curve(rows.truth, rows.truth, facts)[1]
+    ended = rows.truth.shape[1] < rows.samples.shape[2]
+    return _joined(values[: len(values) // size * size] if ended else values, size)
+
+
+def _joined(values: list[float], size: int) -> list[float]:
+    """The means of groups of so many neighbours; the last may be smaller."""
+    if size == 1:
+        return values
+    return [float(np.mean(values[i : i + size])) for i in range(0, len(values), size)]
 
 
 def _itself(rows: RowsOfVideos) -> RowsOfVideos:

@@ -91,7 +91,7 @@ def _row(record: Record) -> dict[str, Any]:
     return row | {
         "videos": record.videos,
         "samples": record.samples,
-        "frames": record.length - record.obs_length - len(record.goals),
+        "frames": record.true_length - record.obs_length - len(record.goals),
         "stages": stages,
         "evaluations": None if each is None else sum(each),
     }

@@ -19,6 +19,7 @@ _ABBREVIATIONS = ("psnr", "ssim", "lpips", "crps", "fvd", "kvd")
 _ALONG_AXIS = {
     "lag": "LPIPS of two frames",
     "fvd_windows": "FVD in windows",
+    "ball_count": "number of balls",
 }  # what curves show, not the metric
 _LOGARITHMIC = ("lag",)  # axes that are
 _BASELINES: tuple[Kind, Kind] = ("baseline", "second baseline")
@@ -118,7 +119,7 @@ def _over_frames(records: Sequence[Record], metric: str) -> list[Line]:
     lines = []
     for name, record in zip(_names(records), records, strict=True):
         summary, first = record.metrics[metric], record.obs_length
-        frames = [frame for frame in range(first, record.length) if frame not in record.goals]
+        frames = [frame for frame in range(first, record.true_length) if frame not in record.goals]
         if len(summary.per_frame) != len(frames):
             found = len(summary.per_frame)
             raise InputError(
@@ -142,7 +143,7 @@ def _along_axis(
         axis = curve.axis
         lines.append(Line(name, curve.positions, curve.values, curve.errors))
         if curve.truth is not None:
-            truth = Line("truth", curve.positions, curve.truth, kind="truth")
+            truth = Line("truth", curve.positions[: len(curve.truth)], curve.truth, kind="truth")
     if lines:
         lines += [
             Line(record.names[2], curve.positions, curve.values, kind=kind)

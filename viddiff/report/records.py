@@ -26,9 +26,10 @@ from viddiff.tree.paths import BASELINES, RESULTS, Baseline, Evaluation
 class Record:
     """What a metrics file says.
 
-    names: run, checkpoint and mode; evaluation: `None` of a baseline, which no model makes; test_videos: the SHA-256 of
-    their frames; protocol: what holds for all of its metrics; numerics: the precision in which the samples were made,
-    and whether by a compiled network, "" if nothing tells.
+    names: run, checkpoint and mode; evaluation: `None` of a baseline, which no model makes; length, true_length: frames
+    of a video, and how many of them have a truth; test_videos: the SHA-256 of these; protocol: what holds for all of
+    its metrics; numerics: the precision in which the samples were made, and whether by a compiled network, "" if
+    nothing tells.
     """
 
     path: Path
@@ -37,6 +38,7 @@ class Record:
     videos: int
     samples: int
     length: int
+    true_length: int
     obs_length: int
     goals: tuple[int, ...]
     test_videos: str
@@ -177,6 +179,7 @@ def _read(
         videos=whole_number(content["videos"]),
         samples=whole_number(content["samples_per_video"]),
         length=whole_number(content["length"]),
+        true_length=whole_number(content.get("true_length", content["length"])),
         obs_length=whole_number(content["obs_length"]),
         goals=tuple(map(whole_number, content.get("goals", ()))),
         test_videos=short_text(content["test_videos_sha256"]),

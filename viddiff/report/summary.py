@@ -28,7 +28,10 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Curve:
-    """A metric of sets along an axis: a value at each position, its error over videos, and the value of the truth."""
+    """A metric of sets along an axis: a value at each position, its error over videos, and the value of the truth.
+
+    The truth may end before the completions do: then it has those of the first positions.
+    """
 
     axis: str
     positions: tuple[float, ...]
@@ -47,7 +50,9 @@ class Curve:
             _optional_numbers(content.get("standard_errors")),
             _optional_numbers(content.get("truth")),
         )
-        if any(len(part) != len(positions) for part in (curve.values, curve.errors, curve.truth) if part):
+        if any(len(part) != len(positions) for part in (curve.values, curve.errors) if part) or len(
+            curve.truth or ()
+        ) > len(positions):
             raise ValueError("the values of a curve are not as many as its positions")
         return curve
 

@@ -126,7 +126,7 @@ def plan_call(
             check_elbo_steps(evaluation)
             frames, videos = evaluation.mode.given("T"), 1 + max(video for video, _ in pairs)
             check_true_frames(config, evaluation, frames, videos, datasets)
-    others = _check_others(config, request, datasets)
+    others, beyond = _check_others(config, request, datasets)
     seconds = {second for evaluation in needed if (second := evaluation.second)}
     runs = runs_to_train(config, arguments, {*needed, *seconds, *others})
     for run in runs:
@@ -165,7 +165,8 @@ def plan_call(
             for evaluation in needed
             for tell in (larger_window, levels_unknown, larger_second_window)
             if (warning := tell(config, evaluation))
-        ),
+        )
+        + tuple(beyond),
     )
 
 
@@ -178,10 +179,12 @@ def _videos_needed(missing: Mapping[str, Pairs]) -> dict[Evaluation, int]:
     return {evaluation: videos for evaluation, videos in needed.items() if videos}
 
 
-def _check_others(config: Configuration, request: Request, datasets: Datasets) -> set[Evaluation]:
+def _check_others(
+    config: Configuration, request: Request, datasets: Datasets
+) -> tuple[set[Evaluation], list[str]]:
     """Check what a request needs beside samples and ELBOs: searches, settings of checkpoints, weights to measure by.
 
-    Returns the evaluations whose checkpoints that reads. Raises `InputError`.
+    Returns the evaluations whose checkpoints that reads, and warnings. Raises `InputError`.
     """
     searches = {evaluation for evaluation in request.searches if is_searched(evaluation)}
     for evaluation in searches:
@@ -193,16 +196,17 @@ def _check_others(config: Configuration, request: Request, datasets: Datasets) -
     }
     for evaluation in searches | models:
         check_checkpoint(config, evaluation)
+    warnings = []
     for cell in request.measured:
         check_measurable(config.metrics, cell)
         if not Path(cell.metrics("pkl")).is_file():
-            check_truth(config, cell, datasets)
+            warnings.append(check_truth(config, cell, datasets))
         if name := dataset_of(config, cell.evaluation):
             check_defined(config.metrics, cell, name, datasets.kind(name))
     measured = all(Path(cell.metrics("pkl")).is_file() for cell in request.measured)
     if not measured:
         check_metric_weights(config)
-    return searches | models
+    return searches | models, [warning for warning in warnings if warning]
 
 
 def _there(kind: str, wanted: Pairs, targets: set[str]) -> Pairs:

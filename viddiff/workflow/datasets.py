@@ -79,6 +79,13 @@ class Datasets:
         places = [root / folder for folder in (name, *others)]
         return next((place for place in places if place.is_dir()), places[0])
 
+    def known_length(self, name: str) -> int | None:
+        """Frames of a video, if the configuration tells them."""
+        settings = self.config.datasets.get(name)
+        if name in MADE_DATASETS:
+            return self.config.bouncy_balls.length
+        return settings.length if settings else None
+
     def has(self, name: str, split: str) -> bool:
         """Whether there seems to be such a split: `test/`, `test.pt`, `video_test.csv`."""
         return name in MADE_DATASETS or any(self.folder(name).glob(f"*{split}*"))
@@ -91,7 +98,7 @@ class Split:
     """A split of a dataset that is there, or will be made. Raises `InputError` if it cannot be."""
 
     def __init__(self, datasets: Datasets, name: str, split: str):
-        self.name, self.split, self.config = name, split, datasets.config
+        self.name, self.split, self.datasets, self.config = name, split, datasets, datasets.config
         self.settings = self.config.datasets.get(name)
         self.module = declared("dataset", _PACKAGE)[datasets.kind(name)]
         self.made = name in MADE_DATASETS
@@ -143,10 +150,8 @@ class Split:
 
     def _told(self) -> tuple[int | None, int | None]:
         """Frames of a video and number of videos, as far as the configuration tells."""
-        if self.made:
-            made = self.config.bouncy_balls
-            return made.length, made.videos(self.split)
-        return self.settings.length if self.settings else None, None
+        count = self.config.bouncy_balls.videos(self.split) if self.made else None
+        return self.datasets.known_length(self.name), count
 
     def _short_arrays(self, T: int, videos: int | None) -> list[str]:
         """What is wrong with array files. A header is read for each size: those of a folder have few."""

@@ -91,7 +91,10 @@ def used_datasets(
     for cell in grid:
         mode, dataset = cell.evaluation.mode, dataset_of(config, cell.evaluation)
         if dataset is not None:
-            use(dataset, mode.split, cell.T)
+            known = datasets.known_length(dataset) if datasets.knows(dataset) else None
+            goes_beyond = known is not None and known < cell.T and mode.T is not None
+            needed = frames_needed(true_frames(mode, mode.given("T"))) if goes_beyond else cell.T
+            use(dataset, mode.split, needed)
             if mode.optimal is not None:
                 use(dataset, "train", None)  # for the search, which takes the videos that are long enough
     return [(dataset, split, T) for (dataset, split), T in sorted(used.items())]
@@ -163,14 +166,27 @@ def check_true_frames(
         split.check(frames, videos, "{} true frames are needed")
 
 
-def check_truth(config: Configuration, cell: Cell, datasets: Datasets) -> None:
-    """Raise `InputError` if a cell is to be measured on frames that its videos are known to lack."""
+def check_truth(config: Configuration, cell: Cell, datasets: Datasets) -> str | None:
+    """A warning if a cell is to be measured on frames that its videos are known to lack.
+
+    Raises `InputError` if none of the metrics goes on beyond the truth, or if no generated frame has one.
+    """
+    path, beyond = cell.metrics("json"), config.metrics.beyond_truth
     try:
         check_true_frames(config, cell.evaluation, cell.T, cell.videos, datasets)
+        return None
     except InputError as error:
-        raise InputError(
-            f"{cell.metrics('json')}: {error}; the key frames of the grid says how many are measured"
-        ) from None
+        short = str(error)
+    if not beyond:
+        raise InputError(f"{path}: {short}; the key frames of the grid says how many are measured")
+    fewest = 1 + cell.evaluation.mode.given("obs_length")
+    try:
+        check_true_frames(config, cell.evaluation, min(fewest, cell.T), cell.videos, datasets)
+    except InputError as error:
+        raise InputError(f"{path}: {error}, so that a generated frame has a true one beside it") from None
+    others = [name for name in config.metrics.names if name not in beyond]
+    rest = f"; {', '.join(others)} count those that have a truth" if others else ""
+    return f"{path}: {short}: {', '.join(beyond)} count all{rest}"
 
 
 def check_precision(config: Configuration, evaluation: Evaluation) -> None:

@@ -106,6 +106,16 @@ class Metrics:
         return frozenset(facts[name]["descriptor"] for name in self.names if name in facts)
 
     @property
+    def beyond_truth(self) -> tuple[str, ...]:
+        """Those of the metrics that go on when true videos have ended."""
+        facts, kinds = self.set_facts, declared_facts("descriptor", "viddiff.metrics")
+        return tuple(
+            name
+            for name in self.names
+            if name in facts and kinds.get(facts[name]["descriptor"], {}).get("beyond")
+        )
+
+    @property
     def needs_i3d(self) -> bool:
         """Whether they need the weights of I3D that viddiff fetches."""
         return self.fvd.weights is None and not self.descriptors.isdisjoint(_OF_I3D)

@@ -54,7 +54,7 @@ def curve_of(record: Record, metric: str) -> Curve | None:
     summary = record.metrics.get(metric)
     if summary is None or summary.curve is not None:
         return summary.curve if summary else None
-    frames = [frame for frame in range(record.obs_length, record.length) if frame not in record.goals]
+    frames = [frame for frame in range(record.obs_length, record.true_length) if frame not in record.goals]
     if not frames or len(frames) != len(summary.per_frame):
         return None
     return Curve("frame", tuple(map(float, frames)), summary.per_frame, summary.per_frame_errors, None)
@@ -74,7 +74,7 @@ def _figure(label: str, curves: Sequence[tuple[Name, str, Curve]], n_obs: int) -
     if first.truth is not None:
         line = {"color": _TRUTH, "width": 3}
         figure.add_scatter(
-            x=first.positions,
+            x=first.positions[: len(first.truth)],
             y=_rounded(first.truth),
             name="truth",
             mode="lines",
