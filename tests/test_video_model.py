@@ -101,6 +101,15 @@ def test_completed_videos_begin_with_the_observed_frames(model, videos):
     assert np.array_equal(model.complete(torch.from_numpy(videos[:2]), MODE), completed)
 
 
+def test_observed_frames_are_all_that_must_be_there(model, videos):
+    mode = "autoreg_4_1_4_3"
+    assert np.array_equal(model.complete(videos[:1, :3], mode), model.complete(videos[:1], mode))
+    made = model.complete(None, "autoreg_4_2_4_0", indices=[4, 0])
+    assert made.shape == (2, 4, 3, 32, 32) and not np.array_equal(made[0], made[1])
+    assert np.array_equal(model.complete(None, "autoreg_4_2_4_0"), made[1:])
+    assert np.array_equal(model.complete(videos[:1], "autoreg_4_2_4_0"), made[1:])
+
+
 def test_a_video_depends_on_its_indices_alone(model, videos):
     many = model.complete(videos[[2, 0, 3]], MODE, indices=[2, 0, 3])
     alone = model.complete(videos[3:], MODE, indices=[3])
@@ -192,10 +201,11 @@ def test_a_model_that_cannot_be_is_refused_in_one_line(root, changes, message, m
     ("videos_of", "changes", "message"),
     [
         (
-            lambda videos: videos[:, :8],
+            lambda videos: videos[:, :2],
             {},
-            r"videos are uint8 \[4, 8, 3, 32, 32\]; .*need uint8 \[B, 9 or more",
+            r"videos are uint8 \[4, 2, 3, 32, 32\]; .*need uint8 \[B, 3 or more",
         ),
+        (lambda videos: None, {}, r"videos are a NoneType, must be an array uint8 \[B, 3 or more"),
         (lambda videos: videos[0], {}, r"videos are uint8 \[12, 3, 32, 32\]"),
         (lambda videos: videos[:0], {}, r"videos are uint8 \[0, 12"),
         (lambda videos: videos / 255, {}, "videos are float64"),

@@ -48,7 +48,7 @@ def to_uint8(frames: Float[Tensor, " ..."]) -> UInt8[Tensor, " ..."]:
 def checked_videos(
     videos: Any, length: int, size: tuple[int, int], wanted_by: str
 ) -> UInt8[Tensor, "B T C H W"]:
-    """The first frames of videos that a user hands in, as many as `length`. size: height and width.
+    """The first frames of videos that a user hands in, as many as `length`, or none. size: height and width.
 
     Raises `InputError`, which names who wants them so, unless they are uint8 `[B, length or more, 3, H, W]`.
     """

@@ -170,10 +170,10 @@ class VideoModel:
     ) -> UInt8[np.ndarray, "B T C H W"]:
         """Complete videos by an inference mode: the same frames, to the last bit, as the workflow's.
 
-        videos: an array, uint8 `[B, T, C, H, W]`, with all frames of the mode's T, of which only the observed ones
-        (and the goals) are looked at. indices: which videos of their dataset these are, by default the first; the
-        noise of a video depends on its index and on `sample`. second, schedule, alexnet, guidance_weight,
-        guidance_shifts: as for `completion`.
+        videos: an array, uint8 `[B, frames, C, H, W]`, of which only the observed frames (and the goals) are looked at
+        and must be there; `None` where the mode observes none, for a video of each index, by default one. indices:
+        which videos of their dataset these are, by default the first; the noise of a video depends on its index and
+        on `sample`. second, schedule, alexnet, guidance_weight, guidance_shifts: as for `completion`.
         progress: called with the stages done and their number.
 
         Raises `InputError` before any work for an unknown mode, for videos that do not fit it or the model, and for
@@ -187,7 +187,7 @@ class VideoModel:
             guidance_weight=guidance_weight,
             guidance_shifts=guidance_shifts,
         )
-        given = completion.check_videos(videos)
+        given = completion.check_videos(videos, 1 if indices is None else len(indices))
         numbers = range(len(given)) if indices is None else indices
         if len(numbers) != len(given):
             raise InputError(f"indices are {len(numbers)}, must be one for each of {len(given)} videos")
@@ -344,10 +344,16 @@ class Completion:
         """The model that makes a stage."""
         return self.second.model if stage.second and self.second else self.model
 
-    def check_videos(self, videos: Any) -> Tensor:
-        """The first T frames of the videos. Raises `InputError` unless they are uint8 `[B, T or more, C, H, W]`."""
+    def check_videos(self, videos: Any, count: int = 1) -> Tensor:
+        """The videos up to the last frame that is observed or a goal; `count` without frames if they are `None`.
+
+        Raises `InputError` unless they are uint8 `[B, as many or more, C, H, W]`, or `None` and no frame is observed.
+        """
+        needed = 1 + max(self.plan.true_frames, default=-1)
         size = frame_size(self.model.config)
-        return checked_videos(videos, self.plan.length, size, f"mode {str(self.mode)!r} and this model")
+        if videos is None and not needed:
+            return torch.empty(count, 0, 3, *size, dtype=torch.uint8)
+        return checked_videos(videos, needed, size, f"mode {str(self.mode)!r} and this model")
 
     def call_size(self, wanted: int | None = None) -> CallSize:
         """The most windows in a network call, see `VideoModel.call_size`."""
