@@ -122,7 +122,7 @@ def test_more_videos_than_share_a_call(model, videos, monkeypatch):
     done = []
     whole = model.complete(videos, MODE, progress=lambda *counts: done.append(counts))
     assert done == [(1, 3), (2, 3), (3, 3)]
-    monkeypatch.setattr("viddiff.video_model.WINDOWS_PER_CALL", 3)
+    monkeypatch.setattr("viddiff.completion.WINDOWS_PER_CALL", 3)
     done.clear()
     again = model.complete(videos, MODE, progress=lambda *counts: done.append(counts))
     assert np.array_equal(again, whole) and done[-1] == (6, 6)
@@ -227,7 +227,7 @@ def test_a_model_that_cannot_be_is_refused_in_one_line(root, changes, message, m
 def test_what_cannot_be_completed_is_refused_in_one_line_before_any_work(
     model, videos, videos_of, changes, message, monkeypatch
 ):
-    monkeypatch.setattr("viddiff.video_model.complete", None)
+    monkeypatch.setattr("viddiff.completion.complete", None)
     arguments = {"mode": MODE} | changes
     with pytest.raises(InputError, match=message) as error:
         model.complete(videos_of(videos), **arguments)

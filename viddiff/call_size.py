@@ -16,6 +16,8 @@ from viddiff.window import Window
 
 T = TypeVar("T")
 
+WINDOWS_PER_CALL = 8
+"""If nothing else is asked for or tried."""
 MOST_WINDOWS = 64
 """Of a call: more make no GPU faster, and take as long as it takes to lose the stages that are under way."""
 SHARE = 0.8

@@ -26,9 +26,10 @@ from benchmarks.sizes import SIZES
 from literal import LiteralNetwork
 from seeded import TINY, save_checkpoint, seeded_model
 
+from viddiff.call_size import WINDOWS_PER_CALL
 from viddiff.device import find_device
 from viddiff.precision import lack_of, numerics
-from viddiff.video_model import WINDOWS_PER_CALL, VideoModel
+from viddiff.video_model import VideoModel
 from viddiff.window import Window
 
 Found = dict[str, list[Row]]

@@ -19,13 +19,13 @@ from benchmarks.apart import Row
 from benchmarks.documented import ORIGINAL_STEPS, RESPACING, SAMPLER
 from benchmarks.gpu_network import NETWORKS, ORIGINAL, Found, Network, clock, figure, seconds_of
 
+from viddiff.call_size import WINDOWS_PER_CALL
 from viddiff.device import find_device
 from viddiff.diffusion.process import diffusion_of
 from viddiff.inference.plan import waves as waves_of
 from viddiff.metrics.i3d_rows import i3d
 from viddiff.metrics.lpips import lpips
 from viddiff.metrics.settings import MetricSettings
-from viddiff.video_model import WINDOWS_PER_CALL
 
 TRIAL = "ddim", "ddim4"  # sampler and respacing
 WARMING = "ddim", "1"

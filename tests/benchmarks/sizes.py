@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from viddiff.call_size import WINDOWS_PER_CALL
 from viddiff.data.base import Source, VideoDataset
 from viddiff.device import find_device
 from viddiff.inference.cost import plan_cost
@@ -35,7 +36,7 @@ from viddiff.training.config import training_config
 from viddiff.training.loop import train
 from viddiff.tree.schedules import plan_of_mode
 from viddiff.video import Video
-from viddiff.video_model import WINDOWS_PER_CALL, VideoModel
+from viddiff.video_model import VideoModel
 from viddiff.window import Window
 
 # Training keys. The networks of `minerl` and `carla` are those of the refactored code's documents.

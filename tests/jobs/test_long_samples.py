@@ -33,7 +33,7 @@ def make(tiny_tree, tmp_path, monkeypatch):
     def run(place, mode, most, videos=(0, 1), kill_after=None):
         (tmp_path / place).mkdir(exist_ok=True)
         monkeypatch.chdir(tmp_path / place)
-        monkeypatch.setattr("viddiff.video_model.MOST_IN_MEMORY", most)
+        monkeypatch.setattr("viddiff.completion.MOST_IN_MEMORY", most)
         evaluation, stages = Evaluation.named("run", "model_000100_respace2", mode), []
 
         def progress(done, total):

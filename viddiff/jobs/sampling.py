@@ -15,6 +15,7 @@ import torch
 from jaxtyping import UInt8
 
 from viddiff.call_size import CallSize
+from viddiff.completion import Completion
 from viddiff.data.base import VideoDataset
 from viddiff.device import device_name
 from viddiff.errors import InputError
@@ -32,7 +33,6 @@ from viddiff.tree.fingerprint import NAME, claim, numerics_of
 from viddiff.tree.partial import KeptStages, Partial
 from viddiff.tree.schedules import schedule_file
 from viddiff.tree.timing import Timing, record_timing
-from viddiff.video_model import Completion
 
 log = logging.getLogger(__name__)
 
