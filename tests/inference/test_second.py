@@ -206,6 +206,10 @@ def test_modes_that_can_have_no_second_checkpoint(definition, mode, message):
     [
         ({"strategy": "gibbs-1-google"}, "config key modes.two: second belongs to a strategy, gibbs-1-google is a"),
         ({"strategy": "google", "second": {"run": "x"}}, "config key modes.two.second"),
+        (
+            {"strategy": "google", "second": OTHER | {"run": "x" * 251}},
+            "a run's name, of 250 characters at most",
+        ),
         ({"strategy": "google", "second": OTHER | {"from_phase": 1}}, "config key modes.two.second.from_phase"),
         ({"strategy": "google", "second": OTHER | {"stages": [1]}}, "config key modes.two.second"),
     ],
