@@ -53,9 +53,10 @@ def test_the_page_runs_as_it_stands_but_for_the_number_of_diffusion_steps(
     assert len(BLOCKS) >= 9
     assert names["video"].shape == (1, 60, 3, 32, 32) and names["psnr"].shape == (1, 50)
     assert Path("sample.gif").is_file() and Path("plan.png").is_file()
+    assert names["nothing"].shape == (2, 10, 3, 32, 32)
     assert list(names["table"]["mode"]) == ["autoreg_10_5_20_10"]
     printed = capsys.readouterr().out
-    assert "videos are uint8 [1, 30, 3, 32, 32]; mode 'autoreg_10_5_60_10' and this model need" in printed
+    assert "videos are uint8 [1, 9, 3, 32, 32]; mode 'autoreg_10_5_60_10' and this model need" in printed
     assert "stages; the first makes frames" in printed
 
 
