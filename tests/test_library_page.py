@@ -35,7 +35,7 @@ def folder(tmp_path, monkeypatch):
 
 def results():
     """A sample and its metrics, as the workflow leaves them."""
-    evaluation = Evaluation.named("demo", "ema_0.999_003995_respaceddim2", "autoreg_10_5_20_10")
+    evaluation = Evaluation.named("demo", "ema_0.995_002082_respaceddim2", "autoreg_10_5_20_10")
     job = Job(evaluation, lambda name, split: viddiff.open_dataset(name, split, "data"))
     sample_videos(job, evaluation.checkpoint_file(), [0], 0, batch_size=1)
     (evaluation.directory / "model_config.json").write_text('{"dataset": "bouncy_balls"}')

@@ -1,6 +1,6 @@
 """A trained model that completes videos: the way in for notebooks, and what the jobs of the workflow work with.
 
-    model = VideoModel.load("checkpoints/demo/ema_0.999_003995.pt", sampler="ddim", respacing="10")
+    model = VideoModel.load("checkpoints/demo/ema_0.995_002082.pt", sampler="ddim", respacing="10")
     completed = model.complete(videos, "autoreg_10_5_60_10")
 
 What a mode means, all its prefixes and options, is put together here alone, in `VideoModel.completion`.

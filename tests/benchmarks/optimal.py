@@ -91,7 +91,7 @@ def main() -> int:
     parser.add_argument("--stages", type=int, default=2)
     parser.add_argument("--videos", type=int, default=20)
     parser.add_argument("--held-out", type=int, default=400)
-    parser.add_argument("--checkpoint", type=Path, default=Path("checkpoints/demo/ema_0.999_003995.pt"))
+    parser.add_argument("--checkpoint", type=Path, default=Path("checkpoints/demo/ema_0.995_002082.pt"))
     parser.add_argument("--data-root", default="data")
     args = parser.parse_args()
     torch.set_num_threads(1)

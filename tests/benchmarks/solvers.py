@@ -27,7 +27,7 @@ from viddiff.video import to_model
 from viddiff.video_model import VideoModel
 from viddiff.window import Window
 
-CHECKPOINT = "checkpoints/demo/ema_0.999_003995.pt"
+CHECKPOINT = "checkpoints/demo/ema_0.995_002082.pt"
 LATENT = 3
 PLAIN = ("ddim", "dpm", "heun", "unipc", "unipc-order3")
 SPACED = [

@@ -49,7 +49,7 @@ def stop(*_):
 
 torch.set_num_threads(1)
 torch.nn.modules.module.register_module_forward_pre_hook(stop)
-run = Evaluation.named("demo", "ema_0.999_003995_respace1", "autoreg_10_10_20_10", "results_of_no_use")
+run = Evaluation.named("demo", "ema_0.995_002082_respace1", "autoreg_10_10_20_10", "results_of_no_use")
 job = Job(run, lambda name, split: open_dataset(name, split, "data"))
 sample_videos(job, run.checkpoint_file(), [0], 0, batch_size=1)
 """
@@ -94,7 +94,7 @@ def print_overhead(root: Path, repeat: int) -> None:
     try:
         cluster.start()
         remote = Faulted(root, cluster)
-        sample = "results/demo/ema_0.999_003995_respace1/autoreg_10_10_20_10/samples/sample_{:04d}-0.npy"
+        sample = "results/demo/ema_0.995_002082_respace1/autoreg_10_10_20_10/samples/sample_{:04d}-0.npy"
         for video in range(repeat):
             remote.make(sample.format(video))
         jobs = [

@@ -1,7 +1,7 @@
 """One number: how much less a whole video costs than by the original's way, and what that does to its quality.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/video.py [--whole] [--checkpoint ema_0.999_003995_ddim_respace10]
-        [--reference ema_0.999_003995] [--mode autoreg_10_5_60_10] [--rounds 5]
+    OMP_NUM_THREADS=1 python tests/benchmarks/video.py [--whole] [--checkpoint ema_0.995_002082_ddim_respace10]
+        [--reference ema_0.995_002082] [--mode autoreg_10_5_60_10] [--rounds 5]
 
 The original's way: its network, computed operation by operation as its code does (`tests/literal.py`), ancestral
 sampling, all diffusion steps, one window per call, float32. Against it stands `VideoModel`, by default with the sampler
@@ -45,7 +45,7 @@ from viddiff.video_model import VideoModel
 from viddiff.window import Window
 
 RUN, CHECKPOINTS = "demo", Path("checkpoints")
-ORIGINAL = "ema_0.999_003995"
+ORIGINAL = "ema_0.995_002082"
 DEFAULT = f"{ORIGINAL}_{SAMPLER}_respace{RESPACING}"
 MODE = "autoreg_10_5_60_10"
 LARGE: dict[str, Any] = SIZES["default network"] | {"dataset": "bouncy_balls", "T": 300, "max_frames": 20}

@@ -19,7 +19,7 @@ from viddiff.metrics.seam import seam
 from viddiff.metrics.values import stages_of
 from viddiff.video_model import VideoModel
 
-DEMO = Path(__file__).parents[2] / "checkpoints" / "demo" / "ema_0.999_003995.pt"
+DEMO = Path(__file__).parents[2] / "checkpoints" / "demo" / "ema_0.995_002082.pt"
 MODE = "autoreg_10_5_60_10"
 VIDEOS = 6
 

@@ -15,7 +15,7 @@ import torch
 from viddiff.errors import InputError
 from viddiff.files.plain_values import read_plain
 
-DEMO = Path(__file__).parents[2] / "checkpoints" / "demo" / "ema_0.999_003995.pt"
+DEMO = Path(__file__).parents[2] / "checkpoints" / "demo" / "ema_0.995_002082.pt"
 PLAIN = {
     "config": {
         "dataset": "ball",

@@ -26,7 +26,7 @@ COMMANDS = re.findall(r"^```sh\n(.*?)^```$", TEXT, flags=re.MULTILINE | re.DOTAL
 MODES = ("twice", "ends-first", "look-ahead", "gibbs-1-zigzag")
 FEW = {"train": 1, "test": 1, "length": 20}  # videos
 NOTHING = "Nothing to be done"
-FOLDER = "results/demo/ema_0.999_003995_respaceddim2"
+FOLDER = "results/demo/ema_0.995_002082_respaceddim2"
 
 CHECKS = """
 import math, torch, numpy
@@ -39,7 +39,7 @@ from viddiff.metrics.base import Facts, MetricSettings, descriptor, metric, set_
 from viddiff.training.masks import sample_masks
 from viddiff.tree.paths import CheckpointName
 
-assert CheckpointName.parse("ema_0.999_003995_deis-share0.5_respaceddim25").sampler == "deis-share0.5"
+assert CheckpointName.parse("ema_0.995_002082_deis-share0.5_respaceddim25").sampler == "deis-share0.5"
 def error(sampler, steps):  # on a standard normal target, of which x_0 is alpha x_t and all x_t are the same
     angles = [0.49 * math.pi * (steps - i) / steps for i in range(steps)]
     levels = [Level(math.cos(angle), math.sin(angle), 0.0) for angle in angles]
@@ -155,7 +155,7 @@ def test_the_sampler_the_dataset_and_the_metric_of_the_page_are_used_by_the_work
     table = pd.read_csv(followed.root / "results" / "comparison.csv")
     assert table["mode"].tolist() == ["clips_autoreg_8_4_20_4", "last frame repeated"]
     assert 0 < table["mae"][0] < 1 and table["brightness"][0] != table["brightness truth"][0]
-    checkpoint = followed.root / "results" / "demo" / "ema_0.999_003995_deis_respaceddim2"
+    checkpoint = followed.root / "results" / "demo" / "ema_0.995_002082_deis_respaceddim2"
     for metric in ("mae", "brightness"):
         assert len(list(checkpoint.glob(f"{metric}_*.png"))) == 1
 

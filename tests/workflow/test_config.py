@@ -277,7 +277,7 @@ def test_sections_are_typed():
     assert config.datasets == {"own": DatasetSettings("video_folder", "own", length=30)}
     assert config.metrics == Metrics(("psnr", "ssim"), ssim_data_range=1, elbos=False)
     assert config.training["demo"].settings == SHIPPED["training"]["demo"]
-    assert config.training["demo"].ema_rates == (0.999,)
+    assert config.training["demo"].ema_rates == (0.995,)
     assert (config.grid[0].runs, config.grid[0].frames) == (("demo",), None)
     assert (config.data_root, config.data_cache, config.device) == ("data", "/tmp/cache", "auto")
 

@@ -30,7 +30,7 @@ NO_TREATMENT = "none"
 _REFERENCE = re.compile(rf"(?P<sampler>[a-z][^_]*)(?:_respace(?P<respacing>{RESPACING}))?")
 _ADVICE = (
     "the configuration has no section quality; it needs, for example, "
-    "quality: {run: demo, checkpoint: ema_0.999_003995, modes: [autoreg_10_5_60_10], videos: 24}"
+    "quality: {run: demo, checkpoint: ema_0.995_002082, modes: [autoreg_10_5_60_10], videos: 24}"
 )
 
 
