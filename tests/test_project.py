@@ -77,8 +77,8 @@ def test_every_module_has_a_room():
     assert {room_of(path) for path in MODULES} == {*SCIENCE, *PRODUCT, ""}
     top = {path.stem for path in MODULES if room_of(path) == ""}
     assert top == {
-        "__init__", "__main__", "call_size", "checkpoint", "dataset_settings", "device", "errors", "flat_config",
-        "precision", "registry", "seeds", "video", "video_model", "window",
+        "__init__", "__main__", "call_size", "checkpoint", "completion", "dataset_settings", "device", "errors",
+        "flat_config", "precision", "registry", "seeds", "video", "video_model", "window",
     }  # fmt: skip
 
 

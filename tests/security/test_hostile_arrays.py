@@ -19,7 +19,7 @@ VIDEO = np.random.default_rng(0).integers(0, 256, (4, 3, 8, 8), dtype=np.uint8)
 READERS = {
     "sample": load_sample,
     "ELBO": load_elbo,
-    "measured sample": lambda path: read_sample(path, VIDEO, []),
+    "measured sample": lambda path: read_sample(path, VIDEO, [], len(VIDEO)),
     "dataset": lambda path: open_video(path, 8),
 }
 
@@ -120,7 +120,7 @@ def test_a_file_in_fortran_order_is_a_sample(tmp_path):
     path = tmp_path / "0.npy"
     np.save(path, np.asfortranarray(VIDEO))
     np.testing.assert_array_equal(load_sample(path), VIDEO)
-    np.testing.assert_array_equal(read_sample(path, VIDEO, range(4))[0], VIDEO)
+    np.testing.assert_array_equal(read_sample(path, VIDEO, range(4), 4)[0], VIDEO)
 
 
 def test_a_sample_cut_off_anywhere_is_not_whole(tmp_path):

@@ -464,7 +464,10 @@ def test_all_splits_in_use_are_checked(plan):
     assert used() == [("own", "test", 1), ("own", "train", 12)]
     assert used(**run(T=13)) == [("own", "test", 1), ("own", "train", 13)]
     block = {"runs": ["new"], "checkpoints": [NAME], "modes": ["autoreg_4_4_15_4"], "videos": 1, "samples": 1}
-    assert used(grid=[block], **own(length=13)) == [("own", "test", 15), ("own", "train", 13)]
+    assert used(grid=[block], **own(length=13)) == [
+        ("own", "test", 13),
+        ("own", "train", 13),
+    ]  # what has a truth
     assert used(**run(dataset="other")) == [("other", "train", 12)]
     save(f"checkpoints/new/{NAME}.pt")
     assert used(**run(T=13)) == [("own", "test", 1), ("own", "train", 1)]  # it is trained
