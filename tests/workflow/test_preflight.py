@@ -467,7 +467,7 @@ def test_all_splits_in_use_are_checked(plan):
     assert used(grid=[block], **own(length=13)) == [
         ("own", "test", 13),
         ("own", "train", 13),
-    ]  # what has a truth
+    ]  # the rest goes beyond
     assert used(**run(dataset="other")) == [("other", "train", 12)]
     save(f"checkpoints/new/{NAME}.pt")
     assert used(**run(T=13)) == [("own", "test", 1), ("own", "train", 1)]  # it is trained
