@@ -100,6 +100,15 @@ def test_planning_loads_no_torch():
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
+def test_jobs_start_without_pytorchs_compiler():
+    """It takes longer to load than all of ours; a decorator of `torch.compiler` loads it."""
+    scripts = "".join(path.read_text() for path in (ROOT / "workflow_scripts").glob("*.py"))
+    modules = sorted(set(re.findall(r"^from (viddiff[\w.]*) import", scripts, flags=re.MULTILINE)))
+    assert "viddiff.jobs.sampling" in modules
+    code = f"import sys, {', '.join(modules)}; sys.exit('torch._dynamo' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
 def test_the_engine_sees_neither_network_nor_diffusion():
     reached = reach("viddiff.inference.complete", set())
     assert not {name for name in reached if name.startswith(("viddiff.model", "viddiff.diffusion"))}

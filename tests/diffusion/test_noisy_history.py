@@ -37,7 +37,7 @@ def test_samples_are_those_of_a_noisy_history(
 
 
 def test_the_network_is_told_also_if_it_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch, "compile", lambda network, mode: network)
+    monkeypatch.setattr(torch, "compile", lambda network, mode, dynamic: network)
     config = with_defaults(TINY | {"cond_emb_type": "channel"})
     network, diffusion = seeded_model(config), diffusion_of(config)
     marks = torch.tensor([[True, False]])

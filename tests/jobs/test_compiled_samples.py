@@ -31,7 +31,7 @@ def make(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("viddiff.model.compiled.check_compiler", lambda device: None)
     monkeypatch.setattr("viddiff.jobs.prepare.check_compiler", lambda device: None)
-    monkeypatch.setattr(torch, "compile", lambda network, mode: network)
+    monkeypatch.setattr(torch, "compile", lambda network, mode, dynamic: network)
     write_bouncy_balls(tmp_path / "data", "test", 2, length=12)
     save_checkpoint(tmp_path / "model.pt", seeded_model(TINY).state_dict(), TINY, 100)
     job = Job(EVALUATION, lambda name, split: open_dataset(name, split, tmp_path / "data"))
@@ -124,7 +124,7 @@ def test_what_cannot_be_compiled_is_told_in_one_line(monkeypatch, error, told):
     # The module of PyTorch's own takes seconds to load.
     errors = SimpleNamespace(TorchDynamoException=CannotCompile)
     monkeypatch.setitem(sys.modules, "torch._dynamo.exc", errors)
-    monkeypatch.setattr(torch, "compile", lambda network, mode: fail)
+    monkeypatch.setattr(torch, "compile", lambda network, mode, dynamic: fail)
     network = CompiledNetwork(Uncompiled(), torch.device("cpu"))
     marks = torch.zeros(1, 2, dtype=torch.bool)
     window = Window(torch.zeros(1, 2, 3, 4, 4), torch.arange(2)[None], marks, ~marks)
@@ -139,7 +139,7 @@ def test_on_a_gpu_a_result_outlives_the_next_call(monkeypatch):
     def compiled(x_t, t, window, positions):
         return place.copy_(x_t)
 
-    monkeypatch.setattr(torch, "compile", lambda network, mode: compiled)
+    monkeypatch.setattr(torch, "compile", lambda network, mode, dynamic: compiled)
     monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: None)  # loads for seconds
     network = CompiledNetwork(Uncompiled(), torch.device("cuda"))
     marks = torch.zeros(1, 2, dtype=torch.bool)

@@ -180,7 +180,7 @@ def test_a_compiled_network_is_called_with_positions_and_saved_as_it_is(tmp_path
     monkeypatch.setattr(loop, "build_model", lambda config: Seen())
     monkeypatch.setattr("viddiff.model.compiled.check_compiler", lambda device: None)
     compiled = []
-    monkeypatch.setattr(torch, "compile", lambda network, mode: compiled.append(mode) or network)
+    monkeypatch.setattr(torch, "compile", lambda network, mode, dynamic: compiled.append(mode) or network)
     train(config(steps=3), data, tmp_path / "plain")
     train(config(steps=3, compile=True), data, tmp_path / "compiled")
     assert compiled == [None] and positions.count("positions") == 6
@@ -203,7 +203,9 @@ def test_seeds_and_noise_of_observed_frames_come_through_a_compiled_network(tmp_
     monkeypatch.setattr("viddiff.model.compiled.check_compiler", lambda device: None)
     compiled = torch.compile
     backend = lambda graph, inputs: graphs.append(graph) or graph  # noqa: E731
-    monkeypatch.setattr(torch, "compile", lambda network, mode: compiled(network, backend=backend))
+    monkeypatch.setattr(
+        torch, "compile", lambda network, mode, dynamic: compiled(network, backend=backend, dynamic=dynamic)
+    )
     settings = {"observed_noise": 0.3, "precision": "bfloat16", "steps": 5, "max_frames": 1}
     train(config(**settings), data, tmp_path / "plain")
     train(config(**settings, compile=True), data, tmp_path / "compiled")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from torch import Tensor
 from viddiff.call_size import is_out_of_memory
 from viddiff.diffusion.denoiser import Network
 from viddiff.errors import InputError, one_line
+from viddiff.model.dropout import dropout_layers
 from viddiff.window import Window, WindowFrames
 
 log = logging.getLogger(__name__)
@@ -29,15 +31,21 @@ log = logging.getLogger(__name__)
 class CompiledNetwork:
     """A `viddiff.diffusion.denoiser.Network` whose calls are compiled.
 
-    PyTorch compiles the first size of a window for itself, and at the second size for all; on a GPU it records each
-    size as a CUDA graph if `records`, so that small windows do not wait for the launch of each kernel. Gradients go
-    through calls that are not recorded.
+    On a CPU each size of a window is compiled for itself: what it gives does not depend on which size came first. On a
+    GPU, where sizes are many, PyTorch compiles the first for itself and at the second for all; it records each size as
+    a CUDA graph if `records`, so that small windows do not wait for the launch of each kernel. Gradients go through
+    calls that are not recorded.
     """
 
     def __init__(self, network: Network, device: torch.device, records: bool = True) -> None:
         self.network = network
         self._records = records and device.type == "cuda"
-        self._compiled = torch.compile(network, mode="reduce-overhead" if self._records else None)
+        self._each_size = device.type == "cpu"
+        self._compiled = torch.compile(
+            network,
+            mode="reduce-overhead" if self._records else None,
+            dynamic=False if self._each_size else None,
+        )
         self._sizes: set[tuple[int, ...]] = set()
 
     def __call__(
@@ -65,10 +73,22 @@ class CompiledNetwork:
         return self.network.positions(window)
 
     def _call(self, x_t: Tensor, t: Tensor, window: Window, positions: Any, **told: Tensor) -> Tensor:
+        if self._each_size:
+            with _without_limit():
+                return self._compiled(x_t, t, window, positions, **told)
         if not self._records:
             return self._compiled(x_t, t, window, positions, **told)
         torch.compiler.cudagraph_mark_step_begin()
         return self._compiled(x_t, t, window, positions, **told).clone()  # the next call overwrites it
+
+
+@contextmanager
+def _without_limit() -> Iterator[None]:
+    """PyTorch compiles as many sizes as come: from the ninth on it would run the network as it is, of other bits."""
+    from torch._dynamo import config  # slow to load
+
+    with config.patch(cache_size_limit=sys.maxsize, accumulated_cache_size_limit=sys.maxsize):
+        yield
 
 
 @contextmanager
@@ -93,6 +113,8 @@ def compile_network(network: Network, device: torch.device, records: bool = True
     Raises `InputError` if this machine cannot compile for the device.
     """
     check_compiler(device)
+    for layer in dropout_layers(network):
+        layer.stay_uncompiled()
     return CompiledNetwork(network, device, records)
 
 
