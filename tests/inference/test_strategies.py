@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from named import goal_frames, makes_steps, plan_of
 
 from viddiff.errors import InputError, PlanError
+from viddiff.inference.hierarchy import evenly_spaced
 from viddiff.inference.plan import Plan, Stage
-from viddiff.inference.strategies import _evenly_spaced, find_strategy, stages_of, strategy_names
+from viddiff.inference.strategies import find_strategy, stages_of, strategy_names
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "schedules.json").read_text())
 STATIC = [name for name in strategy_names() if not makes_steps(name)]  # the others: `test_levels.py`
@@ -327,4 +328,4 @@ def test_hierarchies_observe_on_both_sides():
 @given(st.integers(0, 400), st.integers(1, 400), st.integers(1, 60), st.sampled_from([0, 0.001]))
 def test_even_spacing_is_that_of_numpy(low, span, count, less):
     frames = np.linspace(low, low + span - less, count).astype(int).tolist()
-    assert _evenly_spaced(low, low + span - less, count) == tuple(dict.fromkeys(frames))
+    assert evenly_spaced(low, low + span - less, count) == tuple(dict.fromkeys(frames))

@@ -334,7 +334,8 @@ def test_adaptive_variants_keep_as_many_neighbours_as_a_strategy_declares(tmp_pa
     monkeypatch.chdir(tmp_path)
     for name, facts in (("mine", ", neighbours=2"), ("other", "")):
         Path(f"{name}.py").write_text(
-            "from viddiff.inference.strategies import hierarchical, strategy\n\n"
+            "from viddiff.inference.hierarchy import hierarchical\n"
+            "from viddiff.inference.strategies import strategy\n\n"
             f'@strategy("{name}"{facts})\n'
             f"def {name}(length, n_obs, window, step_size):\n"
             "    yield from hierarchical(2, length, n_obs, window, step_size)\n"

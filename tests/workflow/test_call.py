@@ -21,9 +21,10 @@ from viddiff.tree.paths import Baseline, Evaluation
 from viddiff.workflow.baselines import baselines_of, floor_names, is_outdated, measured_names, other_split
 from viddiff.workflow.batches import Span
 from viddiff.workflow.call import Call, make_anew, plan_call, spread_settings, submitted_call
+from viddiff.workflow.checkpoints import dataset_of
 from viddiff.workflow.config import check_config, load_schema, read_config
 from viddiff.workflow.page import page_groups
-from viddiff.workflow.preflight import dataset_of, plan_is_outdated
+from viddiff.workflow.preflight import plan_is_outdated
 from viddiff.workflow.report_files import (
     check_animated,
     check_page,

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from viddiff.errors import PlanError
-from viddiff.inference import level_modes  # noqa: F401  registers families
+from viddiff.inference import hierarchy, level_modes  # noqa: F401  register families
 from viddiff.inference.plan import Plan, Stage
 from viddiff.inference.recipe import Recipe
 from viddiff.inference.second import with_second

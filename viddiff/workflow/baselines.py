@@ -10,9 +10,9 @@ from viddiff.files.json_files import read_json
 from viddiff.metrics.settings import is_of_network
 from viddiff.registry import declared_facts
 from viddiff.tree.paths import BASELINES, Baseline
+from viddiff.workflow.checkpoints import dataset_of
 from viddiff.workflow.datasets import MADE_DATASETS
 from viddiff.workflow.metric_preflight import check_measured
-from viddiff.workflow.preflight import dataset_of
 from viddiff.workflow.sections import Configuration, Metrics
 from viddiff.workflow.targets import Cell
 

@@ -20,6 +20,7 @@ from viddiff.workflow.batches import (
     named_batches,
     plan_batches,
 )
+from viddiff.workflow.checkpoints import dataset_of
 from viddiff.workflow.datasets import Datasets, check_kinds
 from viddiff.workflow.metric_preflight import check_defined, check_measurable, check_metric_weights
 from viddiff.workflow.options import Options, read_options
@@ -31,7 +32,6 @@ from viddiff.workflow.preflight import (
     check_search,
     check_true_frames,
     check_truth,
-    dataset_of,
     is_searched,
     larger_window,
     levels_unknown,

@@ -2,73 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from functools import cache
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from viddiff.dataset_settings import height_width, plain_size
 from viddiff.diffusion.respacing import check_respacing, diffusion_steps
 from viddiff.diffusion.treatment import check_guidance
-from viddiff.errors import InputError, missing_file, naming, reading
+from viddiff.errors import InputError, missing_file, naming
 from viddiff.files.archives import check_whole
-from viddiff.files.json_files import read_json
-from viddiff.files.plain_values import read_plain
-from viddiff.flat_config import own_setting, with_defaults
+from viddiff.flat_config import own_setting
 from viddiff.inference.cost import ONE_LEVEL, check_steps
 from viddiff.inference.modes import frames_needed, make_plan, true_frames
 from viddiff.model.sizes import frame_size
 from viddiff.tree.fingerprint import check_claim, precision_of
 from viddiff.tree.paths import Evaluation, check_run
 from viddiff.tree.schedules import plan_in, schedule_file, searches_of
+from viddiff.workflow.checkpoints import dataset_of, diffusion_steps_of, model_settings
 from viddiff.workflow.datasets import MADE_DATASETS, Datasets
 from viddiff.workflow.metric_preflight import check_weights
 from viddiff.workflow.permissions import check_writable
 from viddiff.workflow.sections import Configuration
 from viddiff.workflow.targets import Cell
 from viddiff.workflow.trainings import beyond_the_end, is_to_be_trained, run_is_trained, trained_files
-
-
-def dataset_of(config: Configuration, evaluation: Evaluation) -> str | None:
-    """The dataset of an evaluation: the mode's own, that of the configured training, or the checkpoint's.
-
-    `None` if there is no checkpoint yet, or none that can be read without torch.
-    """
-    training = config.training.get(evaluation.run)
-    if evaluation.mode.dataset or training:
-        return evaluation.mode.dataset or (training.dataset if training else None)
-    model = model_settings(config, evaluation)
-    return str(model["dataset"]) if model and model["dataset"] else None
-
-
-def model_settings(config: Configuration, evaluation: Evaluation) -> Mapping[str, Any] | None:
-    """The full flat config of an evaluation's checkpoint, or what it will be.
-
-    Read from the checkpoint. If it is not there: from the configured training, or what a job left in the directory of
-    any of its modes. `None` if nothing tells.
-    """
-    with suppress(OSError):
-        return settings_in(evaluation.checkpoint_file())
-    if training := config.training.get(evaluation.run):
-        return with_defaults(training.settings)
-    for path in sorted(evaluation.directory.parent.glob("*/model_config.json")):
-        with suppress(InputError), reading(path, "the settings of a checkpoint"):
-            return with_defaults(read_json(path))
-    return None
-
-
-def settings_in(checkpoint: Path) -> Mapping[str, Any] | None:
-    """The full flat config in a checkpoint; `None` if it cannot be read without torch. Raises `OSError`: not there."""
-    file = checkpoint.resolve()
-    return _settings_in(file, file.stat().st_mtime_ns)
-
-
-@cache  # thousands of jobs ask, for a few checkpoints
-def _settings_in(checkpoint: Path, mtime: int) -> Mapping[str, Any] | None:
-    with suppress(InputError, KeyError, TypeError, IndexError):  # the job says what is wrong with it
-        return with_defaults(read_plain(checkpoint)["config"])
-    return None
 
 
 def used_datasets(
@@ -288,15 +244,6 @@ def levels_unknown(config: Configuration, evaluation: Evaluation) -> str | None:
         return None
     alike = own_setting(model, "noise_levels") == "per_window"
     return f"{evaluation.directory}: {ONE_LEVEL}" if alike else None
-
-
-def diffusion_steps_of(config: Configuration, evaluation: Evaluation) -> int | None:
-    """The noise levels of an evaluation, if its name or its checkpoint's settings tell them."""
-    model = model_settings(config, evaluation)
-    spec = evaluation.checkpoint.respacing or (
-        model and (model["timestep_respacing"] or model["diffusion_steps"])
-    )
-    return diffusion_steps(str(spec)) if spec else None
 
 
 def plan_is_outdated(evaluation: Evaluation) -> bool:

@@ -21,7 +21,8 @@ from viddiff.inference.modes import base_plan, parse_mode, treated, untreated
 from viddiff.registry import declared_facts
 from viddiff.report.quality_names import most_levels
 from viddiff.tree.paths import DEFAULT_SAMPLER, CheckpointName, Evaluation, check_run
-from viddiff.workflow.preflight import check_checkpoint, model_settings
+from viddiff.workflow.checkpoints import model_settings
+from viddiff.workflow.preflight import check_checkpoint
 from viddiff.workflow.sections import Configuration, Metrics, Quality
 from viddiff.workflow.targets import Cell, check_count, check_metrics_length
 

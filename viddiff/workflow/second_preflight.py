@@ -6,7 +6,8 @@ from viddiff.errors import naming
 from viddiff.inference.modes import base_plan
 from viddiff.inference.second import check_alike, second_window
 from viddiff.tree.paths import Evaluation
-from viddiff.workflow.preflight import check_checkpoint, diffusion_steps_of, model_settings
+from viddiff.workflow.checkpoints import diffusion_steps_of, model_settings
+from viddiff.workflow.preflight import check_checkpoint
 from viddiff.workflow.sections import Configuration
 
 

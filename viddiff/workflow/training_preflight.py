@@ -19,9 +19,10 @@ from viddiff.training.run_files import has_begun, is_own, run_files, set_path, s
 from viddiff.training.start_settings import check_start
 from viddiff.tree.datasets import FOLDER
 from viddiff.tree.paths import CHECKPOINTS, Evaluation
+from viddiff.workflow.checkpoints import settings_in
 from viddiff.workflow.datasets import Datasets, Split
 from viddiff.workflow.permissions import check_writable
-from viddiff.workflow.preflight import settings_in, training_rules
+from viddiff.workflow.preflight import training_rules
 from viddiff.workflow.sections import Configuration
 from viddiff.workflow.trainings import check_training, is_to_be_trained, run_is_trained, trained_before
 
