@@ -30,11 +30,11 @@ def test_terms_are_the_recorded_ones(name: str, row: int) -> None:
     window = Window(*(getattr(r.window, field.name)[row : row + 1] for field in fields(Window)))
     bound = window_bound(r.model, diffusion, window, draws.__getitem__, 8)
 
-    def check(found: np.ndarray | float, term: str, rtol: float) -> None:
+    def check(found: np.ndarray | float, term: str, rtol: float, atol: float = 0.0) -> None:
         wanted = np.float64(r.results[f"elbo_{term}"][row]) * window.frames.shape[1]
-        np.testing.assert_allclose(found, wanted, rtol=rtol)
+        np.testing.assert_allclose(found, wanted, rtol=rtol, atol=atol)
 
-    check(bound.vb, "vb", 1e-5)
+    check(bound.vb, "vb", 1e-5, atol=5e-7)  # a divergence is a difference of float32 numbers near 1
     check(bound.xstart_mse, "xstart_mse", 1e-5)
     check(bound.mse, "mse", 1e-4)  # the original takes a difference in float32
     check(bound.prior, "prior_bpd", 1e-6)
