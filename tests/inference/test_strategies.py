@@ -177,6 +177,7 @@ print([case for case in cases if not any(seconds(*case) < 0.1 for _ in range(3))
 """
 
 
+@pytest.mark.long
 def test_a_plan_of_1000_frames_takes_less_than_a_tenth_of_a_second():
     """In a process of its own: here, types are checked at every call."""
     kinds = product((0, 36), ((40, 1), (10, 1)))  # the most stages

@@ -82,7 +82,7 @@ def test_a_missing_checkpoint_is_trained_if_the_configuration_says_how(fresh):
         assert fresh.outputs(target) == {record, target}
 
 
-@pytest.mark.parametrize(("videos", "seconds"), [(1000, 4), (10_000, 10)])
+@pytest.mark.parametrize(("videos", "seconds"), [(1000, 4), pytest.param(10_000, 10, marks=pytest.mark.long)])
 def test_planning_is_quick(fresh, videos, seconds):
     fresh.configure(bouncy_balls={"train": 1, "test": videos, "length": 12}, sampling={"videos_per_job": 10})
     target = f"{FOLDER}/{AUTOREG}/metrics_{videos}-1-12.pkl"
