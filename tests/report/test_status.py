@@ -32,7 +32,6 @@ def project(tmp_path, monkeypatch):
     """A project without results, in the working directory."""
     monkeypatch.chdir(tmp_path)
     Path("config").mkdir()
-    shutil.copy2(ROOT / "config" / "schema.yaml", "config")
     Path("config/config.yaml").write_text(yaml.safe_dump({"grid": [GRID]}))
 
 

@@ -17,7 +17,8 @@ from viddiff.tree.paths import RESULTS, Evaluation
 from viddiff.workflow.config import check_config, load_config, load_schema, read_config
 from viddiff.workflow.targets import Cell, metrics_cell, pairs, read_grid
 
-CONFIG, SCHEMA = Path("config/config.yaml"), Path("config/schema.yaml")
+CONFIG = Path("config/config.yaml")  # of the project
+SCHEMA = Path(__file__).parents[2] / "config" / "schema.yaml"  # beside the code, which may serve many projects
 _METRICS = "metrics_<videos>-<samples>-<T>.pkl"
 
 
@@ -47,9 +48,8 @@ def configured_grid(overlays: Iterable[Path] = ()) -> list[Cell]:
     overlays: files that are laid over its configuration. Raises `InputError` if there is no project, or if the
     configuration is wrong.
     """
-    for file in (CONFIG, SCHEMA):
-        if not file.is_file():
-            raise InputError(f"no {file} in {Path.cwd()}: viddiff status runs in the folder of a project")
+    if not CONFIG.is_file():
+        raise InputError(f"no {CONFIG} in {Path.cwd()}: viddiff status runs in the folder of a project")
     raw = load_config([CONFIG, *overlays])
     check_config(raw, load_schema(SCHEMA))
     config = read_config(raw)
