@@ -148,3 +148,14 @@ def test_the_curtain_hides_the_left_half_of_the_same_videos(root):
     )
     assert (behind[..., :16] == 128).all() and (open_air[..., :16] != 128).any()
     np.testing.assert_array_equal(behind[..., 16:], open_air[..., 16:])
+
+
+@pytest.mark.parametrize("number", [5, 6])
+def test_balls_that_jam_end_nowhere(number):
+    """Five in a column of the box collide for ever without any time going by."""
+    x = np.stack(
+        [np.full(number, balls.RADIUS), np.linspace(balls.RADIUS, balls.BOX - balls.RADIUS, number)], 1
+    )
+    v = np.random.default_rng(0).normal(0, 0.3, (1, *x.shape))
+    positions, _ = balls.simulate(x[None], v, length=3)
+    assert np.isfinite(positions[:, 0]).all() and np.isnan(positions[:, 1:]).all()

@@ -99,3 +99,15 @@ def test_where_it_is_not_defined_the_reason_is_recorded():
 def test_what_is_no_number_names_the_metric(entry, message):
     with pytest.raises(InputError, match=message):
         measure_set("level", entry, rows(), Facts(0))
+
+
+@pytest.mark.parametrize("refused", ["compute", "curve"])
+def test_where_the_truth_has_no_value_the_metric_is_not_defined_and_others_go_on(refused):
+    def of_samples_alone(made, truth, facts):
+        if made is truth:
+            raise InputError("no ball has to bounce")
+        return LEVEL.compute(made, truth, facts) if refused == "compute" else LEVEL.curve(made, truth, facts)
+
+    found = measure_set("level", replace(LEVEL, **{refused: of_samples_alone}), rows(), Facts(0))
+    assert found.undefined == "of the true videos themselves: no ball has to bounce"
+    assert summarise_set(found)["mean"] is None

@@ -28,6 +28,7 @@ BOX = 10.0
 IMAGE_SIZE = 32
 LENGTH = 100
 SPEED = 0.5  # Euclidean norm of all velocities together, in box units per frame
+MOST_COLLISIONS = 1000  # in a frame: more are a jam, of balls for which the box has no room
 CHUNK = 64  # videos drawn or converted at a time
 
 
@@ -61,10 +62,14 @@ def simulate(
     for frame in range(length):
         all_x[:, frame], all_v[:, frame] = x, v
         remaining = np.ones(len(x))
-        while (moving := np.flatnonzero(remaining > 0)).size:
+        for _ in range(MOST_COLLISIONS):
+            if not (moving := np.flatnonzero(remaining > 0)).size:
+                break
             x[moving], v[moving], remaining[moving] = _to_next_collision(
                 x[moving], v[moving], remaining[moving]
             )
+        else:
+            x[remaining > 0] = np.nan
     return all_x, all_v
 
 

@@ -66,6 +66,10 @@ class SetValue:
     warnings: tuple[str, ...] = ()
 
 
+class _NotFiniteError(InputError):
+    """A value that is no number, unlike one that is not defined."""
+
+
 def measure_set(name: str, entry: SetMetric, rows: RowsOfVideos, facts: Facts) -> SetValue:
     """A metric of sets of V videos with S samples of each.
 
@@ -81,7 +85,13 @@ def measure_set(name: str, entry: SetMetric, rows: RowsOfVideos, facts: Facts) -
     except InputError as error:
         return SetValue(np.full(samples, np.nan), undefined=str(error))
     _check(name, per_sample)
-
+    try:  # what is best must be defined, too
+        truth = _of_truth(name, entry, rows, facts) if entry.better == "truth" else None
+        curve = _curve(name, entry, rows, facts)
+    except _NotFiniteError:
+        raise
+    except InputError as error:
+        return SetValue(np.full(samples, np.nan), undefined=f"of the true videos themselves: {error}")
     errors = _jackknifed(name, entry, entry.compute, rows, facts)
     pseudo_values = None if errors is None else errors.pseudo_values
     biased = videos < entry.biased_below
@@ -93,8 +103,8 @@ def measure_set(name: str, entry: SetMetric, rows: RowsOfVideos, facts: Facts) -
         None if pseudo_values is None else standard_error(pseudo_values.mean(1)),
         None if pseudo_values is None else pooled_standard_error(pseudo_values),
         None if pseudo_values is None else pseudo_values.mean(1),
-        _of_truth(name, entry, rows, facts) if entry.better == "truth" else None,
-        _curve(name, entry, rows, facts),
+        truth,
+        curve,
         (warning,) if biased else (),
     )
 
@@ -193,4 +203,4 @@ def _itself(rows: RowsOfVideos) -> RowsOfVideos:
 def _check(name: str, values: float | Float64[np.ndarray, " ..."]) -> None:
     found = np.asarray(values)
     if not (finite := np.isfinite(found)).all():
-        raise InputError(f"metric {name}: it is {found[~finite][0]}, must be a finite number")
+        raise _NotFiniteError(f"metric {name}: it is {found[~finite][0]}, must be a finite number")
