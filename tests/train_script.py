@@ -6,7 +6,7 @@ import runpy
 import signal
 from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 from viddiff.workflow.config import check_config, load_schema
@@ -14,9 +14,15 @@ from viddiff.workflow.config import check_config, load_schema
 ROOT = Path(__file__).parents[1]
 
 
-def run_train_script(tmp_path: Path, data_root: Path, training: Mapping[str, Any], threads: int = 1) -> Any:
-    """Train below `tmp_path` / run, on a CPU; the script's exit code."""
-    config = {"data_root": str(data_root), "device": "cpu", "grid": []}
+def run_train_script(
+    tmp_path: Path,
+    data_root: Path,
+    training: Mapping[str, Any],
+    threads: int = 1,
+    modes: Mapping[str, Any] = MappingProxyType({}),
+) -> Any:
+    """Train below `tmp_path` / run, on a CPU, with modes of the configuration; the script's exit code."""
+    config = {"data_root": str(data_root), "device": "cpu", "grid": [], "modes": dict(modes)}
     check_config(config, load_schema(ROOT / "config" / "schema.yaml"))
     job = SimpleNamespace(
         params=SimpleNamespace(training=training, run_dir=str(tmp_path / "run")),

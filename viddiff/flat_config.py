@@ -89,6 +89,8 @@ OWN: dict[str, Any] = {
     "precision": "auto",  # of the training
     "grad_clip": 0.0,  # the longest gradient; 0: of any length
 }
+# The plan of the mode that `noise_levels` names: a setting of no user, in checkpoints of such runs.
+LEVELS_PLAN = "noise_levels_plan_sha256"
 TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 # What sampling reads: of the data, the network and the diffusion.
 _CHECKED_KEYS = ("dataset", "max_frames", *tuple(DEFAULTS)[tuple(DEFAULTS).index("image_size") :])

@@ -11,7 +11,8 @@ from types import SimpleNamespace
 
 import torch
 
-from viddiff.jobs.training import member, train_run
+from viddiff.inference.user_modes import register_modes
+from viddiff.jobs.training import TASK, member, train_run
 from viddiff.training.config import training_config
 from viddiff.training.joining import join
 from viddiff.workflow.config import read_config
@@ -19,13 +20,16 @@ from viddiff.workflow.job import Work, log_to, step_bar
 
 
 def main():
-    told, signals = SimpleNamespace(**json.loads(sys.argv[1])), []
+    (host, port), signals = sys.argv[1:], []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, frame: signals.append(number))
-    with member(told.board, os.environ) as (board, place):
+    with member((host, int(port)), os.environ) as (board, place):
+        told = SimpleNamespace(**json.loads(board.read(TASK)))
         first = place.rank == 0
         log_to(told.log) if first else logging.getLogger().addHandler(logging.NullHandler())
-        work, config = Work(told, read_config(told.config)), training_config(told.training)
+        work = Work(told, read_config(told.config))
+        register_modes(work.config.modes)
+        config = training_config(told.training)
         torch.set_num_threads(told.threads)
         processes, device = join(board, place, work.config.device)
 

@@ -19,6 +19,7 @@ from viddiff.training.run_files import step_inside
 pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[2]
+MODES = {"zig": {"matrix": [[1, 0], [0, 0]]}}  # which processes have to be told
 SETTINGS = {
     "dataset": "bouncy_balls",
     "T": 6,
@@ -35,16 +36,17 @@ SETTINGS = {
     "num_heads": 1,
     "attention_resolutions": "2",
     "gpus": 2,
+    "noise_levels": "zig_2_1_4_2",
 }
 
 
-def process_of_rank(rank: int, run_dir: Path) -> int | None:
-    """The process of that rank of a training in this folder."""
+def process_of_rank(rank: int) -> int | None:
+    """The process of that rank of the training that runs."""
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             words = (folder / "cmdline").read_bytes()
             variables = (folder / "environ").read_bytes().split(b"\0")
-            if str(run_dir).encode() in words and f"RANK={rank}".encode() in variables:
+            if b"train_process.py" in words and f"RANK={rank}".encode() in variables:
                 return int(folder.name)
     return None
 
@@ -66,8 +68,8 @@ def test_torchrun_trains_loses_a_process_stops_and_goes_on(tmp_path, monkeypatch
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     write_bouncy_balls(tmp_path, "train", 2, length=10)
     run_dir = tmp_path / "run"
-    when_saved(run_dir, lambda: os.kill(process_of_rank(1, run_dir), signal.SIGKILL))
-    assert run_train_script(tmp_path, tmp_path, SETTINGS, threads=2) == 1
+    when_saved(run_dir, lambda: os.kill(process_of_rank(1), signal.SIGKILL))
+    assert run_train_script(tmp_path, tmp_path, SETTINGS, 2, MODES) == 1
     line = caplog.messages[-1]
     assert line.startswith("error: a process of the training, 1 of 2, on ") and "died" in line
     step = step_inside(run_dir / "ema_0.9_latest.pt")
@@ -75,12 +77,12 @@ def test_torchrun_trains_loses_a_process_stops_and_goes_on(tmp_path, monkeypatch
     assert "Traceback" not in capfd.readouterr().err
 
     when_saved(run_dir, lambda: (time.sleep(2), os.kill(os.getpid(), signal.SIGTERM)))
-    assert run_train_script(tmp_path, tmp_path, SETTINGS, threads=2) == 3
+    assert run_train_script(tmp_path, tmp_path, SETTINGS, 2, MODES) == 3
     assert " of 100000, saved; the same call goes on from there" in caplog.messages[-1]
     reached = step_inside(run_dir / "ema_0.9_latest.pt")
     assert reached >= step
 
-    assert run_train_script(tmp_path, tmp_path, SETTINGS | {"steps": reached + 1, "gpus": 1}, threads=2) == 0
+    assert run_train_script(tmp_path, tmp_path, SETTINGS | {"steps": reached + 1, "gpus": 1}, 2, MODES) == 0
     assert json.loads((tmp_path / "trained.json").read_text()) == {"step": reached + 1}
     assert sorted(path.name for path in run_dir.iterdir()) == [
         "batch.png", "ema_0.9_latest.pt", "log.csv", "model_latest.pt", "opt_latest.pt", "validation.csv"

@@ -102,6 +102,13 @@ def test_pictures(run):
     assert (run[0] / "samples_000004.mp4").stat().st_size > 1000
 
 
+@pytest.mark.parametrize("levels", ["per_frame", "rolling-2_2_1_6_2"])
+def test_a_training_with_a_level_for_each_frame_is_watched_too(root, tmp_path, levels):
+    watched(root, tmp_path, held_out_videos(root), steps=2, noise_levels=levels)
+    assert Image.open(tmp_path / "batch.png").size > (100, 100)
+    assert all(np.isfinite(float(looks(tmp_path)[0][name])) for name in VALIDATION_COLUMNS)
+
+
 def test_a_batch_is_drawn_with_the_noise_on_its_observed_frames(root, tmp_path, monkeypatch):
     drawn, model = [], torch.nn.Linear(1, 1)
     monkeypatch.setattr(watching, "draw_batch", lambda path, window, t, seen: drawn.append((window, seen)))
@@ -148,6 +155,17 @@ def test_test_videos_that_cannot_be_read_end_no_training(root, tmp_path, caplog,
     assert (tmp_path / "model_000002.pt").exists()
     assert all(math.isnan(float(looks(tmp_path)[0][name])) for name in VALIDATION_COLUMNS[1:])
     assert caplog.messages.count("step 2, test videos: no such videos") == 2
+
+
+def test_a_look_for_which_memory_does_not_suffice_ends_no_training(root, tmp_path, caplog, monkeypatch):
+    def full(*_):
+        raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB")
+
+    monkeypatch.setattr(look.Look, "samples", full)
+    with caplog.at_level(logging.WARNING):
+        watched(root, tmp_path, held_out_videos(root), steps=2)
+    assert (tmp_path / "model_000002.pt").exists()
+    assert any("test videos: CUDA out of memory" in message for message in caplog.messages)
 
 
 def test_a_training_that_is_told_to_stop_does_not_look_first(root, tmp_path):

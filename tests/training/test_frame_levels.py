@@ -15,7 +15,9 @@ from tiny import SETTINGS
 from viddiff.diffusion.loss import training_loss
 from viddiff.diffusion.process import diffusion_of
 from viddiff.errors import InputError
-from viddiff.flat_config import with_defaults
+from viddiff.flat_config import LEVELS_PLAN, with_defaults
+from viddiff.inference.user_modes import register_modes
+from viddiff.training.changeable import changed_settings
 from viddiff.training.config import training_config
 from viddiff.training.level_matrix import matrix_levels
 from viddiff.training.level_spans import level_spans
@@ -170,3 +172,22 @@ def test_what_cannot_be_is_one_line(more, message) -> None:
     with pytest.raises(InputError, match=message) as caught:
         training_config(SETTINGS | more)
     assert "\n" not in str(caught.value)
+
+
+def test_a_mode_that_is_defined_anew_is_other_levels_and_another_training() -> None:
+    """Checkpoints hold its name and the hash of its plan."""
+    saved, spans = {}, {}
+    try:
+        for name, matrix in {"before": [[2, 2], [1, 2], [0, 1], [0, 0]], "after": [[0, 0]]}.items():
+            register_modes({"zig": {"matrix": matrix}})
+            saved[name] = training_config(SETTINGS | {"noise_levels": "zig_4_1_4_2"}).to_flat()
+            spans[name] = len(level_spans("zig_4_1_4_2"))
+    finally:
+        register_modes({})
+    assert spans == {"before": 3, "after": 1}
+    told = changed_settings(saved["before"], saved["after"])
+    assert told.startswith("noise_levels_plan_sha256 was ") and "is defined anew" in told
+    old = {
+        key: value for key, value in saved["before"].items() if key != LEVELS_PLAN
+    }  # of a run before the key
+    assert changed_settings(old, saved["after"]) == "" == changed_settings(saved["before"], saved["before"])

@@ -201,6 +201,14 @@ def test_changed_settings_are_refused(tmp_path):
     assert resumed(tmp_path, CONFIG | {"log_interval": 1}).step == 2
 
 
+def test_frames_that_were_not_square_are_told_from_square_ones(tmp_path):
+    wide = CONFIG | {"image_size": 64, "image_width": 96}
+    save_state(tmp_path, advance(fresh(), 2), wide)
+    with pytest.raises(InputError, match="image_width was 96 and is None"):
+        resumed(tmp_path, CONFIG | {"image_size": 64})
+    assert resumed(tmp_path, wide).step == 2
+
+
 @pytest.mark.parametrize("kind", ["opt", "model", "ema_0.9"])
 @pytest.mark.parametrize("config", [CONFIG, LATEST])
 def test_a_set_that_is_not_finite_is_skipped_for_an_older_one(tmp_path, caplog, kind, config):

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
+from viddiff.call_size import is_out_of_memory
 from viddiff.checkpoint import Checkpoint
 from viddiff.data.base import VideoDataset
 from viddiff.device import find_device
@@ -63,7 +64,9 @@ class Look:
         for part in (self.losses, self.samples):
             try:
                 row |= part(state)
-            except (InputError, OSError) as error:
+            except (InputError, OSError, MemoryError, RuntimeError) as error:
+                if not isinstance(error, InputError | OSError) and not is_out_of_memory(error):
+                    raise
                 logger.warning("step %d, test videos: %s", state.step, one_line(error))
         return row
 

@@ -34,6 +34,8 @@ from viddiff.training.watch import Watch
 
 log = logging.getLogger(__name__)
 
+TASK = "task"  # on the board: what the processes are to do
+
 _TORCHRUN = """
 import sys
 from torch.distributed.elastic.multiprocessing.api import SignalException
@@ -119,7 +121,8 @@ def train_together(
 ) -> int:
     """Have the processes of a training do their work; returns the step that they reached.
 
-    script: of a process, which is called with a JSON object: `told`, and `run_dir`, `board`, `threads` beside it.
+    script: of a process, which is called with host and port of the board, where `TASK` is a JSON object: `told`, and
+    `run_dir` and `threads` beside it.
     threads: of this job on one machine, of each process on several. gpus: whether SLURM is to give them GPUs. stop:
     asked several times in a second.
 
@@ -134,8 +137,8 @@ def train_together(
     store = distributed.TCPStore(host, 0, is_master=True, wait_for_workers=False)
     board = Board(store)
     own = threads if several else max(1, threads // config.gpus)
-    task = json.dumps({**told, "run_dir": str(run_dir), "threads": own, "board": [host, store.port]})
-    command = [sys.executable, str(script), task]
+    board.put(TASK, json.dumps({**told, "run_dir": str(run_dir), "threads": own}))  # too long for an argument
+    command = [sys.executable, str(script), host, str(store.port)]
     if several:
         command = srun(config, own, gpus) + command
     else:

@@ -32,14 +32,14 @@ _BORDER, _GAP, _MARGIN, _LABEL, _HEADER = 3, 3, 14, 90, 40
 def draw_batch(
     path: Path | str,
     window: Window,
-    t: Int[Tensor, " B"],
+    t: Int[Tensor, "B ..."],
     seen: WindowFrames,
 ) -> None:
     """Write a PNG of the first windows of a batch: their frames, and below what the network sees of them.
 
-    t: the diffusion step of each; seen: what it sees of each frame, noise included. Observed frames have an orange
-    border, latent ones a blue one, padding a grey one; the number of each frame in its crop stands above it. Raises
-    `OutputError` if the picture cannot be written.
+    t: the diffusion step of each, or of each of its frames `[B, K]`; seen: what it sees of each frame, noise included.
+    Observed frames have an orange border, latent ones a blue one, padding a grey one; the number of each frame in its
+    crop stands above it, and its step if it has one of its own. Raises `OutputError` if the picture cannot be written.
     """
     shown = min(WINDOWS, len(window.frames))
     height, width = window.frames.shape[-2:]
@@ -57,7 +57,8 @@ def draw_batch(
         top = _MARGIN + row * block
         draw.text((_MARGIN, top + _HEADER), "frames", INK, font(12))
         below = top + _HEADER + cell_h + _GAP
-        draw.text((_MARGIN, below), f"as seen at\nstep {int(t[row])}", INK, font(12))
+        at = "steps above" if t.ndim > 1 else f"step {int(t[row])}"
+        draw.text((_MARGIN, below), f"as seen at\n{at}", INK, font(12))
         pictures = [as_rgb(to_uint8(part[row]).numpy(), "a batch") for part in (window.frames, seen)]
         for place in range(frames):
             left = _MARGIN + _LABEL + place * (cell_w + _GAP)
@@ -67,6 +68,8 @@ def draw_batch(
             colour = {"observed": OBSERVED, "latent": GENERATED, "": EMPTY}[kind]
             name = str(int(window.frame_index[row, place])) if kind else "padding"
             draw.text((left, top + 22), name, INK if kind else FAINT, font(11))
+            if t.ndim > 1 and kind == "latent":
+                draw.text((left, top + 8), f"step {int(t[row, place])}", INK, font(11))
             for images, y in zip(pictures, (top + _HEADER, below), strict=True):
                 draw.rectangle((left, y, left + cell_w - 1, y + cell_h - 1), fill=colour)
                 picture = Image.fromarray(np.ascontiguousarray(enlarge(images[place], scale)))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from viddiff.flat_config import OWN
+from viddiff.flat_config import LEVELS_PLAN, OWN
+from viddiff.model.sizes import WIDTH
 from viddiff.training.config import WITHOUT_EFFECT
 
 # Keys that may change when a run goes on: they do not change the weights beyond rounding.
@@ -25,10 +26,12 @@ CHANGEABLE = (
     "grad_clip",
     "without_replacement",
 )
+_SQUARE = {WIDTH: None}  # of frames that are square, whose flat config lacks the key
 # Why others may not, as one reason for several keys; for those of the network see `_why_fixed`.
 _WHY_FIXED = {
     ("fake_seed",): "what each training step draws comes from it",
     ("start_from",): "it was read at step 0 alone",
+    (LEVELS_PLAN,): "the mode of noise_levels is defined anew",
     (
         "dataset",
         "T",
@@ -41,8 +44,9 @@ _WHY_FIXED = {
 
 def changed_settings(saved: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     """Which keys of two flat configs differ that a run cannot change, in words; "" if none."""
-    now, before = OWN | dict(config), OWN | dict(saved)
-    free = (*FREE_KEYS, *CHANGEABLE)
+    now, before = _SQUARE | OWN | dict(config), _SQUARE | OWN | dict(saved)
+    unknown = {LEVELS_PLAN} - set(saved)  # of a run before this key
+    free = {*FREE_KEYS, *CHANGEABLE, *unknown}
     changed = [key for key in now if key not in free and before.get(key) != now[key]]
     told = [f"{key} was {before.get(key)!r} and is {now[key]!r}" for key in changed]
     return f"{', '.join(told)} ({'; '.join(dict.fromkeys(map(_why_fixed, changed)))})" if told else ""

@@ -9,16 +9,22 @@ from jaxtyping import Float64
 
 from viddiff.errors import InputError
 from viddiff.inference.modes import base_plan, parse_mode
+from viddiff.inference.strategies import PRESETS, USER_STRATEGIES
 
 Span = tuple[Float64[np.ndarray, " L"], Float64[np.ndarray, " L"]]
 
 
-@cache
 def level_spans(mode: str) -> tuple[Span, ...]:
     """Of each step of a mode's plan the levels before and after it, in parts of the whole way, by frame.
 
     Raises `InputError` if there is no such mode, or if all frames of its windows have one level.
     """
+    return _level_spans(mode, tuple(USER_STRATEGIES.values()), tuple(PRESETS.items()))
+
+
+@cache
+def _level_spans(mode: str, *definitions: object) -> tuple[Span, ...]:
+    """definitions: of the configuration's modes, by which the same name may mean another plan."""
     plan = base_plan(parse_mode(mode))
     steps = [stage for stage in plan.stages if stage.is_step]
     if not steps:

@@ -138,7 +138,9 @@ class Processes:
             return
         weights = (parameter.detach().double() for parameter in model.parameters())
         each = [torch.stack([value.sum(), value.square().sum()]) for value in weights]
-        sums = self.whole(torch.stack(each).sum(dim=0))
+        sums = self.whole(
+            torch.stack(each).sum(dim=0)
+        ).nan_to_num()  # weights of NaN are told when they are saved
         if not torch.equal(sums.view(self.count, 2), sums[:2].expand(self.count, 2)):
             raise InputError("the processes of the training have different weights; nothing of it is saved")
 
