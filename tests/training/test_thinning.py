@@ -55,3 +55,12 @@ def test_what_training_did_not_write_stays(tmp_path, data, caplog):
         train(settings(), data, tmp_path)
     assert {path.name for path in tmp_path.glob("*_000001.pt")} == {"ema_0.9_000001.pt", "ema_0.99_000001.pt"}
     assert sum("not removed, as keep_last asks" in message for message in caplog.messages) == 2
+
+
+def test_a_stop_changes_nothing_of_what_stays(tmp_path, data):
+    """Planning has promised what the whole training leaves."""
+    seen = iter(range(100))
+    train(settings(steps=8, save_interval=2), data, tmp_path, stop=lambda: next(seen) == 6)
+    assert saved(tmp_path, "opt") == [4, 6, 7]
+    train(settings(steps=8, save_interval=2), data, tmp_path)
+    assert saved(tmp_path, "opt") == [6, 8]

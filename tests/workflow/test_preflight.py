@@ -155,6 +155,17 @@ def test_a_run_waits_for_the_one_that_it_starts_from(plan):
     assert plan("train_new", training={"new": later, "first": first}).checks.keys() == {"new", "first"}
     with pytest.raises(InputError, match=r"training\.new\.start_from: no checkpoint checkpoints/first/"):
         plan("train_new", training={"new": later, "first": first | {"steps": 99}})
+    circle = first | {"start_from": "checkpoints/new/ema_0.9999_000100.pt"}
+    with pytest.raises(InputError, match="runs would wait for each other: new -> first -> new"):
+        plan("train_new", training={"new": later, "first": circle})
+
+
+def test_a_run_waits_for_the_last_of_a_file_that_is_written_again_and_again(plan):
+    first = RUN | {"ema_rate": "0.99", "save_latest_only": True}
+    later = RUN | {"start_from": "checkpoints/first/ema_0.99_latest.pt"}
+    unfinished = checkpoint_dict({}, check_settings("first", first).to_flat(), 50)
+    write_bytes(later["start_from"], encode(unfinished))
+    assert trained_before(configured(training={"new": later, "first": first}), "new") == "first"
 
 
 VDM = "results/far/model_000100_respace10/vdm_9_4_12_2"

@@ -169,7 +169,7 @@ def _train(
                         check_state(state, 0.0 if hopeless else loss, config)
                         save_state(run_dir, state, flat, data)
                         if config.keep_last and not hopeless:
-                            thin_out(run_dir, config.keep_last, config.keep_every)
+                            thin_out(run_dir, config)
             if hopeless:
                 raise overflow_error(state, config)
             if stopping:

@@ -66,7 +66,7 @@ def kept_steps(steps: Iterable[int], keep_last: int, keep_every: int) -> list[in
     With `keep_last` 0 all stay.
     """
     ordered = sorted(set(steps))
-    newest = ordered[-keep_last:]
+    newest = set(ordered[-keep_last:])
     return [step for step in ordered if step in newest or (keep_every and step % keep_every == 0)]
 
 

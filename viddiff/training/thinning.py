@@ -7,13 +7,16 @@ from pathlib import Path
 
 from viddiff.checkpoint import load_tensors
 from viddiff.files.write import sha256_file
+from viddiff.training.config import TrainingConfig
 from viddiff.training.run_files import is_own, kept_steps, run_files
 
 logger = logging.getLogger(__name__)
 
 
-def thin_out(run_dir: Path, keep_last: int, keep_every: int) -> None:
+def thin_out(run_dir: Path, config: TrainingConfig) -> None:
     """Remove the sets of a run that do not stay, see `kept_steps`.
+
+    Which ones do does not depend on where the run was stopped: a set saved for that goes when the next is there.
 
     A file goes only if the opt file of its set knows it by its hash, which goes last: what somebody else put there
     stays, with a warning.
@@ -24,7 +27,9 @@ def thin_out(run_dir: Path, keep_last: int, keep_every: int) -> None:
         for file in files
         if file.step is not None and file.kind == "opt" and is_own(file.path)
     }
-    for step in sorted(opts.keys() - set(kept_steps(opts, keep_last, keep_every))):
+    planned = [step for step in opts if step % config.save_interval == 0 or step == config.steps]
+    kept = {max(opts, default=0), *kept_steps(planned, config.keep_last, config.keep_every)}
+    for step in sorted(opts.keys() - kept):
         hashes = load_tensors(opts[step], mmap=True)["sha256"]
         for file in files:
             if file.step != step or file.kind == "opt":

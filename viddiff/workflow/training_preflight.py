@@ -154,7 +154,13 @@ def _check_decodable(config: Configuration, run: str, split: Split) -> None:
 
 def _check_start(config: Configuration, run: str, settings: TrainingConfig) -> None:
     """Raise `InputError` if a run that has not begun cannot start from the file it names, as far as is known."""
-    if not settings.start_from or has_begun(Path(CHECKPOINTS, run)) or trained_before(config, run):
+    chain = [run]
+    while before := trained_before(config, chain[-1]):
+        if before in chain:
+            way = " -> ".join((*chain, before))
+            raise InputError(f"config key training.{run}.start_from: runs would wait for each other: {way}")
+        chain.append(before)
+    if not settings.start_from or has_begun(Path(CHECKPOINTS, run)) or len(chain) > 1:
         return
     path = Path(settings.start_from)
     try:

@@ -113,7 +113,7 @@ def is_to_be_trained(config: Configuration, evaluation: Evaluation) -> bool:
 def trained_before(config: Configuration, run: str) -> str | None:
     """The configured run that is trained first, as it makes the file that `run` starts from; `None`: there is none."""
     start = config.training[run].settings.get("start_from")
-    if not start or Path(start).exists() or has_begun(Path(CHECKPOINTS, run)):
+    if not start or has_begun(Path(CHECKPOINTS, run)):
         return None
     makers = (other for other in config.training if str(Path(start)) in _files_to_come(config, other))
     return next((other for other in makers if other != run), None)
