@@ -115,6 +115,8 @@ def test_a_video_depends_on_its_indices_alone(model, videos):
     alone = model.complete(videos[3:], MODE, indices=[3])
     assert np.array_equal(many[2], alone[0])
     assert not np.array_equal(model.complete(videos[3:], MODE, indices=[3], sample=1), alone)
+    same = model.complete(videos[::-1][:1], MODE, indices=np.array([3]), sample=np.int64(0))  # of any kind
+    assert np.array_equal(same, alone)
     assert not np.array_equal(model.complete(videos[3:], MODE), alone)
 
 
@@ -216,6 +218,14 @@ def test_a_model_that_cannot_be_is_refused_in_one_line(root, changes, message, m
         (lambda videos: videos, {"mode": "autoreg_4_2"}, "is not of the form"),
         (lambda videos: videos, {"mode": "autoreg_4_2_9_9"}, "obs_length is 9"),
         (lambda videos: videos, {"mode": "autoreg_4_2_None_3"}, "T is not given"),
+        (
+            lambda videos: videos,
+            {"indices": [0, 1, 2, 3.0]},
+            r"indices: 3\.0 must be a whole number, 0 or more",
+        ),
+        (lambda videos: videos, {"indices": [0, 1, 2, True]}, "indices: True must be a whole number"),
+        (lambda videos: videos, {"sample": -1}, "sample: -1 must be a whole number, 0 or more"),
+        (lambda videos: None, {"mode": "autoreg_4_2_4_0", "indices": []}, "indices are empty"),
         (lambda videos: videos, {"indices": [1, 2]}, "indices are 2, must be one for each of 4 videos"),
         (
             lambda videos: videos,

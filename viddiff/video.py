@@ -55,6 +55,8 @@ def checked_videos(
     wanted = f"uint8 [B, {length} or more, 3, {size[0]}, {size[1]}]"
     if not isinstance(videos, np.ndarray | Tensor):
         raise InputError(f"videos are a {type(videos).__name__}, must be an array {wanted}")
+    if isinstance(videos, np.ndarray) and min(videos.strides, default=0) < 0:  # as of videos[:, ::-1]
+        videos = videos.copy()
     given = torch.as_tensor(videos)
     fits = given.ndim == 5 and given.dtype == torch.uint8 and given.shape[2:] == (3, *size)
     if not fits or len(given) == 0 or given.shape[1] < length:

@@ -13,8 +13,9 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from operator import index
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 import torch
@@ -96,6 +97,8 @@ class VideoModel:
         Raises `InputError` for a wrong argument, and for a file that is absent, damaged or not a checkpoint.
         """
         find_sampler(sampler)
+        if not isinstance(respacing, str):
+            raise InputError(f'respacing is {respacing!r:.60}, must be a text, such as "10"')
         found = find_device(device)
         found_precision = find_precision(precision, found)
         tell_precision(precision, found_precision, found)
@@ -125,8 +128,8 @@ class VideoModel:
         videos: Any,
         mode: str | Mode,
         *,
-        indices: Sequence[int] | None = None,
-        sample: int = 0,
+        indices: Sequence[Any] | np.ndarray | None = None,
+        sample: SupportsIndex = 0,
         second: VideoModel | None = None,
         schedule: Schedule | str | os.PathLike[str] | None = None,
         alexnet: str | os.PathLike[str] | None = None,
@@ -154,7 +157,10 @@ class VideoModel:
             guidance_shifts=guidance_shifts,
         )
         given = completion.check_videos(videos, 1 if indices is None else len(indices))
-        numbers = range(len(given)) if indices is None else indices
+        numbers = range(len(given)) if indices is None else [_whole("indices", value) for value in indices]
+        sample = _whole("sample", sample)
+        if not numbers:
+            raise InputError("indices are empty, must be one for each video to make")
         if len(numbers) != len(given):
             raise InputError(f"indices are {len(numbers)}, must be one for each of {len(given)} videos")
         calls = completion.call_size()
@@ -289,3 +295,14 @@ class VideoModel:
     def _sampler(self, conditioning: Conditioning | None) -> WindowSampler:
         how = partial(numerics, self.precision, self.device)
         return WindowSampler(self.network, self.diffusion, how, conditioning or Conditioning())
+
+
+def _whole(name: str, value: Any) -> int:
+    """A whole number of any kind as Python's: noise is named by its digits. Raises `InputError` for another value."""
+    try:
+        number = index(value)
+    except TypeError:
+        number = -1
+    if number < 0 or isinstance(value, bool):
+        raise InputError(f"{name}: {value!r:.60} must be a whole number, 0 or more")
+    return number

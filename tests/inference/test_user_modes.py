@@ -318,6 +318,10 @@ def test_a_file_that_is_not_there():
         ),
         ("    yield (1, 2)", r"zigzag.py yields \(1, 2\), must yield stages"),
         ("    while True:\n        yield Stage((), (3,))", "zigzag.py makes more than 800 stages"),
+        (
+            "    yield Stage((), (3, 4), 2)",
+            "zigzag.py yields a stage with n_select: frames are selected by the variant adaptive- alone",
+        ),
         ("    return None", "zigzag.py: TypeError: 'NoneType' object is not iterable"),
         ("    yield Stage((), (3,))", "T is 8, but no stage makes 4 frames"),
     ],
@@ -386,6 +390,7 @@ def test_every_falling_matrix_is_a_plan(data):
         ([[1, 2], [0]], "matrix row 1 has 1 levels, must have 2, as row 0"),
         ([[1, -1]], "-1"),
         ([], "matrix"),
+        ([[]], "matrix"),
     ],
 )
 def test_a_matrix_that_cannot_be_is_one_line(matrix, message):
@@ -420,3 +425,34 @@ def zigzag(length, n_obs, window, step_size):
     plan = plan_of("zigzag", 4, 1, 4, 1)
     plan.check(4)
     assert plan.stages[1] == Stage((0,), (1, 2, 3), 0, 2, (1, 1, 1), (0, 0, 0))
+
+
+@pytest.mark.parametrize(
+    ("definition", "message"),
+    [
+        (
+            {"strategy": "long-range", "optoins": {"recent": 0.9}},
+            "key 'optoins' is unknown; did you mean options",
+        ),
+        (
+            {"stages": [{"latent": [1], "starts": [1], "ends": [0]}]},
+            r"key 'starts' of stages\[0\] is unknown",
+        ),
+        ({"stages": [{"observed": [0]}]}, r"stages\[0\] lacks latent"),
+        ({"stages": []}, "stages are empty"),
+        ({"matrix": [[1.7, 0], [0, 0]]}, "1.7 must be a whole number"),
+        ({"matrix": []}, "matrix is empty"),
+        ({"pattern": {"latent": [0, 1]}}, "pattern lacks step"),
+        ({"strategy": "google", "second": {"run": "gaps"}}, "second lacks checkpoint"),
+    ],
+)
+def test_a_notebooks_wrong_definition_is_one_line_too(definition, message):
+    """Which meets no schema."""
+    with pytest.raises(InputError, match=rf"^config key modes\.mine: .*{message}"):
+        register_modes({"mine": definition})
+
+
+@pytest.mark.parametrize("name", ["given2-foo", "newest0.5-foo"])
+def test_a_name_that_history_would_read_as_weights_is_refused(name):
+    with pytest.raises(InputError, match="has a meaning in names of modes"):
+        register_modes({name: {"strategy": "google"}})

@@ -22,6 +22,10 @@ def level_matrix(rows: Sequence[Sequence[int]]) -> Stages:
     Raises `InputError` for a matrix of rows of different lengths, of a level that rises, or that leaves a frame noisy.
     The strategy raises `PlanError` for another number of frames, and where noisy frames overfill the window.
     """
+    if not rows or not rows[0]:
+        raise InputError(
+            "matrix is empty, must have a row for each iteration and a column for each frame to make"
+        )
     columns, noise = len(rows[0]), max((level for row in rows for level in row), default=0)
     before: Sequence[int] = [max(noise, 1)] * columns
     for number, row in enumerate(rows):

@@ -31,7 +31,7 @@ from types import CodeType
 from typing import Any
 
 from viddiff.diffusion.treatment import WORDS
-from viddiff.errors import InputError, PlanError, naming
+from viddiff.errors import InputError, PlanError, naming, unknown
 from viddiff.inference.combine import GOAL_DIRECTED, plan_of
 from viddiff.inference.level_matrix import level_matrix
 from viddiff.inference.modes import Mode
@@ -51,7 +51,10 @@ from viddiff.inference.strategies import (
 KINDS = ("strategy", "stages", "pattern", "matrix", "file")
 MOST_STAGES_PER_FRAME = 100  # of a user's function; more mean that it does not end
 
-_RESERVED = rf"(?:{'|'.join(WORDS)}|gibbs|goal-directed|adaptive|l2|optimal|trainset|gradientmethod)(?:-.*)?"
+_RESERVED = (
+    rf"(?:{'|'.join(WORDS)}|gibbs|goal-directed|adaptive|l2|optimal|trainset|gradientmethod)(?:-.*)?"
+    r"|(?:given|newest)[0-9.]+-.*"  # as behind history-<w>-
+)
 _ANY_PARAMETERS = (64, 8, 16, 4)  # with which a name is tried: only its own faults count
 
 
@@ -91,6 +94,7 @@ def _register(name: str, definitions: Mapping[str, Mapping[str, Any]], referring
         if kind == "stages":
             USER_STRATEGIES[name] = Strategy(_listed(definition["stages"]))
         elif kind == "pattern":
+            _check_keys("pattern", definition["pattern"], ("latent", "step"), ("observed",))
             USER_STRATEGIES[name] = Strategy(_repeated(**definition["pattern"]))
         elif kind == "matrix":
             USER_STRATEGIES[name] = Strategy(level_matrix([_whole(row) for row in definition["matrix"]]))
@@ -120,6 +124,7 @@ def _check_name(name: str) -> None:
 
 def _kind(definition: Mapping[str, Any]) -> str:
     """Which of `KINDS` a definition is."""
+    _check_keys("", definition, (), (*KINDS, "options", "second"))
     kinds = [key for key in KINDS if key in definition]
     if len(kinds) != 1:
         found = " and ".join(kinds) or "none of these"
@@ -127,6 +132,16 @@ def _kind(definition: Mapping[str, Any]) -> str:
     if "options" in definition and kinds != ["strategy"]:
         raise InputError(f"has options beside {kinds[0]}, must have them beside strategy alone")
     return kinds[0]
+
+
+def _check_keys(
+    where: str, found: Mapping[str, Any], needed: Sequence[str], others: Sequence[str] = ()
+) -> None:
+    """Raise `InputError` for a key that is lacking or has no meaning: a notebook's definitions meet no schema."""
+    if lacking := [key for key in needed if key not in found]:
+        raise InputError(f"{where or 'it'} lacks {lacking[0]}")
+    if wrong := [key for key in found if key not in (*needed, *others)]:
+        raise unknown(f"key {wrong[0]!r}{where and f' of {where}'}", str(wrong[0]), [*needed, *others])
 
 
 def _try(name: str) -> None:
@@ -156,6 +171,7 @@ def _with_second(found: Strategy, second: Mapping[str, Any]) -> Strategy:
     """The strategy with a second checkpoint. Which stages that makes is known with a mode's numbers."""
     if found.second:
         raise InputError(f"second: the strategy has one already, {found.second}")
+    _check_keys("second", second, ("run", "checkpoint"), ("from_phase",))
     phase = int(second.get("from_phase", SecondCheckpoint.from_phase))
     return replace(found, second=SecondCheckpoint(second["run"], second["checkpoint"], phase))
 
@@ -165,6 +181,10 @@ def _listed(stages: Sequence[Mapping[str, Any]]) -> Stages:
 
     the frames that they make are those from the first one made to the end.
     """
+    if not stages:
+        raise InputError("stages are empty, must make at least one frame")
+    for number, stage in enumerate(stages):
+        _check_keys(f"stages[{number}]", stage, ("latent",), ("observed", "phase"))
     listed = tuple(
         Stage(_whole(stage.get("observed", ())), _whole(stage["latent"]), phase=int(stage.get("phase", 1)))
         for stage in stages
@@ -208,7 +228,9 @@ def _repeated(latent: Sequence[int], step: int, observed: Sequence[int] = ()) ->
 
 
 def _whole(frames: Sequence[int]) -> tuple[int, ...]:
-    """To the schema, 4.0 is a whole number as well."""
+    """To the schema, 4.0 is a whole number as well. Raises `InputError` for another."""
+    if wrong := [frame for frame in frames if frame != int(frame)]:
+        raise InputError(f"{wrong[0]!r} must be a whole number")
     return tuple(int(frame) for frame in frames)
 
 
@@ -265,8 +287,12 @@ def _guarded(rule: Stages, path: Path) -> Stages:
                     tuple(map(index, numbers))
                     for numbers in (stage.observed, stage.latent, stage.starts, stage.ends)
                 )
-                n_select, levels, phase = map(index, (stage.n_select, stage.levels, stage.phase))
-                yield Stage(observed, latent, n_select, levels, starts, ends, bool(stage.second), phase)
+                levels, phase = map(index, (stage.levels, stage.phase))
+                if stage.n_select:
+                    raise PlanError(
+                        f"{path} yields a stage with n_select: frames are selected by the variant adaptive- alone"
+                    )
+                yield Stage(observed, latent, 0, levels, starts, ends, bool(stage.second), phase)
         except InputError:
             raise
         except Exception as error:
