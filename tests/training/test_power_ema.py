@@ -115,6 +115,17 @@ def test_the_command_writes_a_checkpoint_that_says_what_it_is(tmp_path: Path, ca
     torch.testing.assert_close(made.state_dict["w"], averaged(0.08)[STEPS].float(), atol=0.02, rtol=0)
     evaluation = Evaluation.named("run/posthoc", "ema_0.08_001000", "autoreg_10_5_60_10")
     assert evaluation.checkpoint_file(tmp_path.parent).parts[-2:] == ("posthoc", path.name)
+    written = path.read_bytes()
+    assert write_post_hoc(tmp_path, 0.08)[0].read_bytes() == written  # again
+    removed = next(tmp_path.glob("power_*_000500.pt"))
+    kept = removed.read_bytes()
+    removed.unlink()
+    with pytest.raises(
+        InputError, match=r"ema_0\.08_001000\.pt is there, made of other averages: move it away"
+    ):
+        write_post_hoc(tmp_path, 0.08)
+    removed.write_bytes(kept)
+    assert path.read_bytes() == written
     earlier, _ = write_post_hoc(tmp_path, 0.1, 500)
     torch.testing.assert_close(
         load_checkpoint(earlier).state_dict["w"], saved[0.1][500].float(), atol=1e-4, rtol=0

@@ -166,6 +166,10 @@ def test_metrics_that_go_on_beyond_the_truth_are_told_before_any_work(plan):
         "count all; psnr count those that have a truth"
     )
     with pytest.raises(
+        InputError, match=r"metric fvd_windows needs 16 frames with a truth or more, found 12$"
+    ):
+        plan(f"{FOLDER}/autoreg_4_2_20_4/metrics_2-1-20.pkl", metrics={"names": ["motion", "fvd_windows"]})
+    with pytest.raises(
         InputError, match=r"13 true frames .* so that a generated frame has a true one beside it"
     ):
         plan(f"{FOLDER}/autoreg_14_2_20_12/metrics_2-1-20.pkl", metrics=metrics)

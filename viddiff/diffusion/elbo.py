@@ -69,11 +69,14 @@ def window_bound(
         x_t, (estimate, v) = _estimate(model, diffusion, window, t, eps)
         vb.append(frame_sums(variational_bound(diffusion, x_0.expand_as(x_t), x_t, estimate, v, t)))
         xstart_mse.append(frame_sums((estimate - x_0) ** 2))
+    bits = torch.cat(vb).cpu().numpy()
+    if not np.isfinite(bits).all():
+        raise InputError("the network's bound is not of finite numbers")
     alpha_bar = diffusion.schedule.alpha_bar[::-1]
     squared = torch.cat(xstart_mse).cpu().numpy()
     return WindowBound(
         prior=float(frame_sums(prior_bits(diffusion, x_0))),
-        vb=torch.cat(vb).cpu().numpy(),
+        vb=bits,
         xstart_mse=squared,
         # eps = (x_t - alpha x_0) / sigma: the errors of both are proportional.
         mse=squared * alpha_bar / (1.0 - alpha_bar),

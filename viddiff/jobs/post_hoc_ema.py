@@ -56,9 +56,12 @@ def write_post_hoc(run_dir: Path, length: float, step: int | None = None) -> tup
                 total.get(name, torch.zeros_like(value, dtype=torch.float64)) + weight * value.double()
             )
     target = run_dir / FOLDER / f"ema_{length}_{last:06d}.pt"
+    if wrong := [name for name, value in total.items() if not value.isfinite().all()]:
+        raise InputError(f"{run_dir}: the average would not be of finite numbers, first in {wrong[0]}")
     target.parent.mkdir(exist_ok=True)
     config = newest.config | {"ema_length": length}
-    write_bytes(
-        target, encode(checkpoint_dict({name: value.float() for name, value in total.items()}, config, last))
-    )
+    content = encode(checkpoint_dict({name: value.float() for name, value in total.items()}, config, last))
+    if target.exists() and target.read_bytes() != content:
+        raise InputError(f"{target} is there, made of other averages: move it away to have it made anew")
+    write_bytes(target, content)
     return target, distance

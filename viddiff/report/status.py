@@ -18,7 +18,9 @@ from viddiff.workflow.config import check_config, load_config, load_schema, read
 from viddiff.workflow.targets import Cell, metrics_cell, pairs, read_grid
 
 CONFIG = Path("config/config.yaml")  # of the project
-SCHEMA = Path(__file__).parents[2] / "config" / "schema.yaml"  # beside the code, which may serve many projects
+SCHEMA = (
+    Path(__file__).parents[2] / "config" / "schema.yaml"
+)  # beside the code, which may serve many projects
 _METRICS = "metrics_<videos>-<samples>-<T>.pkl"
 
 

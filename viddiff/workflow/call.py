@@ -198,10 +198,12 @@ def _check_others(
         check_checkpoint(config, evaluation)
     warnings = []
     for cell in request.measured:
-        check_measurable(config.metrics, cell)
+        name = dataset_of(config, cell.evaluation)
+        known = datasets.known_length(name) if name and datasets.knows(name) else None
+        check_measurable(config.metrics, cell, known)
         if not Path(cell.metrics("pkl")).is_file():
             warnings.append(check_truth(config, cell, datasets))
-        if name := dataset_of(config, cell.evaluation):
+        if name:
             check_defined(config.metrics, cell, name, datasets.kind(name))
     measured = all(Path(cell.metrics("pkl")).is_file() for cell in request.measured)
     if not measured:

@@ -43,8 +43,10 @@ def check_metric_weights(config: Configuration) -> None:
                 check_whole(file, "file of weights")
 
 
-def check_measurable(metrics: Metrics, cell: Cell) -> None:
+def check_measurable(metrics: Metrics, cell: Cell, true_frames: int | None = None) -> None:
     """Check that the configured metrics exist for so many videos, samples and frames, which costs no look at a file.
+
+    true_frames: of the videos of the dataset, if they are known.
 
     Raises `InputError` that names the file, the metric and what it needs.
     """
@@ -56,9 +58,11 @@ def check_measurable(metrics: Metrics, cell: Cell) -> None:
         fewest_videos = of_set.get("fewest_videos", 1)
         fewest_frames = descriptors.get(of_set["descriptor"], {}).get("fewest_frames", 1)
         fewest_samples = 2 if facts.get(name, {}).get("joint") else 1
-        frames = [("frames", cell.T, fewest_frames)]
+        measured = min(cell.T, true_frames or cell.T)
+        frames = [("frames with a truth" if measured < cell.T else "frames", measured, fewest_frames)]
         if metrics.options(name).get("frames") == ("fvd.frames", "generated"):
-            frames = [("generated frames", cell.T - cell.evaluation.mode.given("obs_length"), fewest_frames)]
+            made = measured - cell.evaluation.mode.given("obs_length")
+            frames = [("generated frames", made, fewest_frames)]
         for what, found, fewest in (
             ("videos", cell.videos, fewest_videos),
             ("samples of each video", cell.samples, fewest_samples),

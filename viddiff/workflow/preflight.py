@@ -13,7 +13,7 @@ from viddiff.errors import InputError, missing_file, naming
 from viddiff.files.archives import check_whole
 from viddiff.flat_config import own_setting
 from viddiff.inference.cost import ONE_LEVEL, check_steps
-from viddiff.inference.modes import frames_needed, make_plan, true_frames
+from viddiff.inference.modes import base_plan, frames_needed, make_plan, true_frames
 from viddiff.model.sizes import frame_size
 from viddiff.tree.fingerprint import check_claim, precision_of
 from viddiff.tree.paths import Evaluation, check_run
@@ -171,6 +171,12 @@ def check_search(config: Configuration, evaluation: Evaluation, datasets: Datase
     """
     searches_of(evaluation)
     with naming(str(evaluation.directory)):
+        check_steps(
+            evaluation.mode,
+            base_plan(evaluation.mode),
+            evaluation.checkpoint.sampler,
+            diffusion_steps_of(config, evaluation),
+        )
         if name := dataset_of(config, evaluation):
             datasets.split(name, "train")
             _check_made(config, name, "train")
