@@ -185,6 +185,10 @@ def test_metrics_that_go_on_beyond_the_truth_are_told_before_any_work(plan):
         (f"{FOLDER}/gibbs-1-autoreg_4_4_12_4/elbos_2.json", "makes frame 4 again"),
         (f"{FOLDER}/gradientmethod_{MODES[0]}/elbos_2.json", "guidance"),
         (f"results/no/ema_0.9999_000100/{MODES[0]}/metrics_2-1-12.pkl", "^no checkpoint checkpoints/no/ema_0.9999_"),
+        (
+            f"{FOLDER}/resample-1x50-autoreg_optimal-linspace-t_4_2_8_4/optimal_schedule.json",
+            "resample-1x50: goes 50 noise levels up, must be less than the 2 that there are",
+        ),
         (f"{AT}/optimal_schedule.json", "is not optimal: it has no _optimal behind its strategy$"),
     ],
 )  # fmt: skip
