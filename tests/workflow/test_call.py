@@ -30,6 +30,8 @@ from viddiff.workflow.report_files import (
     check_page,
     contents_file,
     group_cells,
+    groups_of,
+    is_contents_file,
     report_contents,
     report_files,
     report_folder,
@@ -271,6 +273,39 @@ def test_the_report_shows_the_cells_of_a_group_side_by_side():
         InputError, match=f"^the configured grid has nothing at {CHECKPOINT}/{stem} for videos 9_4$"
     ):
         group_cells(grid, CHECKPOINT, stem, "9_4")
+
+
+def test_blocks_that_measure_other_videos_or_frames_are_pictures_of_their_own():
+    (block,) = configured().grid
+    grid = read_grid(
+        [
+            replace(block, modes=(MODES[0],), videos=5),
+            replace(block, modes=("independent_4_2_12_4",), videos=3),
+            replace(block, modes=(MODES[1],), videos=5),
+            replace(block, modes=("independent_4_2_8_4",), videos=3),
+        ]
+    )
+    groups = {
+        names[2]: [str(cell.evaluation.mode) for cell in cells] for names, cells in groups_of(grid).items()
+    }
+    assert groups == {
+        "12_4_5-12": list(MODES), "12_4_3-12": ["independent_4_2_12_4"], "8_4": ["independent_4_2_8_4"]
+    }  # fmt: skip
+
+
+def test_contents_of_someone_else_are_not_ours(tmp_path):
+    for name in ("report_0123456789ab.json", "report_notes.json"):
+        (tmp_path / name).touch()
+    (tmp_path / "report_0123456789ac.json").mkdir()
+    assert [path.name for path in tmp_path.iterdir() if is_contents_file(path)] == [
+        "report_0123456789ab.json"
+    ]
+
+
+@pytest.mark.parametrize("target", ["report", "all", "plans"])
+def test_an_empty_grid_has_nothing_to_show(plan, target):
+    with pytest.raises(InputError, match=f"^config key grid is empty: {target} would have nothing to show$"):
+        plan(target, grid=[])
 
 
 def test_a_page_of_someone_else_is_not_replaced(tmp_path):

@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from viddiff.errors import InputError
 from viddiff.files.npy import is_whole
 from viddiff.tree.paths import ANIMATIONS, Evaluation
 from viddiff.workflow.batches import (
@@ -97,7 +98,9 @@ def plan_call(
         runs_to_train,
     )
 
-    options = read_options(arguments)
+    options, grid = read_options(arguments), list(grid)
+    if not grid and (named := {"all", "report", "plans"} & set(options.targets)):
+        raise InputError(f"config key grid is empty: {', '.join(sorted(named))} would have nothing to show")
     check_targets(config, options.targets)
     compared = wanted_quality(quality) if asks_for_quality(options.targets) else ()
     request = read_request(

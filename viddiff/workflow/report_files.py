@@ -1,7 +1,8 @@
 """The report of the grid: which files it consists of, and what they show.
 
 A grid with a name has a folder for them, `results/<name>/`; those of the grid without a name lie in `results/` itself.
-Cells that complete the same videos with the same checkpoint are shown side by side: they are a *group*.
+Cells that complete the same videos with the same checkpoint are shown side by side: they are a *group*, see
+`groups_of`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,11 +51,20 @@ def shown_elsewhere(table: Path, grid: Iterable[Cell]) -> tuple[int, int]:
 
 
 def groups_of(grid: Iterable[Cell]) -> dict[tuple[str, str, str], list[Cell]]:
-    """The cells of each group, by run, checkpoint and videos."""
+    """The cells of each group, by run, checkpoint and videos.
+
+    Where blocks of the grid measure other numbers of videos or frames they are groups of their own,
+    `<group>_<videos>-<frames>`: one curve cannot be compared with another then.
+    """
     groups: dict[tuple[str, str, str], list[Cell]] = {}
     for cell in grid:
-        groups.setdefault(_group_of(cell), []).append(cell)
-    return groups
+        groups.setdefault((*cell.evaluation.names[:2], cell.group), []).append(cell)
+    return {
+        (run, checkpoint, group if len(alike) == 1 else f"{group}_{videos}-{frames}"): part
+        for (run, checkpoint, group), cells in groups.items()
+        if (alike := _by_measured(cells))
+        for (videos, frames), part in alike.items()
+    }
 
 
 def group_cells(grid: Iterable[Cell], run: str, checkpoint: str, group: str) -> list[Cell]:
@@ -137,5 +148,13 @@ def contents_file(grid: Sequence[Cell], videos: int, folder: str = RESULTS) -> s
     return f"{folder}/report_{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
 
 
-def _group_of(cell: Cell) -> tuple[str, str, str]:
-    return (*cell.evaluation.names[:2], cell.group)
+def is_contents_file(path: Path) -> bool:
+    """Whether a file has a name of `contents_file`: others are somebody's own."""
+    return re.fullmatch(r"report_[0-9a-f]{12}\.json", path.name) is not None and path.is_file()
+
+
+def _by_measured(cells: Iterable[Cell]) -> dict[tuple[int, int], list[Cell]]:
+    parts: dict[tuple[int, int], list[Cell]] = {}
+    for cell in cells:
+        parts.setdefault((cell.videos, cell.T), []).append(cell)
+    return parts
