@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from seeded import GOLDEN
 
@@ -27,6 +27,7 @@ def test_respacing_is_the_recorded_one(key: str) -> None:
         assert list(respaced_steps(int(n_steps), spec)) == RESPACINGS[key]
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=4), st.integers(0, 200))
 def test_respacing_keeps_so_many_of_each_section(counts: list[int], more: int) -> None:
     n_steps = len(counts) * max(counts) + more
@@ -38,6 +39,7 @@ def test_respacing_keeps_so_many_of_each_section(counts: list[int], more: int) -
     assert counts[-1] == 1 or kept[-1] == n_steps - 1
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.integers(2, 1000), st.integers(1, 1000))
 def test_ddim_respacing_is_a_stride_or_an_error(n_steps: int, count: int) -> None:
     possible = [stride for stride in range(1, n_steps) if len(range(0, n_steps, stride)) == count]
@@ -69,6 +71,7 @@ def test_trailing_keeps_the_last_step_and_as_much_before_the_first_one():
     assert respaced_steps(1000, "trailing1") == (999,)
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.integers(1, 60), st.integers(0, 200))
 def test_trailing_keeps_exactly_so_many(count: int, more: int) -> None:
     kept = respaced_steps(count + more, f"trailing{count}")

@@ -227,7 +227,7 @@ def _repeated(latent: Sequence[int], step: int, observed: Sequence[int] = ()) ->
     return rule
 
 
-def _whole(frames: Sequence[int]) -> tuple[int, ...]:
+def _whole(frames: Sequence[Any]) -> tuple[int, ...]:
     """To the schema, 4.0 is a whole number as well. Raises `InputError` for another."""
     if wrong := [frame for frame in frames if frame != int(frame)]:
         raise InputError(f"{wrong[0]!r} must be a whole number")

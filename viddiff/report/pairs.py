@@ -171,10 +171,6 @@ def _difference(a: Record, b: Record, metric: str) -> Difference:
             raise InputError(f"it is not defined in {record.path}")
         if summary.per_video is None and record.videos == _TOO_FEW and is_of_sets(metric):
             raise InputError(f"of {_TOO_FEW} videos it has no error")
-        if summary.per_video is None and is_of_sets(metric) and record.videos > 1:
-            raise InputError(
-                f"it is not defined without one of the videos of {record.path}, so it has no error"
-            )
         if summary.per_video is None and record.videos > 1:
             raise InputError(
                 f"{record.path} does not tell its values by video: remove it to have it measured anew"

@@ -99,7 +99,7 @@ def plan_call(
     )
 
     options, grid = read_options(arguments), list(grid)
-    if not grid and (named := {"all", "report", "plans"} & set(options.targets)):
+    if not grid and (named := {"all", "report"} & set(options.targets)):
         raise InputError(f"config key grid is empty: {', '.join(sorted(named))} would have nothing to show")
     check_targets(config, options.targets)
     compared = wanted_quality(quality) if asks_for_quality(options.targets) else ()
