@@ -16,9 +16,9 @@ from viddiff.workflow.baselines import (
     other_split,
 )
 from viddiff.workflow.call import make_anew
+from viddiff.workflow.checkpoints import dataset_of
 from viddiff.workflow.datasets import MADE_DATASETS
 from viddiff.workflow.metric_preflight import check_measured
-from viddiff.workflow.checkpoints import dataset_of
 from viddiff.workflow.preflight import plan_is_outdated
 from viddiff.workflow.quality import shows_quality
 from viddiff.workflow.report_files import (

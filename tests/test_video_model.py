@@ -225,7 +225,11 @@ def test_a_model_that_cannot_be_is_refused_in_one_line(root, changes, message, m
         ),
         (lambda videos: videos, {"indices": [0, 1, 2, True]}, "indices: True must be a whole number"),
         (lambda videos: videos, {"sample": -1}, "sample: -1 must be a whole number, 0 or more"),
-        (lambda videos: None, {"mode": "autoreg_4_2_4_0", "indices": []}, "indices are empty"),
+        (
+            lambda videos: None,
+            {"mode": "autoreg_4_2_4_0", "indices": []},
+            "indices are empty",
+        ),
         (lambda videos: videos, {"indices": [1, 2]}, "indices are 2, must be one for each of 4 videos"),
         (
             lambda videos: videos,

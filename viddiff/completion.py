@@ -22,7 +22,7 @@ from viddiff.inference.modes import Mode
 from viddiff.inference.plan import Plan, Stage
 from viddiff.inference.select import Embed
 from viddiff.model.sizes import frame_size
-from viddiff.seeds import SampleIdentity
+from viddiff.seeds import SampleIdentity, whole_number
 from viddiff.video import checked_videos, to_model, to_uint8
 from viddiff.window import Noise, Window, WindowFrames
 
@@ -148,7 +148,9 @@ class Completion:
     def _identities(self, indices: Sequence[int], sample: int) -> list[SampleIdentity]:
         model = self.model
         sampler = f"{model.sampler} {model.respacing}".strip()
-        return [SampleIdentity(model.sha256, str(self.mode), sampler, index, sample) for index in indices]
+        sample = whole_number("sample", sample)
+        numbers = [whole_number("indices", index) for index in indices]
+        return [SampleIdentity(model.sha256, str(self.mode), sampler, number, sample) for number in numbers]
 
     def _as_second(self, indices: Sequence[int], sample: int) -> SecondModel:
         return SecondModel(self._identities(indices, sample), self._sample_window)

@@ -11,10 +11,21 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
+from operator import index
+from typing import Any, SupportsIndex
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from viddiff.errors import InputError
+
+
+def whole_number(name: str, value: Any) -> int:
+    """A whole number of any kind as Python's: noise is named by its digits. Raises `InputError` for another value."""
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex) or index(value) < 0:
+        raise InputError(f"{name}: {value!r:.60} must be a whole number, 0 or more")
+    return index(value)
 
 
 @dataclass(frozen=True)

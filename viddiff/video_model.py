@@ -13,7 +13,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from operator import index
 from pathlib import Path
 from typing import Any, SupportsIndex
 
@@ -47,6 +46,7 @@ from viddiff.model.compiled import CompiledNetwork, compile_network
 from viddiff.model.load import load_network
 from viddiff.model.sizes import frame_size
 from viddiff.precision import find_precision, numerics, rows_per_call, tell_precision
+from viddiff.seeds import whole_number
 from viddiff.tree.paths import DEFAULT_SAMPLER
 from viddiff.tree.schedules import Schedule, plan_of_mode
 from viddiff.window import Noise, StepNoise, Walk, Window, WindowFrames
@@ -157,8 +157,10 @@ class VideoModel:
             guidance_shifts=guidance_shifts,
         )
         given = completion.check_videos(videos, 1 if indices is None else len(indices))
-        numbers = range(len(given)) if indices is None else [_whole("indices", value) for value in indices]
-        sample = _whole("sample", sample)
+        numbers = (
+            range(len(given)) if indices is None else [whole_number("indices", value) for value in indices]
+        )
+        sample = whole_number("sample", sample)
         if not numbers:
             raise InputError("indices are empty, must be one for each video to make")
         if len(numbers) != len(given):
@@ -295,14 +297,3 @@ class VideoModel:
     def _sampler(self, conditioning: Conditioning | None) -> WindowSampler:
         how = partial(numerics, self.precision, self.device)
         return WindowSampler(self.network, self.diffusion, how, conditioning or Conditioning())
-
-
-def _whole(name: str, value: Any) -> int:
-    """A whole number of any kind as Python's: noise is named by its digits. Raises `InputError` for another value."""
-    try:
-        number = index(value)
-    except TypeError:
-        number = -1
-    if number < 0 or isinstance(value, bool):
-        raise InputError(f"{name}: {value!r:.60} must be a whole number, 0 or more")
-    return number

@@ -61,7 +61,8 @@ def write_post_hoc(run_dir: Path, length: float, step: int | None = None) -> tup
     target.parent.mkdir(exist_ok=True)
     config = newest.config | {"ema_length": length}
     content = encode(checkpoint_dict({name: value.float() for name, value in total.items()}, config, last))
-    if target.exists() and target.read_bytes() != content:
+    if not target.exists():
+        write_bytes(target, content)
+    elif target.read_bytes() != content:
         raise InputError(f"{target} is there, made of other averages: move it away to have it made anew")
-    write_bytes(target, content)
     return target, distance

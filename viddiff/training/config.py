@@ -10,9 +10,9 @@ from typing import Any, Literal, get_args
 from viddiff.diffusion.settings import predicts
 from viddiff.errors import InputError, unknown
 from viddiff.flat_config import DEFAULTS, LEVELS_PLAN, OWN, TYPE_NAMES, parse_rates, with_defaults
-from viddiff.inference.modes import base_plan, parse_mode
 from viddiff.model.sizes import WIDTH
 from viddiff.training.combinations import NOISE_LEVELS, check_together
+from viddiff.training.level_spans import level_plan
 from viddiff.training.masks import check_mask_distribution
 
 # Of training, see `viddiff.precision`, which needs torch.
@@ -177,7 +177,7 @@ class TrainingConfig:
         }
         flat = with_defaults(dict(self.network) | own)
         if self.noise_levels not in NOISE_LEVELS:  # a mode, whose definition may change
-            flat[LEVELS_PLAN] = base_plan(parse_mode(self.noise_levels)).sha256
+            flat[LEVELS_PLAN] = level_plan(self.noise_levels).sha256
         return {key: value for key, value in flat.items() if key not in OWN or value != OWN[key]}
 
 

@@ -138,9 +138,8 @@ class Processes:
             return
         weights = (parameter.detach().double() for parameter in model.parameters())
         each = [torch.stack([value.sum(), value.square().sum()]) for value in weights]
-        sums = self.whole(
-            torch.stack(each).sum(dim=0)
-        ).nan_to_num()  # weights of NaN are told when they are saved
+        # Weights of NaN are told when they are saved.
+        sums = self.whole(torch.stack(each).sum(dim=0)).nan_to_num()
         if not torch.equal(sums.view(self.count, 2), sums[:2].expand(self.count, 2)):
             raise InputError("the processes of the training have different weights; nothing of it is saved")
 

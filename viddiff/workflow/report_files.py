@@ -11,6 +11,7 @@ import csv
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -56,14 +57,14 @@ def groups_of(grid: Iterable[Cell]) -> dict[tuple[str, str, str], list[Cell]]:
     Where blocks of the grid measure other numbers of videos or frames they are groups of their own,
     `<group>_<videos>-<frames>`: one curve cannot be compared with another then.
     """
-    groups: dict[tuple[str, str, str], list[Cell]] = {}
+    parts: dict[tuple[str, str, str, str], list[Cell]] = {}
     for cell in grid:
-        groups.setdefault((*cell.evaluation.names[:2], cell.group), []).append(cell)
+        key = *cell.evaluation.names[:2], cell.group, f"_{cell.videos}-{cell.T}"
+        parts.setdefault(key, []).append(cell)
+    count = Counter(key[:3] for key in parts)
     return {
-        (run, checkpoint, group if len(alike) == 1 else f"{group}_{videos}-{frames}"): part
-        for (run, checkpoint, group), cells in groups.items()
-        if (alike := _by_measured(cells))
-        for (videos, frames), part in alike.items()
+        (run, checkpoint, group + measured if count[run, checkpoint, group] > 1 else group): cells
+        for (run, checkpoint, group, measured), cells in parts.items()
     }
 
 
@@ -151,10 +152,3 @@ def contents_file(grid: Sequence[Cell], videos: int, folder: str = RESULTS) -> s
 def is_contents_file(path: Path) -> bool:
     """Whether a file has a name of `contents_file`: others are somebody's own."""
     return re.fullmatch(r"report_[0-9a-f]{12}\.json", path.name) is not None and path.is_file()
-
-
-def _by_measured(cells: Iterable[Cell]) -> dict[tuple[int, int], list[Cell]]:
-    parts: dict[tuple[int, int], list[Cell]] = {}
-    for cell in cells:
-        parts.setdefault((cell.videos, cell.T), []).append(cell)
-    return parts
