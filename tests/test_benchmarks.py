@@ -113,6 +113,7 @@ def toy_gpu(monkeypatch):
     torch.set_num_threads(threads)
 
 
+@pytest.mark.long
 def test_all_that_a_gpu_is_asked(toy_gpu, tmp_path, capsys):
     output = tmp_path / "gpu.json"
     arguments = ["--device", "cpu", "--toy", "--weights", str(tmp_path), "--output", str(output)]
@@ -175,6 +176,7 @@ def test_a_part_that_fails_in_its_process(part, arguments, reason):
     assert not isinstance(caught.value, apart.TimeOver)
 
 
+@pytest.mark.long
 def test_a_part_in_its_process_and_what_it_started_end_in_time(tmp_path):
     assert list(apart.rows_of(range, (3,), 60)) == [0, 1, 2]
     with pytest.raises(apart.TimeOver, match="no time is left"):
@@ -254,6 +256,7 @@ def test_the_table_of_the_ablation_which_goes_on_where_it_ended(tmp_path, capsys
     assert row[1] == "1" and all(float(cell.strip(" |")) >= 0 for cell in row[2:])
 
 
+@pytest.mark.long
 def test_what_a_job_costs_before_its_first_evaluation(capsys):
     startup.main(["--repeat", "1", "--no-cluster"])
     line = capsys.readouterr().out

@@ -42,6 +42,7 @@ def results():
     measure_samples(job, 1, 1, 20, ["psnr"], MetricSettings())
 
 
+@pytest.mark.long
 def test_the_page_runs_as_it_stands_but_for_the_number_of_diffusion_steps(
     folder, alexnet, monkeypatch, capsys
 ):

@@ -113,6 +113,7 @@ def test_a_metric_that_is_not_defined_for_other_videos_has_no_floor():
     assert floors["seam"]["missing"].startswith("not defined: ") and set(floors) == {"psnr", "seam"}
 
 
+@pytest.mark.long
 def test_the_floor_of_kvd_stands_in_the_metrics_of_samples(monkeypatch):
     def rows(name, videos, obs_length, settings, names, store=None):
         return videos[:, :, 0, 0, 0].astype(np.float64)

@@ -62,6 +62,7 @@ def test_a_long_sample_is_the_same_to_the_last_byte_after_a_stop_too(make, mode)
     assert not [path for path in Path("results").rglob("*") if ".partial" in path.parts and path.is_file()]
 
 
+@pytest.mark.long
 def test_memory_does_not_grow_with_the_length(make):
     """Where the system resets and tells the most memory that was used: on Linux."""
     clear, status = Path("/proc/self/clear_refs"), Path("/proc/self/status")

@@ -90,7 +90,7 @@ def test_one_unpickler_is_left_which_knows_arrays_alone():
 
 def test_one_place_runs_a_file_which_the_users_own_configuration_names():
     users = [str(path.relative_to(ROOT)) for path in CODE if "exec_module" in path.read_text()]
-    assert users == ["viddiff/inference/user_modes.py"]
+    assert users == ["viddiff/inference/mode_files.py"]
 
 
 def test_programs_of_torch_are_loaded_in_one_place_which_reads_what_the_configuration_names():

@@ -107,6 +107,7 @@ KILLS = 20
 STEPS = 50
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("latest", [False, True])
 def test_killed_at_random_moments_of_a_training_that_saves_at_each_step(tmp_path, data, stub, latest):
     """Real processes, which fork from this one, and SIGKILL; most of the time they are saving."""

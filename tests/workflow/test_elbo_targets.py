@@ -16,6 +16,7 @@ def elbo(mode: str, video: int) -> str:
     return f"{FOLDER}/{mode}/elbos/elbo_{video:04d}.npy"
 
 
+@pytest.mark.long
 def test_the_target_elbos_makes_a_summary_of_each_mode_that_has_one(fresh):
     grid = [CONFIG["grid"][0] | {"modes": [AUTOREG, "gibbs-1-autoreg_4_4_12_4", f"gradientmethod_{AUTOREG}"]}]
     fresh.configure(grid=grid)

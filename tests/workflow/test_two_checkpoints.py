@@ -23,6 +23,7 @@ def project(fresh):
     return fresh
 
 
+@pytest.mark.long
 def test_the_second_checkpoint_is_trained_and_makes_its_stages(project):
     sample, elbo = f"{AT}/samples/sample_0000-0.npy", f"{AT}/elbos/elbo_0000.npy"
     project.make(sample, elbo, f"{AT}/plan.png")
