@@ -132,6 +132,12 @@ def test_all_that_a_gpu_is_asked(toy_gpu, tmp_path, capsys):
     assert "| network | windows | precision |" in capsys.readouterr().out
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("check", gpu_checks.CHECKS, ids=lambda check: check.__name__)
+def test_what_a_gpu_is_checked_for_holds_on_a_cpu(check):
+    assert check(torch.device("cpu")).passed is not False
+
+
 def test_a_gpu_whose_results_are_wrong(toy_gpu, monkeypatch, capsys):
     monkeypatch.setattr(gpu_checks, "TOLERANCE", 0.0)
     assert gpu.main(["--device", "cpu", "--toy", "--sections", "checks"]) == 1

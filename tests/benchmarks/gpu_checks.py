@@ -166,7 +166,7 @@ def trained(device: torch.device, run_dir: Path, *stops: int) -> dict[str, Any]:
         )
     return {
         kind: load_tensors(run_dir / f"{kind}_{stops[-1]:06d}.pt")["state_dict"]
-        for kind in ("model", "ema_0.9")
+        for kind in ("model", "ema_0.1")
     }
 
 

@@ -2,10 +2,10 @@
 
     python tests/benchmarks/training.py --device cuda [--sizes demo minerl carla] [--output training.json]
 
-Each row has a process of its own, which trains for a few steps with `viddiff.training.loop.train` on random videos;
-the first step is not counted. What the device lacks, or where memory runs out, is said in its row. `formula` is what
-weights, gradients, moments, one average and copies of 16 bits take, here and in the original with `use_fp16`;
-activations come on top. Needs torch, NumPy, jaxtyping and `viddiff` (`PYTHONPATH=.`) alone.
+Each row has a process of its own, which trains for a few steps with `viddiff.training.loop.train` on random videos,
+read in the same process; the first step is not counted. What the device lacks, or where memory runs out, is said in its
+row. `formula` is what weights, gradients, moments, one average and copies of 16 bits take, here and in the original
+with `use_fp16`; activations come on top. Needs torch, NumPy, jaxtyping and `viddiff` (`PYTHONPATH=.`) alone.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for precision in given.precisions:
             for compiled in (False, True) if given.compile else (False,):
                 told = f"{precision}, compiled" if compiled else precision
-                asked = settings | {"precision": precision, "compile": compiled}
+                asked = settings | {"precision": precision, "compile": compiled, "num_workers": 0}
                 why = lack_of(precision, device)
                 cost = why or measured(asked, given.device, given.steps, given.threads)
                 found[f"{name}, {told}"] = cost
