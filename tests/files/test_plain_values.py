@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from viddiff.errors import InputError
-from viddiff.files.plain_values import read_plain
+from viddiff.files.plain_values import read_plain, shape_of_tensor
 
 DEMO = Path(__file__).parents[2] / "checkpoints" / "demo" / "ema_0.995_002082.pt"
 PLAIN = {
@@ -49,7 +49,7 @@ def test_the_demos_settings_are_read_without_torch():
     code = f"""
 import sys
 from pathlib import Path
-from viddiff.files.plain_values import read_plain
+from viddiff.files.plain_values import read_plain, shape_of_tensor
 print(read_plain(Path({str(DEMO)!r}))["config"], "torch" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -88,3 +88,15 @@ def test_nothing_is_called(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.pt", "w") as archive:
         archive.writestr("archive/data.pkl", pickle.dumps(content, protocol=2))
     assert read_plain(tmp_path / "a.pt") == {"config": {"dataset": None}, "ordered": {"a": 1}}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_the_shape_of_one_tensor_is_told(tmp_path, dtype):
+    path = tmp_path / "a.pt"
+    torch.save(torch.zeros(300, 7, 1, 5, 4, dtype=dtype), path)
+    assert shape_of_tensor(path, 5) == (300, 7, 1, 5, 4)
+    assert shape_of_tensor(path, 4) is None
+    torch.save({"a": torch.zeros(3, 7, 1, 5, 4)}, path)
+    assert shape_of_tensor(path, 4) is None
+    torch.save([torch.zeros(3, 2), torch.zeros(3, 2)], path)
+    assert shape_of_tensor(path, 2) is None

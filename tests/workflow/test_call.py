@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from small_project import CHECKPOINT, CONFIG, FOLDER, MODES, save_tiny
 
+from viddiff.data.bouncy_balls import write_bouncy_balls
 from viddiff.errors import InputError
 from viddiff.files.write import save_npy
 from viddiff.inference.modes import make_plan
@@ -210,6 +211,17 @@ def test_the_dataset_of_a_checkpoint_that_nothing_trains_is_read_from_it(plan):
     Path("checkpoints/cut/ema_0.9999_000100.pt").write_bytes(b"PK\x03\x04")
     for run in ("cut", "absent"):
         assert dataset_of(configured(), Evaluation.parse(cell.replace("copy", run))) is None
+
+
+def test_a_file_of_balls_that_is_there_tells_how_many_it_has(plan):
+    write_bouncy_balls("data", "test", 2, 12)
+    plan(f"{AT}/metrics_2-1-12.pkl")
+    with pytest.raises(
+        InputError,
+        match=r"video 2 is asked for, but bouncy_balls has 2, from 0, in data/bouncy_balls/test\.pt; where that is "
+        r"moved away, as many are made as bouncy_balls\.test says$",
+    ):
+        plan(f"{AT}/metrics_3-1-12.pkl")
 
 
 def test_results_that_cannot_be_written_are_refused(plan):

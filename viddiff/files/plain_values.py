@@ -6,6 +6,7 @@ numbers, texts, lists, tuples and dicts. Tensors, and all else that would call s
 
 from __future__ import annotations
 
+import math
 import pickletools
 import zipfile
 from pathlib import Path
@@ -55,6 +56,20 @@ def read_pickle(path: Path, most: int | None = None) -> bytes:
             return archive.read(name)
     except Exception as error:  # zipfile raises many kinds for a damaged file
         raise _refusal(path, error) from None
+
+
+def shape_of_tensor(path: Path, axes: int) -> tuple[int, ...] | None:
+    """The shape of a file that holds one tensor of so many axes and nothing else; `None` if it does not seem to.
+
+    Raises `InputError` as `read_plain` does.
+    """
+    told = [
+        int(argument or 0)
+        for instruction, argument, _ in pickletools.genops(read_pickle(path, MOST_BYTES))
+        if instruction.name in _NUMBERS
+    ]  # elements of the storage, where the tensor begins in it, shape, strides
+    shape = tuple(told[2 : 2 + axes])
+    return shape if len(told) == 2 + 2 * axes and math.prod(shape) == told[0] else None
 
 
 def _refusal(path: Path, error: Exception) -> InputError:

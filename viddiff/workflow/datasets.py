@@ -12,6 +12,7 @@ from typing import Any
 from viddiff.dataset_settings import DatasetSettings, too_short
 from viddiff.errors import InputError, unknown
 from viddiff.files.npy import open_npy
+from viddiff.files.plain_values import shape_of_tensor
 from viddiff.registry import declared, declared_facts
 from viddiff.tree.datasets import (
     DatasetRecord,
@@ -144,14 +145,35 @@ class Split:
             again = "; the target check_data looks again" if self.record else ""
             raise InputError(f"{listed(f'{self.split} videos of {self.name}', lines)}{again}")
         if count is not None and count < wanted:
-            raise InputError(f"video {wanted - 1} is asked for, but {self.name} has {count}, from 0")
+            raise InputError(
+                f"video {wanted - 1} is asked for, but {self.name} has {count}, from 0{self._where}"
+            )
         if count is None and self.module in _FILES and (most := _entries(self.folder, wanted)) < wanted:
             raise InputError(f"video {wanted - 1} is asked for, but {self.name} has {most} at most, from 0")
 
     def _told(self) -> tuple[int | None, int | None]:
-        """Frames of a video and number of videos, as far as the configuration tells."""
+        """Frames of a video and number of videos, as far as the configuration tells, or the file that was made."""
+        if self._there:
+            return self._there[1], self._there[0]
         count = self.config.bouncy_balls.videos(self.split) if self.made else None
         return self.datasets.known_length(self.name), count
+
+    @cached_property
+    def _there(self) -> tuple[int, ...] | None:
+        """The shape of the file of data that are made, if it is there: other numbers may have been configured then."""
+        path = self.folder / f"{self.split}.pt"
+        try:
+            return shape_of_tensor(path, 5) if self.made and path.is_file() else None
+        except InputError:
+            return None  # which the first job that reads it says
+
+    @property
+    def _where(self) -> str:
+        """What to do about a file of data that are made."""
+        if not self._there:
+            return ""
+        key = f"bouncy_balls.{self.split}"
+        return f", in {self.folder / self.split}.pt; where that is moved away, as many are made as {key} says"
 
     def _short_arrays(self, T: int, videos: int | None) -> list[str]:
         """What is wrong with array files. A header is read for each size: those of a folder have few."""
