@@ -204,6 +204,7 @@ def _any_of(words: set[str]) -> str:
     if words == {""}:
         return ""
     firsts: dict[str, str] = defaultdict(str)
-    for first in sorted({word[:1] for word in words}):
-        firsts[_any_of({word[1:] for word in words if word[:1] == first}) if first else ""] += first
-    return "(?:" + "|".join(f"[{first}]{ending}" if first else "" for ending, first in firsts.items()) + ")"
+    for first in sorted({word[0] for word in words if word}):
+        firsts[_any_of({word[1:] for word in words if word[:1] == first})] += first
+    choices = "|".join(f"[{first}]{ending}" for ending, first in firsts.items())
+    return f"(?:{choices}){'?' if '' in words else ''}"  # some words end here where others go on
