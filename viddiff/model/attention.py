@@ -136,28 +136,36 @@ class TemporalAttention(nn.Module):
     def forward(
         self, h: Float[Tensor, "B K P C"], emb: Float[Tensor, "B k E"], positions: Positions
     ) -> Float[Tensor, "B K P C"]:
-        """Each of the P places is normalised over its K frames. Axes: b, place p, head n, frames t and s, feature f."""
+        """Each of the P places is normalised over its K frames. Axes: b, place p, head n, frames t and s, feature f.
+
+        In logits and weights places are the last axis, for along it a softmax over a few frames is slow.
+        """
         h = norm_over_frames(self.norm, h)
-        qkv = self.qkv(h).unflatten(-1, (3, self.heads, -1))
-        q, k, v = qkv.permute(3, 0, 2, 4, 1, 5).contiguous()  # b p n t f
-        on_keys, on_queries = self._on_encodings(qkv, emb, positions)
-        logits = (q @ k.transpose(-1, -2) + on_keys + on_queries) * self.scale  # b p n t s
+        parameters = zip(self.qkv.weight.chunk(3), self.qkv.bias.chunk(3), strict=True)
+        q, k, v = (F.linear(h, *pair).unflatten(-1, (self.heads, -1)) for pair in parameters)  # b t p n f
+        # Copying k into that order takes less than a product with a transposed k does more.
+        products = q.permute(0, 2, 3, 1, 4) @ k.permute(0, 2, 3, 4, 1).contiguous()  # b p n t s
+        logits = self._on_encodings(q, k, emb, positions) + products.permute(0, 3, 2, 4, 1)  # b t n s p
         if positions.blocked is not None:
-            logits = logits.masked_fill(positions.blocked[:, None, None], -torch.inf)
-        weights = logits.softmax(dim=-1)
-        out = (weights @ v).permute(0, 3, 1, 2, 4)  # b t p n f
-        on_values = weights.permute(0, 3, 2, 1, 4) @ self.rpe_v(positions, emb).transpose(2, 3)  # b t n p f
-        out = (out + on_values.transpose(2, 3)).flatten(3)
+            logits = logits.masked_fill(positions.blocked[:, :, None, :, None], -torch.inf)
+        weights = (logits * self.scale).softmax(dim=3)
+        out = weights.permute(0, 4, 2, 1, 3) @ v.permute(0, 2, 3, 1, 4)  # b p n t f
+        on_values = weights.transpose(3, 4) @ self.rpe_v(positions, emb).transpose(2, 3)  # b t n p f
+        out = (out.permute(0, 3, 1, 2, 4) + on_values.transpose(2, 3)).flatten(3)
         return h + self.proj_out(out)
 
     def _on_encodings(
-        self, qkv: Float[Tensor, "B K P 3 heads F"], emb: Float[Tensor, "B k E"], positions: Positions
-    ) -> tuple[Float[Tensor, "B P heads K K"], Float[Tensor, "B P heads K K"]]:
+        self,
+        q: Float[Tensor, "B K P heads F"],
+        k: Float[Tensor, "B K P heads F"],
+        emb: Float[Tensor, "B k E"],
+        positions: Positions,
+    ) -> Float[Tensor, "B K heads K P"]:
         """Queries times encodings of keys, and keys times encodings of queries: for each pair t, s of frames."""
-        q_and_k = qkv[:, :, :, :2].permute(3, 0, 1, 4, 2, 5)  # 2 b t n p f
-        encodings = torch.stack([self.rpe_k(positions, emb), self.rpe_q(positions, emb)])
-        on_keys, on_queries = q_and_k @ encodings.permute(0, 1, 2, 4, 5, 3)  # b t n p s, b s n p t
-        return on_keys.permute(0, 3, 2, 1, 4), on_queries.permute(0, 3, 2, 4, 1)
+        q, k = (x.transpose(2, 3).contiguous().transpose(3, 4) for x in (q, k))  # b t n f p
+        on_keys = self.rpe_k(positions, emb).transpose(2, 3) @ q  # b t n s p
+        on_queries = self.rpe_q(positions, emb).transpose(2, 3) @ k  # b s n t p
+        return on_keys + on_queries.transpose(1, 3)
 
 
 def norm_over_frames(norm: nn.GroupNorm, h: Float[Tensor, "B K P C"]) -> Float[Tensor, "B K P C"]:

@@ -44,7 +44,9 @@ class ResBlock(nn.Module):
         super().__init__()
         self.scale_shift = scale_shift
         self.in_layers = nn.Sequential(
-            nn.GroupNorm(GROUPS, channels), nn.SiLU(inplace=True), nn.Conv2d(channels, out_channels, 3, padding=1)
+            nn.GroupNorm(GROUPS, channels),
+            nn.SiLU(inplace=True),
+            nn.Conv2d(channels, out_channels, 3, padding=1),
         )
         self.emb_layers = nn.Sequential(
             nn.SiLU(), nn.Linear(emb_channels, 2 * out_channels if scale_shift else out_channels)

@@ -127,7 +127,9 @@ class UNetVideoModel(nn.Module):
                 self.output_blocks.append(Layers(layers))
         out_channels = 2 * arch.channels if arch.learn_sigma else arch.channels
         self.out = nn.Sequential(
-            nn.GroupNorm(GROUPS, channels), nn.SiLU(inplace=True), zeroed(nn.Conv2d(width, out_channels, 3, padding=1))
+            nn.GroupNorm(GROUPS, channels),
+            nn.SiLU(inplace=True),
+            zeroed(nn.Conv2d(width, out_channels, 3, padding=1)),
         )
         self._initialise_conditioning()
         self.to(memory_format=torch.channels_last)
