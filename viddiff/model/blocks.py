@@ -108,6 +108,7 @@ def doubling_kernel(weight: Float[Tensor, "D C 3 3"]) -> Float[Tensor, "C D 4 4"
     Along one axis, output `o` sees the repeated pixels `o - 1, o, o + 1`, two of which are the same: their weights are
     added. So the kernel is `[w_2, w_1 + w_2, w_0 + w_1, w_0]`.
     """
-    kernel = F.pad(weight.flip(2, 3).transpose(0, 1), (1, 1, 1, 1))
+    kernel = F.pad(weight, (1, 1, 1, 1))
     kernel = kernel[:, :, :-1] + kernel[:, :, 1:]
-    return kernel[..., :-1] + kernel[..., 1:]
+    kernel = kernel[..., :-1] + kernel[..., 1:]
+    return kernel.flip(2, 3).transpose(0, 1)
