@@ -201,6 +201,14 @@ def test_what_cannot_be_made_is_refused(plan, target, message):
     assert "\n" not in str(caught.value)
 
 
+def test_names_with_commas_are_refused_where_jobs_are_submitted(plan):
+    config = configured()
+    target = f"{FOLDER.replace('_respace2', '_respace1,1')}/{MODES[0]}/samples/sample_0000-0.npy"
+    assert plan(target)
+    with pytest.raises(InputError, match=r"_respace1,1/.* has a comma in its name, where Snakemake cuts"):
+        plan_call(["--cores", "2", target], config, read_grid(config.grid), here=False)
+
+
 def test_the_dataset_of_a_checkpoint_that_nothing_trains_is_read_from_it(plan):
     cell = f"results/copy/ema_0.9999_000100/{MODES[0]}"
     save_tiny(Path("checkpoints/copy/ema_0.9999_000100.pt"))

@@ -22,6 +22,7 @@ from viddiff.workflow.batches import (
     plan_batches,
 )
 from viddiff.workflow.checkpoints import dataset_of
+from viddiff.workflow.cluster import check_submitted
 from viddiff.workflow.datasets import Datasets, check_kinds
 from viddiff.workflow.metric_preflight import check_defined, check_measurable, check_metric_weights
 from viddiff.workflow.options import Options, read_options
@@ -129,6 +130,9 @@ def plan_call(
             check_elbo_steps(evaluation)
             frames, videos = evaluation.mode.given("T"), 1 + max(video for video, _ in pairs)
             check_true_frames(config, evaluation, frames, videos, datasets)
+    if not here:
+        for evaluation in {*needed, *(cell.evaluation for cell in request.measured), *request.searches}:
+            check_submitted(evaluation)
     others, beyond = _check_others(config, request, datasets)
     seconds = {second for evaluation in needed if (second := evaluation.second)}
     runs = runs_to_train(config, arguments, {*needed, *seconds, *others})

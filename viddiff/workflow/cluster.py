@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from viddiff.errors import InputError, one_line
+from viddiff.tree.paths import Evaluation
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")  # anything else is an expression
 
@@ -38,6 +39,16 @@ def check_executor(workflow: Any, arguments: Sequence[str]) -> bool:
         )
         check_slurm(partitions, accounts)
     return call.executor in (None, "local")
+
+
+def check_submitted(evaluation: Evaluation) -> None:
+    """Raise `InputError` if a submitted job of an evaluation would be misunderstood: Snakemake tells it the names
+    between commas, and does not read the quotes that it puts about a name with commas."""
+    if any("," in name for name in evaluation.names):
+        raise InputError(
+            f"{evaluation.directory} has a comma in its name, where Snakemake cuts the names of jobs that it submits; "
+            "without the cluster's profile it can be made"
+        )
 
 
 def check_profiles(default: Path, others: Iterable[Path]) -> None:
