@@ -57,7 +57,8 @@ def provenance_card(name: Name, directory: Path) -> Facts:
         with reading(path, "a record of a job"):
             record = dict(read_json(path))
             span = str(record.pop("began", "?")), str(record.pop("ended", "killed"))
-            record.pop("made", None)
+            for own in ("made", "slurm_job"):  # another for each job
+                record.pop(own, None)
             jobs[_key({"job": path.stem.split("_")[0], **record})].append(span)
     for text, spans in jobs.items():
         record = json.loads(text)
