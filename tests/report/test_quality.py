@@ -226,6 +226,14 @@ def test_the_resolution_of_the_test_is_told():
     )
 
 
+def test_a_reference_of_0_does_not_hide_the_resolution_of_other_metrics():
+    rough = noise(1, 8.0)
+    reference = write("respace250", balls=lower(np.zeros(24)))
+    path = write("ddim_respace5", lpips=EASY + rough - rough.mean(), balls=lower(np.arange(24.0)))
+    text = told(compare(path, deciding=("balls", "lpips"), references=[reference]))
+    assert "balls >1000 %" in text and "3% of lpips takes some" in text
+
+
 def test_a_metric_that_is_not_defined_in_a_mode_decides_nothing_there():
     gone = lower(EASY, mean=None, undefined="no borders")
     references = [write("respace250", other=gone)]

@@ -125,8 +125,10 @@ def _resolution(quality: Quality) -> Iterator[str]:
             f"the smallest difference that {videos} videos would show in {POWER:.0%} of cases (median of samplers): "
             f"{', '.join(told)}"
         )
-    name, large = max(((name, value or 0.0) for name, value in shown.items()), key=lambda item: item[1])
-    if TOLERANCE < large < math.inf and not too_few:
+    # In percent of a reference of 0 nothing can be said.
+    finite = {name: value for name, value in shown.items() if value is not None and value < math.inf}
+    name = max(finite, key=lambda name: finite[name], default="")
+    if name and (large := finite[name]) > TOLERANCE and not too_few:
         yield (
             f"warning: that is more than {TOLERANCE:.0%}: what is not shown to differ need not be equal, look at how "
             f"much the intervals leave; {TOLERANCE:.0%} of {name} takes some "
