@@ -347,6 +347,9 @@ def test_arrays_have_metrics_of_sets_too(tree, cheap):
         InputError, match=r"samples are \[2, 7, 3, 32, 32\], the truth is \[3, 7, 3, 32, 32\]"
     ):
         measure("fvd", videos[:2], tree.videos)
+    longer = Plan(LENGTH + 1, OBSERVED, (Stage((0, 1, 2), (3, 4, 5, 6, 7)),))
+    with pytest.raises(InputError, match=r"metric fvd: the plan has 8 frames, the videos have 7"):
+        measure("fvd", videos, tree.videos, plan=longer)
     with pytest.raises(InputError, match=r"truth is uint8 \[7, 3, 32, 32\], must be uint8 \[V, T, C, H, W\]"):
         measure("fvd", videos, tree.videos[0])
 

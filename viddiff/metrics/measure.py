@@ -83,6 +83,10 @@ def _measure_videos(
 ) -> float:
     """A metric of sets of a completion of each true video."""
     check_videos(name, entry, len(truth))
+    if plan and plan.length != truth.shape[1]:
+        raise InputError(
+            f"metric {name}: the plan has {plan.length} frames, the videos have {truth.shape[1]}"
+        )
     given, stage_of = (plan.given, stages_of(plan, truth.shape[1])) if plan else (0, ())
     facts = facts_for(entry.descriptor, given, stage_of, settings)
     with naming(f"metric {name}"):
