@@ -41,6 +41,16 @@ def borders():
     return stages[1:] != stages[:-1]
 
 
+def test_goals_are_given_frames_without_a_plan_too():
+    """A last frame that is repeated up to goals stands still, however far the goals are from it."""
+    truth = true_videos()
+    goals = (LENGTH - 2, LENGTH - 1)
+    still = np.stack([last_frame_repeated(video, OBS, goals) for video in truth])
+    made, true = (rows("changes", videos) for videos in (still, truth))
+    assert motion(made, true, Facts(OBS, goals=goals)) == 0
+    assert motion(made, true, Facts(OBS)) > 0
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_changes_are_mean_absolute_differences_of_frames_in_0_1(channels):
     videos = np.random.default_rng(0).integers(

@@ -62,13 +62,14 @@ class Facts:
 
     `obs_length`: leading frames that were given. `stage_of`: for each frame the number of the stage of the plan that
     made it last, -1 for a given one; empty if no plan is known. `first`: the first frame that the rows depend on.
-    `ddof`: 1 for covariances over N - 1, 0 for those over N.
+    `ddof`: 1 for covariances over N - 1, 0 for those over N. `goals`: later frames that were given.
     """
 
     obs_length: int
     stage_of: tuple[int, ...] = ()
     first: int = 0
     ddof: int = 1
+    goals: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -37,10 +37,11 @@ def changes(videos: Videos, obs_length: int, settings: MetricSettings) -> Float6
 
 
 def made_frames(facts: Facts, length: int) -> Bool[np.ndarray, " T"]:
-    """Which of `length` frames were made, not given; without a plan those from `obs_length` on."""
+    """Which of `length` frames were made, not given; without a plan those from `obs_length` on but for goals."""
     if facts.stage_of:
         return np.array(facts.stage_of)[:length] >= 0
-    return np.arange(length) >= facts.obs_length
+    frames = np.arange(length)
+    return (frames >= facts.obs_length) & ~np.isin(frames, facts.goals)
 
 
 def between_made_frames(facts: Facts, rows: Rows) -> Bool[np.ndarray, " D"]:

@@ -146,7 +146,7 @@ def measure_files(
         kind: RowsOfVideos(*(np.stack(part) for part in zip(*each, strict=True)))
         for kind, each in rows.items()
     }
-    facts = {kind: facts_for(kind, obs_length, stage_of, settings) for kind in described}
+    facts = {kind: facts_for(kind, obs_length, stage_of, settings, goals) for kind in described}
     return Measurement(
         {name: np.stack(row) for name, row in values.items()},
         settings,

@@ -34,10 +34,16 @@ def stages_of(plan: Plan, length: int) -> tuple[int, ...]:
     return tuple(stage_of[:length])
 
 
-def facts_for(kind: str, obs_length: int, stage_of: Sequence[int], settings: MetricSettings) -> Facts:
+def facts_for(
+    kind: str,
+    obs_length: int,
+    stage_of: Sequence[int],
+    settings: MetricSettings,
+    goals: Sequence[int] = (),
+) -> Facts:
     """What metrics of sets may know besides the rows of that descriptor."""
     first = find_descriptor(kind, settings).first(obs_length, settings)
-    return Facts(obs_length, tuple(stage_of), first, settings.fvd.ddof)
+    return Facts(obs_length, tuple(stage_of), first, settings.fvd.ddof, tuple(goals))
 
 
 def describe_videos(
