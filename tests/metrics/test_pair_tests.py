@@ -29,6 +29,13 @@ def test_paired_differences_know_that_an_easy_video_is_easy_for_both():
     assert paired_difference(videos, videos[::-1]).p > 0.05
 
 
+def test_p_is_of_the_difference_that_is_told_where_pseudo_values_have_another_mean():
+    a, b = normal(40, seed=1), normal(40, seed=2)
+    apart = paired_difference(a + 5, b, float((a - b).mean()))
+    assert apart == paired_difference(a, b)
+    assert paired_difference(a, b, float((a - b).mean()) + 5).p < 1e-6 < 0.01 < apart.p
+
+
 def test_the_p_of_few_videos_is_that_of_all_signs():
     assert paired_difference(np.array([1.0, 2.0, 3.0]), np.zeros(3)).p == pytest.approx(0.25) == smallest_p(3)
     mixed = np.array([1.0, 2.0, -4.0, 5.0])

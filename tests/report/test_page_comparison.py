@@ -35,6 +35,24 @@ def test_cells_tell_aggregates_and_why_something_is_missing():
     ]
 
 
+def test_the_best_is_one_of_those_that_can_be_compared():
+    def stars(second, **changes):
+        paths = [
+            write_metrics(MODE, metrics={"skill": summary(1.0)}),
+            write_metrics("exp-past_10_5_60_10", **{"metrics": {"skill": summary(2.0)}} | changes),
+        ]
+        rows = [Row(Name("a/b", CHECKPOINT, path.parent.name, 0), Record.read(path), "") for path in paths]
+        return [cell.best for cell in compare(rows).columns[0].cells]
+
+    assert stars(2.0) == [False, True]
+    for changes in (
+        {"test_videos_sha256": "f" * 64},
+        {"metrics": {"skill": summary(2.0, data_range=2.0)}},
+        {"samples_per_video": 10},
+    ):
+        assert stars(2.0, **changes) == [False, False]
+
+
 def test_a_number_has_the_digits_of_its_error():
     assert format_estimate(12.3456, 0.123) == "12.35 ± 0.12" and format_estimate(-0.0, 40.0) == "0 ± 40"
     assert format_estimate(1.0, 0.0) == "1" == format_estimate(1.0, 3e-16)

@@ -22,6 +22,7 @@ PERMUTATIONS = 999
 _BLOCK = 100  # permutations between two looks at whether it is clear
 _ENOUGH = 50  # permuted differences as large as the observed one
 _CLEAR = 1e-4
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,16 @@ class Difference:
 def paired_difference(
     a: Float[np.ndarray, " V"], b: Float[np.ndarray, " V"], value: float | None = None
 ) -> Difference:
-    """Of numbers of each video, `a` less `b`. value: the difference that is reported, by default that of the means."""
+    """Of numbers of each video, `a` less `b`. value: the difference that is reported, by default that of the means.
+
+    Pseudo-values of a metric with a bias have another mean: they are moved to the value, so that p is of what is told.
+    """
     differences = a - b
     error = standard_error(differences)
-    value = float(differences.mean()) if value is None else value
+    mean = float(differences.mean())
+    value = mean if value is None else value
+    if error and abs(value - mean) > _ROUNDING * max(abs(value), error):
+        differences += value - mean
     if error is None:
         return Difference(value, None, None)
     p = 1.0 if not differences.any() else _or_tail(sign_flip_test(differences), differences, error)

@@ -32,6 +32,7 @@ ALPHA = 1 - CONFIDENCE
 MOST_BYTES = 2**32  # of rows, unpacked
 LARGEST = 1e30  # number in a row
 
+OF_SO_MANY_SAMPLES = ("skill", "spread")  # the same mode has another value with more samples of each video
 _TOO_FEW = 2  # videos for a jackknife of what needs two
 
 _COLUMNS = [
@@ -152,6 +153,11 @@ def compare_two(a: Record, b: Record) -> Iterator[Pair]:
         lacking = [record for record in (a, b) if metric not in record.metrics]
         if lacking:
             yield Pair(a, b, metric, None, f"{lacking[0].path} lacks it")
+            continue
+        if metric in OF_SO_MANY_SAMPLES and a.samples != b.samples:
+            yield Pair(
+                a, b, metric, None, f"it falls with the number of samples, {a.samples} and {b.samples}"
+            )
             continue
         protocols = differences([record.with_metrics([metric]) for record in (a, b)])
         if any(protocols):

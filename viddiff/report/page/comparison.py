@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from viddiff.metrics.statistics import CONFIDENCE, interval
 from viddiff.report.page.content import Cell, Column, Comparison, Row, Span
-from viddiff.report.records import meaning_of
+from viddiff.report.pairs import OF_SO_MANY_SAMPLES
+from viddiff.report.records import differences, meaning_of
 from viddiff.report.summary import AGGREGATES, Summary
 from viddiff.report.text_table import decimals_of
 
@@ -40,12 +41,23 @@ def _column(name: str, rows: Sequence[Row], notes: dict[str, int]) -> Column:
     width = (min(marks), max(marks)) if marks else (0.0, 0.0)
     modes = [one for row, one in shown if one.mean is not None and one.better and not row.name.is_baseline]
     badness = [_badness(one) for one in modes]
-    best = min(badness) if len(badness) > 1 else None
+    best = min(badness) if len(badness) > 1 and _are_alike(name, shown) else None
     cells = [
         None if one is None else _cell(name, one, row, width, best, notes)
         for row, one in zip(rows, found, strict=True)
     ]
     return Column(name, shown[0][1].unit, shown[0][1].better, meaning_of(name), cells)
+
+
+def _are_alike(name: str, shown: Sequence[tuple[Row, Summary]]) -> bool:
+    """Whether a metric of modes is of the same videos by the same protocol, so that one of them can be the best."""
+    records = [row.record.with_metrics([name]) for row, _ in shown if not row.name.is_baseline]
+    samples = {record.samples for record in records if name in OF_SO_MANY_SAMPLES}
+    return (
+        len({record.of_what for record in records}) == 1
+        and len(samples) < 2
+        and not any(differences(records))
+    )
 
 
 def _badness(summary: Summary) -> float:
