@@ -13,12 +13,13 @@ from typing import Any
 from viddiff.files.nested import nested_parts
 
 MOST_BYTES = 2**26
+GROWING = 2**28  # of files that have a part for each video, stage or pair
 LONGEST_TEXT = 500
 
 
-def read_json(path: str | os.PathLike[str]) -> Any:
-    """The value in a JSON file. Raises `OSError`, or `ValueError` if it is too large or no JSON."""
-    return parse_json(read_text(path))
+def read_json(path: str | os.PathLike[str], most: int = MOST_BYTES) -> Any:
+    """The value in a JSON file. Raises `OSError`, or `ValueError` if it has more than `most` bytes or is no JSON."""
+    return parse_json(read_text(path, most))
 
 
 def read_text(path: str | os.PathLike[str], most: int = MOST_BYTES) -> str:

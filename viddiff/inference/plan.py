@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from viddiff.errors import PlanError, reading
-from viddiff.files.json_files import parse_json, read_text, short_text, whole_number
+from viddiff.files.json_files import GROWING, parse_json, read_text, short_text, whole_number
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class Plan:
     def read(path: str | os.PathLike[str]) -> Plan:
         """Read a file that holds what `to_json` wrote. Raises `InputError` that names it if it holds something else."""
         with reading(Path(path), "a plan with length, given and stages"):
-            return Plan.from_json(read_text(path))
+            return Plan.from_json(read_text(path, GROWING))
 
 
 def waves(plan: Plan) -> tuple[tuple[int, ...], ...]:

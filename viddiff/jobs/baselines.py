@@ -10,7 +10,7 @@ from typing import Any
 
 from viddiff.data.base import VideoDataset
 from viddiff.errors import InputError, one_line, reading
-from viddiff.files.json_files import number, read_json, short_text, whole_number
+from viddiff.files.json_files import GROWING, number, read_json, short_text, whole_number
 from viddiff.files.write import write_json
 from viddiff.jobs.job import OpenVideos
 from viddiff.metrics.base import MetricSettings
@@ -123,7 +123,7 @@ def read_floors(
     for path in records:
         if Baseline.parse(path)[0].name == "other-video":
             with reading(path, "the record of a baseline"):
-                content = read_json(path)
+                content = read_json(path, GROWING)
                 reason = short_text(content.get("missing", ""))
                 if not reason and content["test_videos_sha256"] != test_videos:
                     reason = f"{path} is of other test videos: remove it to have it measured anew"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from viddiff.errors import InputError, reading
-from viddiff.files.json_files import read_json, short_text, whole_number
+from viddiff.files.json_files import GROWING, read_json, short_text, whole_number
 from viddiff.metrics.settings import is_of_network
 from viddiff.registry import declared, declared_facts
 from viddiff.report.summary import Summary
@@ -51,7 +51,7 @@ class Record:
         """The metrics file of an evaluation in the tree at `root`. Raises `InputError` that names it if it is none."""
         evaluation = Evaluation.parse(path.parent, root)
         with reading(path, "a metrics file"):
-            record = _read(path, read_json(path), evaluation.names, evaluation)
+            record = _read(path, read_json(path, GROWING), evaluation.names, evaluation)
         return replace(record, numerics=numerics_of(path.parent))
 
     @staticmethod
@@ -59,7 +59,7 @@ class Record:
         """The record of a baseline, or why there is none. Raises `InputError` that names the file if it is neither."""
         baseline, _, _ = Baseline.parse(path)
         with reading(path, "the record of a baseline"):
-            content = read_json(path)
+            content = read_json(path, GROWING)
             if "missing" in content:
                 return f"{BASELINES[baseline.name]}: {short_text(content['missing'])}"
             return _read(path, content, ("", "", BASELINES[baseline.name]), None)
@@ -113,7 +113,7 @@ def matching_baselines(paths: Sequence[Path], records: Sequence[Record]) -> tupl
 def read_bound(path: Path) -> dict[str, Summary]:
     """The bits per dimension that a summary of ELBOs tells, as a metric."""
     with reading(path, "a summary of ELBOs"):
-        content = read_json(path)
+        content = read_json(path, GROWING)
         bpd = {"standard_error_samples": None, "unit": "", "protocol": content["protocol"]}
         return {"bpd": Summary.of(content["bpd"] | bpd)}
 

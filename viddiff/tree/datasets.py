@@ -20,7 +20,7 @@ from typing import Any
 
 from viddiff.dataset_settings import DatasetSettings, too_short
 from viddiff.errors import InputError, reading
-from viddiff.files.json_files import read_json, whole_number
+from viddiff.files.json_files import GROWING, read_json, whole_number
 from viddiff.files.write import write_text
 from viddiff.tree.paths import RESULTS
 
@@ -113,7 +113,7 @@ def states_of(paths: Iterable[str | Path]) -> dict[str, State]:
 def read_record(path: Path, settings: Mapping[str, Any]) -> DatasetRecord:
     """The record in a file; an empty one if there is none, it is damaged, or of other settings."""
     with suppress(InputError), reading(path, "a record of a dataset"):
-        content = read_json(path)
+        content = read_json(path, GROWING)
         if content["settings"] == settings:
             return DatasetRecord(
                 settings,

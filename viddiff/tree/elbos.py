@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from viddiff.errors import InputError, reading
-from viddiff.files.json_files import read_json
+from viddiff.files.json_files import GROWING, read_json
 from viddiff.files.npy import open_npy
 from viddiff.files.write import sha256_file, write_json
 from viddiff.tree.fingerprint import NAME as FINGERPRINT
@@ -101,7 +101,7 @@ def _summary(values: Sequence[float]) -> dict[str, float | None]:
 
 def _read_fingerprint(path: Path) -> dict[str, Any]:
     with reading(path, "a fingerprint of ELBOs"):
-        content = read_json(path)
+        content = read_json(path, GROWING)
         origin = {
             name: content[name] for name in ("checkpoint_sha256", "diffusion_steps", "variance", "dataset")
         }

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from viddiff.errors import InputError
-from viddiff.files.json_files import read_json
+from viddiff.files.json_files import GROWING, read_json
 from viddiff.metrics.settings import is_of_network
 from viddiff.registry import declared_facts
 from viddiff.tree.paths import BASELINES, Baseline
@@ -53,7 +53,7 @@ def other_split(config: Configuration, baseline: Baseline, videos: int) -> str:
 def is_outdated(metrics: Metrics, record: str) -> bool:
     """Whether a record is there that does not hold what the configuration asks for."""
     try:
-        content = read_json(record)
+        content = read_json(record, GROWING)
         if "missing" in content:
             return False
         dict(content["metrics"])

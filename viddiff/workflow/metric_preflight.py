@@ -7,7 +7,7 @@ from typing import Any
 
 from viddiff.errors import InputError, missing_file, naming
 from viddiff.files.archives import check_whole, is_torchscript
-from viddiff.files.json_files import read_json
+from viddiff.files.json_files import GROWING, read_json
 from viddiff.registry import declared_facts
 from viddiff.workflow.permissions import check_writable
 from viddiff.workflow.sections import Configuration, Metrics
@@ -93,7 +93,7 @@ def check_measured(wanted: Metrics, path: Path) -> None:
     itself. A file that cannot be read is left to those who read it.
     """
     try:
-        held = read_json(path)["metrics"]
+        held = read_json(path, GROWING)["metrics"]
         protocols = {name: dict(held[name].get("protocol", {})) for name in wanted.names if name in held}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from viddiff.errors import reading
-from viddiff.files.json_files import read_text, short_text
+from viddiff.files.json_files import GROWING, read_text, short_text
 from viddiff.report.page.comparison import place_span
 from viddiff.report.page.content import Pair, Span
 
@@ -21,7 +21,7 @@ _TOLD = 6  # findings in full
 def read_pairs(path: Path) -> list[Pair]:
     """The pairs of which something is told. Raises `InputError` naming the file if it is no such table."""
     with reading(path, "a table of pairs"):
-        rows = list(csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True))
+        rows = list(csv.DictReader(io.StringIO(read_text(path, GROWING), newline=""), strict=True))
         told = [
             name
             for name in _NAMES
