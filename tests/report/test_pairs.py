@@ -93,9 +93,9 @@ def test_what_is_not_compared_is_told():
         assert set(pair_table(pairs)["verdict"]) == {pair.verdict for pair in pairs}
 
 
-def test_what_falls_with_the_number_of_samples_is_compared_for_equal_numbers():
+def test_what_depends_on_the_number_of_samples_is_compared_for_equal_numbers():
     values = np.arange(24.0)
-    for metric, verdict in (("skill", "it falls with the number of samples, 1 and 10"), ("crps", "better")):
+    for metric, verdict in (("skill", "it depends on the number of samples, 1 and 10"), ("crps", "better")):
         paths = [
             write(mode, values, metrics={metric: psnr(values + shift)}, samples_per_video=samples)
             for mode, shift, samples in ((A, 0, 1), (B, 1, 10))

@@ -156,7 +156,7 @@ def compare_two(a: Record, b: Record) -> Iterator[Pair]:
             continue
         if metric in OF_SO_MANY_SAMPLES and a.samples != b.samples:
             yield Pair(
-                a, b, metric, None, f"it falls with the number of samples, {a.samples} and {b.samples}"
+                a, b, metric, None, f"it depends on the number of samples, {a.samples} and {b.samples}"
             )
             continue
         protocols = differences([record.with_metrics([metric]) for record in (a, b)])
