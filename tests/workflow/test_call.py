@@ -207,6 +207,10 @@ def test_names_with_commas_are_refused_where_jobs_are_submitted(plan):
     assert plan(target)
     with pytest.raises(InputError, match=r"_respace1,1/.* has a comma in its name, where Snakemake cuts"):
         plan_call(["--cores", "2", target], config, read_grid(config.grid), here=False)
+    done = str(Path(target).parents[1] / "metrics_1-1-12.pkl")
+    put(Path(target), Path(done))
+    nothing = plan_call(["--cores", "2", done], config, read_grid(config.grid), here=False)
+    assert not planned(nothing, "sample")
 
 
 def test_the_dataset_of_a_checkpoint_that_nothing_trains_is_read_from_it(plan):

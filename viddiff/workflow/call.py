@@ -131,7 +131,9 @@ def plan_call(
             frames, videos = evaluation.mode.given("T"), 1 + max(video for video, _ in pairs)
             check_true_frames(config, evaluation, frames, videos, datasets)
     if not here:
-        for evaluation in {*needed, *(cell.evaluation for cell in request.measured), *request.searches}:
+        made = {evaluation for files in missing.values() for evaluation, pairs in files.items() if pairs}
+        measured = {cell.evaluation for cell in request.measured if not Path(cell.metrics("pkl")).is_file()}
+        for evaluation in made | measured | {part for part in request.searches if is_searched(part)}:
             check_submitted(evaluation)
     others, beyond = _check_others(config, request, datasets)
     seconds = {second for evaluation in needed if (second := evaluation.second)}
