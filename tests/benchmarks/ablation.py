@@ -129,7 +129,7 @@ def x_0_error(model: VideoModel, truth: np.ndarray) -> float:
     full = VideoModel.load(model.path, device=model.device)
     levels = full.diffusion.levels()
     noise = torch.randn(frames.shape, generator=torch.Generator().manual_seed(0)).to(frames)
-    denoise = clipped(network_denoiser(full.network, full.diffusion, window))
+    denoise = clipped(network_denoiser(full.network, full.diffusion, window, whole=False))
     errors = []
     with torch.no_grad():
         for number in range(LEVELS):

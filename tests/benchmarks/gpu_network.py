@@ -65,7 +65,7 @@ class Network:
         return x_t, torch.full((rows,), 500.0, device=self.device), window
 
     def call(self, precision: str, rows: int, literal: LiteralNetwork | None) -> Callable[[], Tensor]:
-        """A call of the network; of its transcription if that is given."""
+        """A call of the network, that gives the output of latent frames; of its transcription if that is given."""
         x_t, t, window = self.windows(rows)
         network = literal or self.model.network
         positions = network.positions(window)
@@ -73,7 +73,7 @@ class Network:
         @torch.inference_mode()
         def call() -> Tensor:
             with nullcontext() if literal else numerics(precision, self.device):
-                return network(x_t, t, window, positions)
+                return network(x_t, t, window, positions)[:, self.frames // 2 :]
 
         return call
 
@@ -162,7 +162,7 @@ def network(device: str, toy: bool, weights: Path, found: Found) -> Iterator[Row
     place = find_device(device)
     yield (
         "Original: its network computed operation by operation, in PyTorch's default precision (TF32 in convolutions). "
-        "Differences are the largest of the network's outputs."
+        "Half of the frames are observed; differences are the largest of the outputs of the others."
     )
     for name in NETWORKS:
         net = Network(name, device, toy, 300)

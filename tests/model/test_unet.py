@@ -139,11 +139,55 @@ def test_gradients_equal_those_of_the_layers_computed_the_long_way() -> None:
             torch.testing.assert_close(parameter.grad, wanted[name].grad, atol=1e-5 + 1e-3 * scale, rtol=0)
 
 
-def test_positions_serve_every_call_of_a_window() -> None:
-    model, w = seeded_model(TINY), window()
+@pytest.mark.parametrize("variant", [*VARIANTS, "levels of frames"])
+def test_with_positions_observed_frames_are_left_out_and_others_stay(variant: str) -> None:
+    model, w = seeded_model(VARIANTS.get(variant, TINY)), window()
     x_t, t = noise_like(w.frames), torch.tensor([100.0, 700.0])
+    if variant == "levels of frames":
+        t = torch.tensor([[1.0, 100.0, 300.0, 5.0], [700.0, 2.0, 900.0, 50.0]])
+    positions, observed = model.positions(w), w.observed[:, :, None, None, None]
     with torch.no_grad():
-        assert torch.equal(model(x_t, t, w, model.positions(w)), model(x_t, t, w))
+        whole = model(x_t, t, w)
+        twice = [model(x_t, t, w, positions) for _ in range(2)]
+    assert bool(whole[:, 0].count_nonzero())
+    torch.testing.assert_close(twice[0], whole.where(~observed, 0.0), atol=1e-5, rtol=0)
+    assert torch.equal(*twice)
+
+
+def test_an_observed_frame_costs_nothing_behind_the_last_attention() -> None:
+    model, w = seeded_model(TINY), window()
+    rows: list[int] = []
+    model.out.register_forward_hook(lambda _, args, output: rows.append(len(output)))
+    with torch.no_grad():
+        model(w.frames, torch.tensor([1.0, 2.0]), w, model.positions(w))
+        model(w.frames, torch.tensor([1.0, 2.0]), w)
+    assert rows == [5, 8]  # three of eight are observed
+
+
+def test_a_batch_of_observed_frames_alone_runs() -> None:
+    model, w = seeded_model(TINY), window()
+    seen = dataclasses.replace(w, observed=w.observed | True, latent=w.latent & False)
+    with torch.no_grad():
+        assert model(w.frames, torch.tensor([1.0, 2.0]), seen, model.positions(seen)).isfinite().all()
+
+
+def test_gradients_with_positions_are_those_of_the_frames_that_stay() -> None:
+    model, other = seeded_model(TINY), seeded_model(TINY)
+    w, t = window(), torch.tensor([100.0, 700.0])
+    x_t, counted = noise_like(w.frames), ~w.observed[:, :, None, None, None]
+    model(x_t, t, w, model.positions(w)).square().mean().backward()
+    (other(x_t, t, w) * counted).square().mean().backward()
+    wanted = dict(other.named_parameters())
+    for name, parameter in model.named_parameters():
+        scale = float(wanted[name].grad.abs().max())
+        torch.testing.assert_close(parameter.grad, wanted[name].grad, atol=1e-6 + 1e-3 * scale, rtol=0)
+
+
+def test_dropout_in_training_needs_all_frames() -> None:
+    """Its masks are drawn for rows of equally many frames."""
+    model, w = seeded_model(TINY | {"dropout": 0.5}), window()
+    assert model.positions(w).predicted is not None
+    assert model.train().positions(w).predicted is None
 
 
 @pytest.mark.parametrize("size", CHANNEL_MULT)
@@ -266,7 +310,8 @@ def test_padding_is_not_attended_to(padding_sees_padding: bool, monkeypatch: pyt
         nn.init.normal_(parameter, std=0.2)
     monkeypatch.setattr("viddiff.model.attention.norm_over_frames", lambda norm, h: h)
     used = torch.tensor([[True, True, True, False, False]])
-    positions = window_positions(torch.tensor([[0, 2, 3, 7, 9]]), used, None, padding_sees_padding)
+    w = Window(torch.empty(1, 5, 0, 0, 0), torch.tensor([[0, 2, 3, 7, 9]]), ~used & used, used)
+    positions = window_positions(w, None, padding_sees_padding)
     h, emb = torch.randn(1, 5, 6, 32), torch.randn(1, 1, 16)
     other = h.clone()
     other[:, 3] = torch.randn(6, 32)
@@ -278,8 +323,9 @@ def test_padding_is_not_attended_to(padding_sees_padding: bool, monkeypatch: pyt
 
 
 def test_without_padding_no_pair_is_blocked() -> None:
-    used = torch.ones(2, 4, dtype=torch.bool)
-    assert window_positions(torch.arange(4).expand(2, 4), used, None, False).blocked is None
+    w = window()
+    full = dataclasses.replace(w, latent=~w.observed)
+    assert window_positions(full, None, False).blocked is None
 
 
 def test_distances_not_indices_matter() -> None:

@@ -28,7 +28,8 @@ class Network(Protocol):
     ) -> Float[Tensor, "B K D H W"]:
         """The prediction at diffusion steps t as the network is told them, [B] of windows or [B, K] of frames.
 
-        D is C, or twice C if the variance is learned: then v follows. `positions`: of the window, if known.
+        D is C, or twice C if the variance is learned: then v follows. `positions`: of the window, if known; with them
+        what is said of observed frames has no meaning.
         """
 
     def positions(self, window: Window, /) -> Any:
@@ -78,13 +79,19 @@ def estimate_of(
 
 
 def network_denoiser(
-    model: Network, diffusion: Diffusion, window: Window, observed_noise: float | None = None
+    model: Network,
+    diffusion: Diffusion,
+    window: Window,
+    observed_noise: float | None = None,
+    *,
+    whole: bool = True,
 ) -> Denoise:
     """The denoiser of one window. Estimates lie in any range; see `clipped`. They have the precision of x_t.
 
     observed_noise: what the network is told of the noise on observed frames, if it takes such an argument.
+    whole: whether observed frames get estimates, too; without, a call is cheaper, and theirs have no meaning.
     """
-    positions = model.positions(window)
+    positions = None if whole else model.positions(window)
     batch = window.frames.shape[0]
     told = (
         {} if observed_noise is None else {"observed_noise": window.frames.new_full((batch,), observed_noise)}

@@ -98,7 +98,8 @@ def _estimate(
     x_t = add_noise(window.frames.expand_as(eps), eps, alpha, sigma)
     with full_float32():
         seen = PREDICTION[diffusion.predicts].input(x_t, alpha, sigma)
-        output = model(seen, diffusion.network_time(t), _repeated(window, len(t)))
+        rows = _repeated(window, len(t))
+        output = model(seen, diffusion.network_time(t), rows, model.positions(rows))
     estimate = estimate_of(diffusion, output, x_t, alpha, sigma)
     if not estimate.x_0.isfinite().all():
         raise InputError("the network's estimates of frames are not finite numbers")

@@ -98,7 +98,8 @@ class WindowSampler:
         told = how.treatment.observed_noise if how.tells_noise else None
 
         def network(seen: Window) -> Denoise:
-            return clipped(noting(network_denoiser(self.network, self.diffusion, seen, told), finite))
+            found = network_denoiser(self.network, self.diffusion, seen, told, whole=False)
+            return clipped(noting(found, finite))
 
         if how.guidance_weight is not None:
             free = network(all_latent(window))

@@ -106,7 +106,7 @@ def search_stage(
     errors = measured_errors(
         search,
         lambda count, draw: draw_example(dataset, videos, plan.length, search, count, draw),
-        lambda window: clipped(network_denoiser(model.network, model.diffusion, window)),
+        lambda window: clipped(network_denoiser(model.network, model.diffusion, window, whole=False)),
         levels,
         settings.videos,
         calls=model.call_size(search.count + len(search.latent), batch_size),

@@ -18,8 +18,9 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from viddiff.model.blocks import zeroed
+from viddiff.model.blocks import chosen, zeroed
 from viddiff.model.settings import GROUPS
+from viddiff.window import Window
 
 
 @dataclass(frozen=True)
@@ -33,35 +34,35 @@ class Buckets:
 
 @dataclass(frozen=True)
 class Positions:
-    """What the temporal attention knows of a window apart from the frames; the same for every layer and step.
+    """What the network knows of a window apart from the frames; the same for every layer and diffusion step.
 
     distance: for the encoding network, `log(1 + d)` forwards and backwards, and whether d = 0.
     bucket: for the table of buckets; index into the table, negative ones from its end.
     blocked: pairs of frames that must not see each other (padding); None if there are none.
+    predicted: of which of the B*K frames there is an output, those that are not observed; None if of all of them.
     """
 
     distance: Float[Tensor, "B K K 3"] | None
     bucket: Int[Tensor, "B K K"] | None
     blocked: Bool[Tensor, "B K K"] | None
+    predicted: Int[Tensor, " N"] | None
 
 
-def window_positions(
-    frame_index: Int[Tensor, "B K"],
-    used: Bool[Tensor, "B K"],
-    buckets: Buckets | None,
-    padding_sees_padding: bool,
-) -> Positions:
+def window_positions(window: Window, buckets: Buckets | None, padding_sees_padding: bool) -> Positions:
     """The positions of a window: by distance, or by bucket if `buckets` are given.
 
-    used: frames that are not padding. They see each other; a padding frame sees all padding, or itself alone.
+    Frames that are not padding see each other; a padding frame sees all padding, or itself alone.
     """
-    difference = frame_index[:, :, None] - frame_index[:, None, :]
+    used = window.observed | window.latent
+    difference = window.frame_index[:, :, None] - window.frame_index[:, None, :]
     same = used[:, :, None] == used[:, None, :]
     if not padding_sees_padding:
         same &= used[:, :, None] | torch.eye(used.shape[1], dtype=torch.bool, device=used.device)
     blocked = None if bool(same.all()) else ~same
+    unobserved = (~window.observed).flatten().nonzero()[:, 0]
+    predicted = unobserved if 0 < len(unobserved) < window.observed.numel() else None
     if buckets is not None:
-        return Positions(None, bucket_of(difference, buckets), blocked)
+        return Positions(None, bucket_of(difference, buckets), blocked, predicted)
     distance = torch.stack(
         [
             torch.log1p(difference.clamp(min=0).float()),
@@ -70,7 +71,7 @@ def window_positions(
         ],
         dim=-1,
     )
-    return Positions(distance, None, blocked)
+    return Positions(distance, None, blocked, predicted)
 
 
 def bucket_of(difference: Int[Tensor, " ..."], buckets: Buckets) -> Int[Tensor, " ..."]:
@@ -207,10 +208,15 @@ class FactorizedAttentionBlock(nn.Module):
         self.temporal_attention = TemporalAttention(channels, heads, emb_channels, buckets)
 
     def forward(
-        self, h: Float[Tensor, "N C H W"], emb: Float[Tensor, "B k E"], positions: Positions
-    ) -> Float[Tensor, "N C H W"]:
+        self,
+        h: Float[Tensor, "N C H W"],
+        emb: Float[Tensor, "B k E"],
+        positions: Positions,
+        kept: Int[Tensor, " n"] | None = None,
+    ) -> Float[Tensor, "n C H W"]:
+        """kept: the frames of which an output is wanted, by default all."""
         batch, (frames, _, height, width) = emb.shape[0], h.shape
         places = h.permute(0, 2, 3, 1).reshape(batch, frames // batch, height * width, -1)
         places = self.temporal_attention(places, emb, positions)
-        h = places.view(frames, height, width, -1).permute(0, 3, 1, 2)
+        h = chosen(places.view(frames, height, width, -1).permute(0, 3, 1, 2), kept)
         return self.spatial_attention(h)

@@ -10,7 +10,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 from viddiff.model.dropout import RowDropout
@@ -33,6 +33,11 @@ def zeroed(module: nn.Module) -> nn.Module:
     for parameter in module.parameters():
         nn.init.zeros_(parameter)
     return module
+
+
+def chosen(h: Float[Tensor, "N C H W"], kept: Int[Tensor, " n"] | None) -> Float[Tensor, "n C H W"]:
+    """These of the frames, in the same memory format; all of them if `kept` is None."""
+    return h if kept is None else h[kept]
 
 
 class ResBlock(nn.Module):

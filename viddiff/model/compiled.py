@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from torch import Tensor
 from viddiff.call_size import is_out_of_memory
 from viddiff.diffusion.denoiser import Network
 from viddiff.errors import InputError, one_line
+from viddiff.model.attention import Positions
 from viddiff.model.dropout import dropout_layers
 from viddiff.window import Window, WindowFrames
 
@@ -33,13 +35,16 @@ class CompiledNetwork:
 
     On a CPU each size of a window is compiled for itself: what it gives does not depend on which size came first. On a
     GPU, where sizes are many, PyTorch compiles the first for itself and at the second for all; it records each size as
-    a CUDA graph if `records`, so that small windows do not wait for the launch of each kernel. Gradients go through
-    calls that are not recorded.
+    a CUDA graph, so that small windows do not wait for the launch of each kernel.
+
+    trains: for gradients, which go through calls that are not recorded. Windows of training have other numbers of
+    observed frames in each batch, so their outputs are computed too, lest each number be compiled.
     """
 
-    def __init__(self, network: Network, device: torch.device, records: bool = True) -> None:
+    def __init__(self, network: Network, device: torch.device, trains: bool = False) -> None:
         self.network = network
-        self._records = records and device.type == "cuda"
+        self._trains = trains
+        self._records = not trains and device.type == "cuda"
         self._each_size = device.type == "cpu"
         self._compiled = torch.compile(
             network,
@@ -57,7 +62,7 @@ class CompiledNetwork:
         **told: Tensor,
     ) -> Float[Tensor, "B K D H W"]:
         """As the network's own. Raises `InputError` if it cannot be compiled here."""
-        size = (*x_t.shape, t.ndim)
+        size = (*x_t.shape, t.ndim, _predicted(positions))
         if size in self._sizes:
             return self._call(x_t, t, window, positions, **told)
         log.info("compiling the network for %d windows of %d frames; minutes if it is new", *size[:2])
@@ -70,7 +75,10 @@ class CompiledNetwork:
 
     def positions(self, window: Window) -> Any:
         """As the network's own."""
-        return self.network.positions(window)
+        positions = self.network.positions(window)
+        if self._trains and isinstance(positions, Positions):
+            return replace(positions, predicted=None)
+        return positions
 
     def _call(self, x_t: Tensor, t: Tensor, window: Window, positions: Any, **told: Tensor) -> Tensor:
         if self._each_size:
@@ -80,6 +88,12 @@ class CompiledNetwork:
             return self._compiled(x_t, t, window, positions, **told)
         torch.compiler.cudagraph_mark_step_begin()
         return self._compiled(x_t, t, window, positions, **told).clone()  # the next call overwrites it
+
+
+def _predicted(positions: Any) -> int:
+    """How many frames have an output, or -1 if all do."""
+    known = isinstance(positions, Positions) and positions.predicted is not None
+    return len(positions.predicted) if known else -1
 
 
 @contextmanager
@@ -107,15 +121,15 @@ def _one_line() -> Iterator[None]:
         ) from error
 
 
-def compile_network(network: Network, device: torch.device, records: bool = True) -> CompiledNetwork:
-    """The network, to be compiled at its first calls. records: as of `CompiledNetwork`.
+def compile_network(network: Network, device: torch.device, trains: bool = False) -> CompiledNetwork:
+    """The network, to be compiled at its first calls. trains: as of `CompiledNetwork`.
 
     Raises `InputError` if this machine cannot compile for the device.
     """
     check_compiler(device)
     for layer in dropout_layers(network):
         layer.stay_uncompiled()
-    return CompiledNetwork(network, device, records)
+    return CompiledNetwork(network, device, trains)
 
 
 def check_compiler(device: torch.device) -> None:

@@ -7,15 +7,15 @@ too. The module tree and the parameter names are the original's.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Num
+from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from viddiff.model.attention import Buckets, FactorizedAttentionBlock, Positions, window_positions
-from viddiff.model.blocks import Downsample, ResBlock, Upsample, sinusoidal_embedding, zeroed
+from viddiff.model.blocks import Downsample, ResBlock, Upsample, chosen, sinusoidal_embedding, zeroed
 from viddiff.model.settings import GROUPS
 from viddiff.window import Window
 
@@ -53,19 +53,29 @@ class Architecture:
 class Layers(nn.ModuleList):
     """One level's layers, each given what it takes."""
 
-    def forward(self, h: Tensor, emb: Tensor, positions: Positions) -> Tensor:
+    @property
+    def attends(self) -> bool:
+        return any(isinstance(layer, FactorizedAttentionBlock) for layer in self)
+
+    def forward(
+        self, h: Tensor, emb: Tensor, positions: Positions, kept: Int[Tensor, " n"] | None = None
+    ) -> Tensor:
+        """kept: the frames of which an output is wanted, by default all; attention leaves the others out."""
         for layer in self:
             if isinstance(layer, ResBlock):
                 h = layer(h, emb)
             elif isinstance(layer, FactorizedAttentionBlock):
-                h = layer(h, emb, positions)
+                h = layer(h, emb, positions, kept)
             else:
                 h = layer(h)
         return h
 
 
 class UNetVideoModel(nn.Module):
-    """Predict eps (or x_0, as trained) of all frames of a window, given the observed ones."""
+    """Predict eps (or x_0, as trained) of all frames of a window, given the observed ones.
+
+    Frames meet in attention alone, so behind its last layer those of which no output is wanted are left out.
+    """
 
     def __init__(self, arch: Architecture) -> None:
         super().__init__()
@@ -125,6 +135,8 @@ class UNetVideoModel(nn.Module):
                     layers.append(Upsample(channels))
                     downsampling //= 2
                 self.output_blocks.append(Layers(layers))
+        attending = [number for number, block in enumerate(self.output_blocks) if block.attends]
+        self.last_attending = max(attending, default=-1)
         out_channels = 2 * arch.channels if arch.learn_sigma else arch.channels
         self.out = nn.Sequential(
             nn.GroupNorm(GROUPS, channels),
@@ -143,9 +155,11 @@ class UNetVideoModel(nn.Module):
             weight[:, self.arch.channels :] = weight[:, : self.arch.channels]
 
     def positions(self, window: Window) -> Positions:
-        """What the attention layers need to know of the window; compute it once and pass it to every call."""
-        used = window.observed | window.latent
-        return window_positions(window.frame_index, used, self.arch.buckets, self.arch.padding_sees_padding)
+        """What the network needs to know of the window; compute it once and pass it to every call."""
+        positions = window_positions(window, self.arch.buckets, self.arch.padding_sees_padding)
+        if self.training and self.arch.dropout:  # whose rows have equally many frames
+            return replace(positions, predicted=None)
+        return positions
 
     def forward(
         self,
@@ -160,12 +174,13 @@ class UNetVideoModel(nn.Module):
         x_t: noisy frames; entries of observed frames are replaced by `window.frames`.
         t: the diffusion step, on the scale the network was trained with (0 to 1000 if rescaled): [B] of all frames of a
             window, or [B, K] of each.
+        positions: of the window, if known. With them observed frames are left out: their output has no meaning.
         observed_noise: the level of noise on the observed frames, see `viddiff.training.observed_noise`; by default 0.
         Networks of conditioning `channel` alone can be told another one.
         """
         batch, frames, _, height, width = x_t.shape
         if positions is None:
-            positions = self.positions(window)
+            positions = replace(self.positions(window), predicted=None)
         if t.ndim == 1:
             t = t[:, None]
         if self.arch.conditioning.startswith("t=0"):
@@ -180,11 +195,23 @@ class UNetVideoModel(nn.Module):
             if number == self.encoding_block:
                 h = self._add_encodings(h, window)
         h = self._run(self.middle_block, h, emb, positions)
-        for block in self.output_blocks:
-            h = self._run(block, torch.cat([h, skips.pop()], dim=1), emb, positions)
-        return self.out(h).reshape(batch, frames, -1, height, width)
+        kept, last = positions.predicted, self.last_attending
+        emb_kept = emb if kept is None else emb.expand(-1, frames, -1).flatten(0, 1)[kept, None]
+        if last < 0:
+            h = chosen(h, kept)
+        for number, block in enumerate(self.output_blocks):
+            if number <= last:
+                h = torch.cat([h, skips.pop()], dim=1)
+                h = self._run(block, h, emb, positions, kept if number == last else None)
+            else:
+                h = torch.cat([h, chosen(skips.pop(), kept)], dim=1)
+                h = self._run(block, h, emb_kept, positions)
+        h = self.out(h)
+        if kept is not None:
+            h = h.new_zeros(batch * frames, *h.shape[1:]).index_copy(0, kept, h)
+        return h.reshape(batch, frames, -1, height, width)
 
-    def _run(self, block: Callable[..., Tensor], *args: Tensor | Positions) -> Tensor:
+    def _run(self, block: Callable[..., Tensor], *args: Tensor | Positions | None) -> Tensor:
         if self.arch.recompute and self.training:
             return checkpoint(block, *args, use_reentrant=False)
         return block(*args)

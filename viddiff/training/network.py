@@ -41,7 +41,7 @@ class TrainingNetwork:
         self._averaged = processes.wrapped(model)
         self._called: Any = self._averaged
         if compiled:
-            self._called = compile_network(self._averaged, device, records=False)
+            self._called = compile_network(self._averaged, device, trains=True)
 
     def __call__(
         self,
@@ -58,7 +58,7 @@ class TrainingNetwork:
             return self._called(x_t, t, window, positions, **told).float()
 
     def positions(self, window: Window) -> Any:
-        return self._averaged.positions(window)
+        return self._called.positions(window)
 
     def averaging(self, last: bool) -> AbstractContextManager[None]:
         """A context for a microbatch and its gradient; processes exchange gradients with the last one of a batch."""
