@@ -16,6 +16,9 @@ from viddiff.files.write import write_json
 from viddiff.inference.second import SecondCheckpoint
 from viddiff.tree.paths import Evaluation
 
+MOST_RECORDS = 20
+"""Of an evaluation that an estimate reads: a cost card has them as its inputs, and more make planning slow."""
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -59,13 +62,14 @@ def timing_files(evaluation: Evaluation) -> list[Path]:
     """Records that say how long a window of this evaluation takes, those of other modes and checkpoints too.
 
     They are of the same run, so of the same network, and of modes with equal `max_frames`, the same use of gradients
-    and the same second checkpoint.
+    and the same second checkpoint. At most `MOST_RECORDS` of each evaluation, the first in the order of their names.
     """
     wanted = _kind(evaluation)
     return [
         path
-        for path in sorted((evaluation.root / evaluation.run).glob("*/*/timings/samples_*.json"))
-        if _kind_of(path.parents[1], evaluation.root) == wanted
+        for folder in sorted((evaluation.root / evaluation.run).glob("*/*/timings"))
+        if _kind_of(folder.parent, evaluation.root) == wanted
+        for path in sorted(folder.glob("samples_*.json"))[:MOST_RECORDS]
     ]
 
 
