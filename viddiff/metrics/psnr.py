@@ -22,7 +22,7 @@ from viddiff.metrics.base import (
     metric,
 )
 
-VALUES_PER_CHUNK = 2**17
+VALUES_PER_CHUNK = 2**18
 EXACT = 2**24 // 255**2  # squares of differences of 8 bits whose sum float32 holds
 
 

@@ -30,7 +30,7 @@ from viddiff.metrics.base import (
 WINDOW = 7
 K1, K2 = 0.01, 0.03
 DATA_RANGES = (1.0, 2.0)
-VALUES_PER_CHUNK = 2**17
+VALUES_PER_CHUNK = 2**16
 
 
 def protocol(settings: MetricSettings) -> dict[str, Any]:
