@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from viddiff.jobs import animation as animation_module
 from viddiff.jobs.animation import animate_modes, animate_samples
 from viddiff.jobs.measurement import true_video
 from viddiff.render.canvas import OBSERVED
-from viddiff.render.pages import BORDER
+from viddiff.render.mp4 import MOST_PIXELS
+from viddiff.render.pages import BORDER, Clip, joined_rows
 from viddiff.tree.paths import Evaluation
 
 MODES = ("autoreg_8_2_12_3", "goal-directed-autoreg_8_2_12_3")
@@ -91,6 +93,28 @@ def test_a_grid_has_a_row_for_each_video_and_the_truth_in_front(runs, boards):
     assert (marked == (times < 3)).all()
     labels = [clip.label for clip in boards[0].clips]
     assert labels == ["video 0: truth", "sample 0", "sample 1", "video 1: truth", "sample 0", "sample 1"]
+
+
+def test_many_rows_share_some_so_that_the_page_fits():
+    def rows(count: int, each: int) -> list[list[Clip]]:
+        frames = np.zeros((1, 1, 16, 16), np.uint8)
+        return [[Clip.of(frames, 1, "", f"{row}-{column}") for column in range(each)] for row in range(count)]
+
+    few = rows(10, 2)
+    assert joined_rows(few) == few
+    for count, each, wide, high in ((11, 2, 6, 4), (100, 2, 16, 13), (20, 6, 12, 10), (40, 5, 15, 14)):
+        clips = rows(count, each)
+        joined = joined_rows(clips)
+        assert (len(joined[0]), len(joined)) == (wide, high)
+        assert [clip.label for clip in chain(*joined)] == [clip.label for clip in chain(*clips)]
+
+
+def test_a_hundred_videos_fit_into_a_grid(runs, boards, monkeypatch):
+    monkeypatch.setattr(Evaluation, "sample", lambda self, video, sample: Path(first))
+    first = runs[0].directory / "samples" / "sample_0000-0.npy"
+    monkeypatch.setattr(Videos, "__len__", lambda self: 100)
+    animate_samples("a.mp4", runs[0], range(100), [0], open_videos)
+    assert len(boards[0].clips) == 200 and max(boards[0].shape) <= MOST_PIXELS
 
 
 def test_modes_are_shown_in_step_each_with_its_own_goals(runs, boards):

@@ -13,7 +13,7 @@ from viddiff.inference.modes import Mode, true_frames
 from viddiff.jobs.job import OpenVideos
 from viddiff.jobs.measurement import true_videos
 from viddiff.render.mp4 import write_clips
-from viddiff.render.pages import Clip, in_rows
+from viddiff.render.pages import Clip, in_rows, joined_rows
 from viddiff.tree.paths import Evaluation
 from viddiff.tree.samples import open_sample
 
@@ -27,7 +27,7 @@ def animate_samples(
     samples: Sequence[int],
     open_videos: OpenVideos,
 ) -> None:
-    """Write an MP4: a row for each test video, in it the true video and these samples.
+    """Write an MP4: for each test video the true video and these samples, in a row of their own if videos are few.
 
     Raises `InputError` if samples or true videos are missing or broken, or of different lengths; `OutputError`.
     """
@@ -36,7 +36,7 @@ def animate_samples(
     for video in videos:
         clips = [sample_clip(evaluation, video, sample, f"sample {sample}") for sample in samples]
         rows.append([_true_clip(truth, video, clips), *clips])
-    write_clips(path, rows)
+    write_clips(path, joined_rows(rows))
 
 
 def animate_modes(

@@ -29,6 +29,7 @@ _CAPTION = 16  # height of a line of text
 _GAP = 6  # between videos
 _LABEL = 180  # pixels after which a label goes on in another line, if the picture is not wider
 _ROW = 5  # clips that stand in one row
+_ROWS = 10  # rows that stand as they are
 _SIZE = 128  # pixels that the longer side of a picture comes near to
 
 Page = UInt8[np.ndarray, "H W"]
@@ -188,6 +189,12 @@ def in_rows(clips: Sequence[Clip]) -> list[Sequence[Clip]]:
     """Up to `_ROW` clips in one row, more in rows of about as many columns as rows."""
     columns = len(clips) if len(clips) <= _ROW else math.ceil(math.sqrt(len(clips)))
     return [clips[first : first + columns] for first in range(0, len(clips), columns)]
+
+
+def joined_rows(rows: Sequence[Sequence[Clip]]) -> list[Sequence[Clip]]:
+    """Up to `_ROWS` rows of equal length as they are; of more so many are joined that the page is about square."""
+    count = 1 if len(rows) <= _ROWS else math.ceil(math.sqrt(len(rows) / len(rows[0])))
+    return [list(chain.from_iterable(rows[first : first + count])) for first in range(0, len(rows), count)]
 
 
 def check_fps(fps: float) -> None:
