@@ -183,7 +183,7 @@ def test_a_compiled_network_is_called_with_positions_and_saved_as_it_is(tmp_path
     monkeypatch.setattr(torch, "compile", lambda network, mode, dynamic: compiled.append(mode) or network)
     train(config(steps=3), data, tmp_path / "plain")
     train(config(steps=3, compile=True), data, tmp_path / "compiled")
-    assert compiled == [None] and positions.count("positions") == 6
+    assert compiled == [None] and len(positions) >= 6 and set(positions) == {"positions"}
     assert difference(tmp_path / "plain", tmp_path / "compiled") == 0
     saved = load_checkpoint(tmp_path / "compiled" / "model_000003.pt")
     assert saved.state_dict.keys() == Stub().state_dict().keys() and "compile" not in saved.config

@@ -47,7 +47,8 @@ def training_loss(
     kind = PREDICTION[diffusion.predicts]
     told = {} if observed_noise is None else {"observed_noise": observed_noise}
     call: Callable[..., Tensor] = model  # a network that is told of noise takes one argument more
-    output = call(kind.input(x_t, alpha, sigma), diffusion.network_time(t), window, **told)
+    seen = kind.input(x_t, alpha, sigma)
+    output = call(seen, diffusion.network_time(t), window, model.positions(window), **told)
     prediction, v = prediction_and_v(diffusion, output)
     counted = loss_mask[:, :, None, None, None]
     error = (kind.target(x_0, noise, alpha, sigma) - prediction) ** 2

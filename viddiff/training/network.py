@@ -51,13 +51,12 @@ class TrainingNetwork:
         positions: Any = None,
         **told: Tensor,
     ) -> Float[Tensor, "B K D H W"]:
-        """As the network's own; positions are found before, outside of what is compiled or rounded."""
-        if positions is None:
-            positions = self.positions(window)
+        """As the network's own."""
         with half_precision(self.precision, self.device):
             return self._called(x_t, t, window, positions, **told).float()
 
     def positions(self, window: Window) -> Any:
+        """As the network's own."""
         return self._called.positions(window)
 
     def averaging(self, last: bool) -> AbstractContextManager[None]:
