@@ -250,7 +250,7 @@ def test_what_cannot_be_completed_is_refused_in_one_line_before_any_work(
 
 @pytest.mark.parametrize("weight", [None, 1.0])
 def test_a_trial_calls_the_network_itself_with_windows_of_the_size(model, monkeypatch, weight):
-    called = []
+    called, rows = [], []
 
     def windows_that_fit(evaluate, shape, device):
         index = torch.arange(shape[0]).expand(2, -1)
@@ -258,6 +258,7 @@ def test_a_trial_calls_the_network_itself_with_windows_of_the_size(model, monkey
         return 17
 
     hook = model.network.register_forward_hook(lambda module, inputs, output: called.append(inputs[0].shape))
+    last = model.network.out.register_forward_hook(lambda module, inputs, output: rows.append(len(output)))
     monkeypatch.setattr("viddiff.video_model.windows_that_fit", windows_that_fit)
     compiled = CompiledNetwork(model.network, torch.device("cpu"))
     monkeypatch.setattr(CompiledNetwork, "_call", None)
@@ -265,7 +266,9 @@ def test_a_trial_calls_the_network_itself_with_windows_of_the_size(model, monkey
     how = Conditioning(guidance_weight=weight)
     assert there.call_size(4, None, how).most == 17 and there.call_size(4, 5, how).most == 5
     hook.remove()
-    assert called == [(2, 4, 3, 32, 32)] and model.call_size(4).most == 1
+    last.remove()
+    assert called == [(2, 4, 3, 32, 32)] and rows == [8]  # the most memory: no frame is left out
+    assert model.call_size(4).most == 1
 
 
 def test_measuring(videos):

@@ -101,7 +101,7 @@ def main() -> int:
     levels, model = evenly_spaced(diffusion, STEPS), load_network(checkpoint, "cpu")
 
     def denoiser(window):
-        return clipped(network_denoiser(model, diffusion, window))
+        return clipped(network_denoiser(model, diffusion, window, whole=False))
 
     plan = base_plan(replace(mode, dataset=None))
     sums = {"base": 0.0, "optimal": 0.0}

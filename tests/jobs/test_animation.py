@@ -96,14 +96,21 @@ def test_a_grid_has_a_row_for_each_video_and_the_truth_in_front(runs, boards):
 
 
 def test_many_rows_share_some_so_that_the_page_fits():
-    def rows(count: int, each: int) -> list[list[Clip]]:
-        frames = np.zeros((1, 1, 16, 16), np.uint8)
+    def rows(count: int, each: int, width: int = 16) -> list[list[Clip]]:
+        frames = np.zeros((1, 1, 16, width), np.uint8)
         return [[Clip.of(frames, 1, "", f"{row}-{column}") for column in range(each)] for row in range(count)]
 
     few = rows(10, 2)
     assert joined_rows(few) == few
-    for count, each, wide, high in ((11, 2, 6, 4), (100, 2, 16, 13), (20, 6, 12, 10), (40, 5, 15, 14)):
-        clips = rows(count, each)
+    cases = (
+        (11, 2, 16, 4, 6),
+        (100, 2, 16, 14, 15),
+        (20, 6, 16, 12, 10),
+        (14, 13, 16, 13, 14),
+        (11, 8, 64, 8, 11),
+    )
+    for count, each, width, wide, high in cases:
+        clips = rows(count, each, width)
         joined = joined_rows(clips)
         assert (len(joined[0]), len(joined)) == (wide, high)
         assert [clip.label for clip in chain(*joined)] == [clip.label for clip in chain(*clips)]

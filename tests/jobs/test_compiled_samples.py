@@ -132,6 +132,23 @@ def test_what_cannot_be_compiled_is_told_in_one_line(monkeypatch, error, told):
         network(window.frames, torch.ones(1), window)
 
 
+def test_observed_frames_are_left_out_but_where_their_numbers_are_many(monkeypatch):
+    """Each number would be compiled: in training, and where frames have levels of their own."""
+    found = []
+
+    def compiled(x_t, t, window, positions):
+        found.append(positions.predicted)
+        return x_t
+
+    monkeypatch.setattr(torch, "compile", lambda network, mode, dynamic: compiled)
+    observed = torch.tensor([[True, False]])
+    window = Window(torch.zeros(1, 2, 3, 32, 32), torch.arange(2)[None], observed, ~observed)
+    for trains, t in ((False, torch.ones(1)), (False, torch.ones(1, 2)), (True, torch.ones(1))):
+        network = CompiledNetwork(seeded_model(TINY), torch.device("cpu"), trains)
+        network(window.frames, t, window, network.positions(window))
+    assert found[0].tolist() == [1] and found[1:] == [None, None]
+
+
 def test_on_a_gpu_a_result_outlives_the_next_call(monkeypatch):
     """CUDA graphs write each result to the same place."""
     place = torch.zeros(1, 2, 3, 4, 4)

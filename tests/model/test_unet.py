@@ -25,7 +25,7 @@ from viddiff.model.attention import (
     norm_over_frames,
     window_positions,
 )
-from viddiff.model.blocks import Upsample, sinusoidal_embedding
+from viddiff.model.blocks import Upsample, chosen, sinusoidal_embedding
 from viddiff.model.build import build_model
 from viddiff.model.settings import CONDITIONING
 from viddiff.model.sizes import CHANNEL_MULT
@@ -181,6 +181,19 @@ def test_gradients_with_positions_are_those_of_the_frames_that_stay() -> None:
     for name, parameter in model.named_parameters():
         scale = float(wanted[name].grad.abs().max())
         torch.testing.assert_close(parameter.grad, wanted[name].grad, atol=1e-6 + 1e-3 * scale, rtol=0)
+
+
+def test_chosen_frames_and_their_gradient_stay_channels_last() -> None:
+    h = torch.randn(4, 8, 5, 6).to(memory_format=torch.channels_last).requires_grad_()
+    kept = torch.tensor([0, 3])
+    taken, seen = chosen(h * 1.0, kept), []
+    assert taken.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(taken, h[kept])
+    middle = h * 2.0
+    middle.register_hook(seen.append)
+    chosen(middle, kept).square().sum().backward()
+    assert seen[0].is_contiguous(memory_format=torch.channels_last)
+    assert seen[0][1:3].count_nonzero() == 0 and seen[0][kept].count_nonzero() == 2 * 8 * 5 * 6
 
 
 def test_dropout_in_training_needs_all_frames() -> None:

@@ -21,7 +21,7 @@ from viddiff.window import Window, WindowFrames
 
 @runtime_checkable
 class Network(Protocol):
-    """What is trained: it predicts x_0, eps or both mixed, of all frames of a window: see `Diffusion.predicts`."""
+    """What is trained: it predicts x_0, eps or both mixed, of the frames of a window: see `Diffusion.predicts`."""
 
     def __call__(
         self, x_t: WindowFrames, t: Num[Tensor, "B ..."], window: Window, positions: Any = None, /

@@ -81,7 +81,9 @@ class WindowSampler:
             return made, bool(torch.stack([*finite, made.isfinite().all()]).all())
 
     def evaluate(self, window: Window) -> None:
-        """One evaluation, for the memory that it takes."""
+        """One evaluation, for the memory that it takes: as much as a window of that size may need."""
+        if self.conditioning.guidance_weight is None:  # it needs observed frames
+            window = all_latent(window)  # none is left out
         with torch.inference_mode(self.conditioning.guidance_weight is None), torch.no_grad():
             self._denoiser(window, [])(window.frames, self.diffusion.levels()[0])
 

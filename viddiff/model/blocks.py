@@ -36,8 +36,8 @@ def zeroed(module: nn.Module) -> nn.Module:
 
 
 def chosen(h: Float[Tensor, "N C H W"], kept: Int[Tensor, " n"] | None) -> Float[Tensor, "n C H W"]:
-    """These of the frames, in the same memory format; all of them if `kept` is None."""
-    return h if kept is None else h[kept]
+    """These of the frames, channels-last as their gradient; all of them if `kept` is None."""
+    return h if kept is None else h.permute(0, 2, 3, 1)[kept].permute(0, 3, 1, 2)
 
 
 class ResBlock(nn.Module):

@@ -34,11 +34,12 @@ class CompiledNetwork:
     """A `viddiff.diffusion.denoiser.Network` whose calls are compiled.
 
     On a CPU each size of a window is compiled for itself: what it gives does not depend on which size came first. On a
-    GPU, where sizes are many, PyTorch compiles the first for itself and at the second for all; it records each size as
-    a CUDA graph, so that small windows do not wait for the launch of each kernel.
+    GPU, where sizes are many, PyTorch compiles the first for itself and at the second for nearly all; it records each
+    as a CUDA graph, so that small windows do not wait for the launch of each kernel. The number of observed frames
+    belongs to the size where their outputs are left out.
 
-    trains: for gradients, which go through calls that are not recorded. Windows of training have other numbers of
-    observed frames in each batch, so their outputs are computed too, lest each number be compiled.
+    trains: for gradients, which go through calls that are not recorded. Outputs of observed frames are computed there,
+    and where frames have levels of their own: numbers of observed frames are so many that each would be compiled.
     """
 
     def __init__(self, network: Network, device: torch.device, trains: bool = False) -> None:
@@ -62,6 +63,8 @@ class CompiledNetwork:
         **told: Tensor,
     ) -> Float[Tensor, "B K D H W"]:
         """As the network's own. Raises `InputError` if it cannot be compiled here."""
+        if t.ndim > 1:
+            positions = _of_all(positions)
         size = (*x_t.shape, t.ndim, _predicted(positions))
         if size in self._sizes:
             return self._call(x_t, t, window, positions, **told)
@@ -76,9 +79,7 @@ class CompiledNetwork:
     def positions(self, window: Window) -> Any:
         """As the network's own."""
         positions = self.network.positions(window)
-        if self._trains and isinstance(positions, Positions):
-            return replace(positions, predicted=None)
-        return positions
+        return _of_all(positions) if self._trains else positions
 
     def _call(self, x_t: Tensor, t: Tensor, window: Window, positions: Any, **told: Tensor) -> Tensor:
         if self._each_size:
@@ -88,6 +89,11 @@ class CompiledNetwork:
             return self._compiled(x_t, t, window, positions, **told)
         torch.compiler.cudagraph_mark_step_begin()
         return self._compiled(x_t, t, window, positions, **told).clone()  # the next call overwrites it
+
+
+def _of_all(positions: Any) -> Any:
+    """The positions of a network, so that all frames have an output."""
+    return replace(positions, predicted=None) if isinstance(positions, Positions) else positions
 
 
 def _predicted(positions: Any) -> int:

@@ -72,7 +72,7 @@ class Layers(nn.ModuleList):
 
 
 class UNetVideoModel(nn.Module):
-    """Predict eps (or x_0, as trained) of all frames of a window, given the observed ones.
+    """Predict eps (or x_0, as trained) of the frames of a window, given the observed ones.
 
     Frames meet in attention alone, so behind its last layer those of which no output is wanted are left out.
     """
@@ -169,7 +169,8 @@ class UNetVideoModel(nn.Module):
         positions: Positions | None = None,
         observed_noise: Float[Tensor, " B"] | None = None,
     ) -> Float[Tensor, "B K D H W"]:
-        """The network's raw output for all frames; D is twice C if the variance is learned (mean first).
+        """The network's raw output, without `positions` of all frames; D is twice C if the variance is learned (mean
+        first).
 
         x_t: noisy frames; entries of observed frames are replaced by `window.frames`.
         t: the diffusion step, on the scale the network was trained with (0 to 1000 if rescaled): [B] of all frames of a

@@ -193,7 +193,9 @@ def in_rows(clips: Sequence[Clip]) -> list[Sequence[Clip]]:
 
 def joined_rows(rows: Sequence[Sequence[Clip]]) -> list[Sequence[Clip]]:
     """Up to `_ROWS` rows of equal length as they are; of more so many are joined that the page is about square."""
-    count = 1 if len(rows) <= _ROWS else math.ceil(math.sqrt(len(rows) / len(rows[0])))
+    height, width = rows[0][0].size
+    square = round(math.sqrt(len(rows) * height / (len(rows[0]) * width)))
+    count = 1 if len(rows) <= _ROWS else max(1, square)
     return [list(chain.from_iterable(rows[first : first + count])) for first in range(0, len(rows), count)]
 
 
